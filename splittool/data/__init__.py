@@ -1,0 +1,1 @@
+"""Images and masks: Kaggle's Severstal layout, run lengths, canvases, scores, synthetic steel."""

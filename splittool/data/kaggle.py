@@ -1,0 +1,195 @@
+"""The layout of Kaggle's "Severstal: Steel Defect Detection" as it is downloaded.
+
+A folder holds `train_images/` and `train.csv`. The table names one image and class per row, in
+either of the two headers the competition had; an image without a row has no defect.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splittool.data import rle
+from splittool.data.images import Pixels, image_size, list_images, read_image
+from splittool.errors import InputError
+from splittool.files import require_file
+
+HEADERS = (["ImageId", "ClassId", "EncodedPixels"], ["ImageId_ClassId", "EncodedPixels"])
+
+# One image's defects: class name -> (n, 2) runs.
+Runs = dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and its masks, still on disk.
+
+    Attributes:
+        path: The image file.
+        height: Its rows.
+        width: Its columns.
+        runs: Its defects by class name.
+    """
+
+    path: Path
+    height: int
+    width: int
+    runs: Runs
+
+    def image(self) -> Pixels:
+        """Decode the image: (H, W, 3) RGB."""
+        return read_image(self.path)
+
+    def masks(self, classes: Iterable[str]) -> NDArray[np.bool_]:
+        """Draw the masks of the given classes, in their order: (C, H, W)."""
+        empty = np.empty((0, 2), dtype=np.int64)
+        size = (self.height, self.width)
+        return np.stack([rle.decode(self.runs.get(name, empty), *size) for name in classes])
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A table of masks.
+
+    Attributes:
+        path: The CSV file.
+        classes: The class names it mentions: in numeric order if all are numbers, else by name.
+        runs: Defects by image file name.
+        lines: The line of the table each (image, class) stands on, for messages.
+    """
+
+    path: Path
+    classes: tuple[str, ...]
+    runs: dict[str, Runs]
+    lines: dict[tuple[str, str], int]
+
+    def sample(self, image: Path) -> Sample:
+        """Join an image with its masks.
+
+        Raises:
+            InputError: The image is not one, or a mask reaches outside it.
+        """
+        height, width = image_size(image)
+        runs = self.runs.get(image.name, {})
+        for name, class_runs in runs.items():
+            if rle.last_pixel(class_runs) > height * width:
+                line = self.lines[image.name, name]
+                raise InputError(
+                    f"{self.path} line {line}: the mask reaches pixel {rle.last_pixel(class_runs)},"
+                    f" but {image.name} is {height}x{width} = {height * width} pixels;"
+                    " give the image its mask was drawn on"
+                )
+        return Sample(image, height, width, runs)
+
+
+def read_folder(folder: Path) -> tuple[list[Sample], tuple[str, ...]]:
+    """Read a data set in Kaggle's layout.
+
+    Returns:
+        One sample per image, sorted by name, and the class names.
+
+    Raises:
+        InputError: Something is missing, or the table does not fit the images.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}; make one with: splittool synth {folder}")
+    images = list_images(folder / "train_images")
+    labels = read_labels(folder / "train.csv")
+    _refuse_unknown_images(labels, {image.name for image in images})
+    if not labels.classes:
+        raise InputError(f"{labels.path} names no defects; add rows with masks to learn from")
+    return [labels.sample(image) for image in images], labels.classes
+
+
+def _refuse_unknown_images(labels: Labels, known: set[str]) -> None:
+    for (image, _), line in labels.lines.items():
+        if image not in known:
+            near = get_close_matches(image, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "add the image or remove the row"
+            raise InputError(
+                f"{labels.path} line {line}: no image {image} in train_images; {hint}"
+            )
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a table of masks, in either header form.
+
+    Raises:
+        InputError: It is missing, not such a table, or a mask in it is malformed.
+    """
+    require_file(path, "Kaggle's layout has train.csv beside train_images/")
+    classes: set[str] = set()
+    runs: dict[str, Runs] = defaultdict(dict)
+    lines: dict[tuple[str, str], int] = {}
+    for line, image, name, text in _rows(path):
+        if (image, name) in lines:
+            raise InputError(
+                f"{path} line {line}: {image} has class {name} already on line"
+                f" {lines[image, name]}; keep one of them"
+            )
+        classes.add(name)
+        lines[image, name] = line
+        try:
+            parsed = rle.parse(text)
+        except ValueError as error:
+            raise InputError(
+                f"{path} line {line}: mask of {image}, class {name}: {error};"
+                " write runs as 'start length start length ...'"
+            ) from None
+        if len(parsed):
+            runs[image][name] = parsed
+    ordered = sorted(classes, key=int if all(c.isdecimal() for c in classes) else None)
+    return Labels(path, tuple(ordered), dict(runs), lines)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
+    """Line number, image, class and runs of every row."""
+    csv.field_size_limit(2**31 - 1)  # the runs of one mask can be longer than csv's default
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = [field.strip() for field in next(reader, [])]
+            if header not in HEADERS:
+                shown = ",".join(header)[:60] or "nothing"
+                raise InputError(
+                    f"{path}: the header is {shown!r}; write"
+                    f" {' or '.join(','.join(known) for known in HEADERS)}"
+                )
+            for row in reader:
+                if row:
+                    yield reader.line_num, *_split_row(path, reader.line_num, row, len(header))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a CSV text file ({error}); export it again") from error
+
+
+def _split_row(path: Path, line: int, row: list[str], columns: int) -> tuple[str, str, str]:
+    if len(row) != columns:
+        raise InputError(
+            f"{path} line {line}: {len(row)} columns instead of {columns};"
+            " separate the runs by blanks, not commas"
+        )
+    if columns == 3:
+        image, name, text = row
+    else:
+        image, _, name = row[0].rpartition("_")
+        text = row[1]
+    if not image.strip() or not name.strip():
+        raise InputError(f"{path} line {line}: the image or the class is missing; fill it in")
+    return image.strip(), name.strip(), text
+
+
+def find_labels(image: Path) -> Path | None:
+    """The train.csv that goes with an image: in its folder or the one above."""
+    candidates = (image.parent / "train.csv", image.parent.parent / "train.csv")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def write_labels(rows: Iterable[tuple[str, str, str]]) -> bytes:
+    """A table in Kaggle's first header form from (image, class, runs) rows."""
+    body = "".join(f"{image},{name},{runs}\n" for image, name, runs in rows)
+    return f"{','.join(HEADERS[0])}\n{body}".encode()

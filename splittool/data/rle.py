@@ -1,0 +1,81 @@
+"""Kaggle's run-length masks: pixels counted from 1, down each column first."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+
+def parse(text: str) -> NDArray[np.int64]:
+    """Read "start length start length ..." into an array of runs.
+
+    Args:
+        text: The runs as Kaggle writes them; empty for no pixels.
+
+    Returns:
+        (n, 2) array of 1-based starts and lengths, in order of their starts.
+
+    Raises:
+        ValueError: The text is not numbers, has an odd count, or runs overlap or are not positive.
+    """
+    words = text.split()
+    try:
+        numbers = np.array([int(word) for word in words], dtype=np.int64)
+    except (ValueError, OverflowError):
+        wrong = next(word for word in words if not (word.isascii() and word.isdigit()))
+        raise ValueError(f"{wrong[:20]!r} is not a whole number") from None
+    if len(numbers) % 2:
+        raise ValueError(f"{len(numbers)} numbers; runs are pairs of start and length")
+    runs = numbers.reshape(-1, 2)
+    runs = runs[np.argsort(runs[:, 0], kind="stable")]
+    if (runs < 1).any():
+        raise ValueError("starts and lengths count from 1")
+    overlapping = np.flatnonzero(runs[:-1].sum(axis=1) > runs[1:, 0])
+    if len(overlapping):
+        raise ValueError(f"runs overlap at pixel {runs[overlapping[0] + 1, 0]}")
+    return runs
+
+
+def last_pixel(runs: NDArray[np.int64]) -> int:
+    """The 1-based number of the last pixel that sorted `runs` cover; 0 for none."""
+    return int(runs[-1].sum()) - 1 if len(runs) else 0
+
+
+def decode(runs: NDArray[np.int64], height: int, width: int) -> Mask:
+    """Draw runs into a mask.
+
+    Args:
+        runs: (n, 2) array from `parse`.
+        height: Rows of the mask.
+        width: Columns of the mask.
+
+    Returns:
+        (H, W) mask.
+
+    Raises:
+        ValueError: A run ends outside the mask.
+    """
+    if last_pixel(runs) > height * width:
+        raise ValueError(
+            f"runs reach pixel {last_pixel(runs)} of an image of {height}x{width} = "
+            f"{height * width} pixels"
+        )
+    steps = np.zeros(height * width + 1, dtype=np.int8)
+    np.add.at(steps, runs[:, 0] - 1, 1)
+    np.add.at(steps, runs.sum(axis=1) - 1, -1)
+    return np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_).reshape(width, height).T
+
+
+def encode(mask: Mask) -> str:
+    """Write a mask as runs.
+
+    Args:
+        mask: (H, W) mask.
+
+    Returns:
+        "start length ..." with every run as long as it can be; empty for an empty mask.
+    """
+    pixels = np.concatenate([[False], mask.T.ravel(), [False]])
+    edges = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    edges[1::2] -= edges[::2]
+    return " ".join(map(str, edges))

@@ -1,0 +1,81 @@
+"""Scores of predicted masks: Kaggle's metric, its floor, and Dice where there is something to find."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over (image, class) pairs.
+
+    Attributes:
+        kaggle: The competition's metric: mean Dice over all pairs, empty against empty = 1.
+        floor: What `kaggle` would be if nothing were ever predicted.
+        dice: Mean Dice over the pairs that have a defect; None when there are none.
+        dice_per_class: The same for each class.
+        pairs: Number of pairs.
+        defective_pairs: Number of pairs that have a defect.
+    """
+
+    kaggle: float
+    floor: float
+    dice: float | None
+    dice_per_class: list[float | None]
+    pairs: int
+    defective_pairs: int
+
+
+def count(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Pixels in common, predicted and true for each class.
+
+    Args:
+        predicted: (C, H, W) masks.
+        truth: (C, H, W) masks.
+
+    Returns:
+        (C, 3) counts.
+    """
+    axes = (1, 2)
+    return np.stack(
+        [(predicted & truth).sum(axes), predicted.sum(axes), truth.sum(axes)], axis=1
+    ).astype(np.int64)
+
+
+def pair_dice(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Dice of each pair, 2 |X and Y| / (|X| + |Y|), empty against empty = 1.
+
+    Args:
+        counts: (..., 3) from `count`.
+    """
+    total = counts[..., 1] + counts[..., 2]
+    return np.where(total > 0, 2 * counts[..., 0] / np.maximum(total, 1), 1.0)
+
+
+def tally(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Reduce images to sums that can be added up over batches and processes.
+
+    Args:
+        counts: (N, C, 3), one `count` per image.
+
+    Returns:
+        (C, 4): pairs, defective pairs, Dice summed over pairs, Dice summed over defective pairs.
+    """
+    dice = pair_dice(counts)
+    defective = counts[..., 2] > 0
+    columns = [np.ones_like(dice), defective, dice, dice * defective]
+    return np.stack([column.sum(axis=0, dtype=np.float64) for column in columns], axis=1)
+
+
+def summarise(tally: NDArray[np.float64]) -> Scores:
+    """Means from added-up tallies, (C, 4)."""
+    pairs, defective, dice, defective_dice = tally.sum(axis=0)
+    return Scores(
+        kaggle=float(dice / pairs),
+        floor=float(1 - defective / pairs),
+        dice=float(defective_dice / defective) if defective else None,
+        dice_per_class=[float(row[3] / row[1]) if row[1] else None for row in tally],
+        pairs=int(pairs),
+        defective_pairs=int(defective),
+    )

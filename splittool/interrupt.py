@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM as a flag, for work that wants to save what it has."""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from splittool.errors import ExitCode
+
+
+class Interrupt:
+    """While entered, the first signal only sets `exit_code`; a second Ctrl-C acts as usual.
+
+    Attributes:
+        exit_code: None until a signal arrives, then what the process should exit with.
+    """
+
+    def __init__(self) -> None:
+        self.exit_code: ExitCode | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.exit_code is not None:
+            raise KeyboardInterrupt
+        self.exit_code = (
+            ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+        )

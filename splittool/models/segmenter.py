@@ -1,0 +1,50 @@
+"""Pixels in, logits out: the normalisation is part of the network, so nobody outside needs it."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Normalise(nn.Module):
+    """Pixel values 0..255 to zero mean and unit deviation."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.full((1, 1, 1, 1), mean))
+        self.register_buffer("scale", torch.full((1, 1, 1, 1), 1 / std))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(B, 3, H, W) of any number type to float32."""
+        return (pixels.float() - self.mean) * self.scale
+
+
+class Segmenter(nn.Module):
+    """A segmentation network that takes pixels.
+
+    Attributes:
+        network: The network itself.
+        stride: Height and width of the input must be multiples of it.
+        split_points: Names of the modules after which the paper cuts.
+    """
+
+    def __init__(self, network: nn.Module, mean: float, std: float) -> None:
+        super().__init__()
+        self.normalise = Normalise(mean, std)
+        self.network = network
+
+    @property
+    def stride(self) -> int:
+        """Height and width of the input must be multiples of it."""
+        return int(self.network.stride)  # type: ignore[arg-type]
+
+    @property
+    def split_points(self) -> tuple[str, ...]:
+        """Names of the modules after which the paper cuts."""
+        return tuple(self.network.split_points)  # type: ignore[arg-type, union-attr]
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(B, 3, H, W) pixels 0..255 to (B, C, H, W) logits."""
+        logits: Tensor = self.network(self.normalise(pixels))
+        return logits

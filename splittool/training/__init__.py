@@ -1,0 +1,1 @@
+"""Train a segmentation network: data loading, loss, recipes, the loop and its checkpoints."""

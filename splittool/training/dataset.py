@@ -1,0 +1,149 @@
+"""Images and masks for training, in an order that depends on the seed and the epoch alone.
+
+Nothing here keeps a random state: sample i of epoch e is the same whether the run was resumed,
+how many workers load it and on how many processes it is trained.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from splittool.data.images import Canvas, Pixels
+from splittool.data.kaggle import Sample
+
+# An image to load: its index, and the seed of its augmentation (None: as it is).
+Key = tuple[int, tuple[int, ...] | None]
+
+Item = tuple[Tensor, Tensor, Tensor]
+
+
+class SegmentationDataset(Dataset[Item]):
+    """Samples on their canvas, keyed by `Key`."""
+
+    def __init__(self, samples: Sequence[Sample], classes: Sequence[str], canvas: Canvas) -> None:
+        self.samples = samples
+        self.classes = classes
+        self.canvas = canvas
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: Key) -> Item:
+        """Pixels (3, H, W) uint8, masks (C, H, W) uint8, and the valid (rows, columns)."""
+        index, seed = key
+        sample = self.samples[index]
+        pixels, masks = sample.image(), sample.masks(self.classes)
+        if seed is not None:
+            pixels, masks = augment(pixels, masks, np.random.default_rng(seed))
+        pixels, masks = self.canvas.image(pixels), self.canvas.masks(masks)
+        return (
+            torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
+            torch.from_numpy(np.ascontiguousarray(masks).view(np.uint8)),
+            torch.tensor(self.canvas.valid(sample.height, sample.width)),
+        )
+
+
+def augment(
+    pixels: Pixels, masks: NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[Pixels, NDArray[np.bool_]]:
+    """Flip along either axis, and change the lighting: gain, offset and gamma.
+
+    Args:
+        pixels: (H, W, 3).
+        masks: (C, H, W).
+        rng: Decides.
+    """
+    for axis in (0, 1):
+        if rng.random() < 0.5:
+            pixels, masks = np.flip(pixels, axis), np.flip(masks, axis + 1)
+    levels = np.linspace(0, 1, 256) ** rng.uniform(0.8, 1.25)
+    levels = levels * rng.uniform(0.8, 1.2) + rng.uniform(-0.1, 0.1)
+    table = (levels.clip(0, 1) * 255).round().astype(np.uint8)
+    return table[pixels], masks
+
+
+class EpochSampler(Sampler[list[Key]]):
+    """The batches of one process, for the epoch set with `start`.
+
+    Args:
+        weights: How often each image is shown, relative to the others.
+        batch_size: Images per step over all processes.
+        seed: Of the run.
+        augment: Give every key a seed.
+        rank: This process.
+        world_size: Number of processes.
+    """
+
+    def __init__(
+        self,
+        weights: NDArray[np.float64],
+        batch_size: int,
+        seed: int,
+        augment: bool,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.weights = weights
+        self.batch_size = batch_size
+        self.seed = seed
+        self.augment = augment
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+        self.first_step = 0
+
+    def start(self, epoch: int, first_step: int) -> None:
+        """Choose the epoch, and skip the steps already done in it."""
+        self.epoch = epoch
+        self.first_step = first_step
+
+    def __len__(self) -> int:
+        """Steps in a whole epoch."""
+        return -(-len(self.weights) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = systematic_sample(self.weights, rng)
+        order = np.resize(order, len(self) * self.batch_size)  # the last batch is filled up
+        for step in range(self.first_step, len(self)):
+            first = step * self.batch_size
+            places = range(first + self.rank, first + self.batch_size, self.world_size)
+            yield [(int(order[place]), self._seed(place)) for place in places]
+
+    def _seed(self, place: int) -> tuple[int, ...] | None:
+        return (self.seed, self.epoch, place) if self.augment else None
+
+
+def systematic_sample(
+    weights: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw as many indices as there are weights, in random order.
+
+    Each index i comes floor or ceil of n * weights[i] / sum(weights) times, so that equal weights
+    give a plain shuffle.
+    """
+    count = len(weights)
+    shuffled = rng.permutation(count)
+    edges = np.cumsum(weights[shuffled]) / weights.sum() * count
+    picks = np.searchsorted(edges, np.arange(count) + rng.random(), side="right")
+    return rng.permutation(shuffled[np.minimum(picks, count - 1)])
+
+
+def repeat_factors(samples: Sequence[Sample], common: float = 0.5) -> NDArray[np.float64]:
+    """How often to show each image so that rare classes are learnt.
+
+    The repeat factor of LVIS (Gupta et al., 2019): the largest sqrt(common / frequency) of the
+    image's classes, at least 1; frequency is the share of images that show the class.
+
+    Args:
+        samples: The training part.
+        common: Classes at least this frequent are not repeated.
+    """
+    counts = Counter(name for sample in samples for name in sample.runs)
+    factor = {name: np.sqrt(common * len(samples) / number) for name, number in counts.items()}
+    return np.array([max([1.0, *(factor[name] for name in s.runs)]) for s in samples])

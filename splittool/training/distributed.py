@@ -1,0 +1,118 @@
+"""Training on several processes started by torchrun; one process is the plain case."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes that train together.
+
+    Attributes:
+        rank: This process's number; 0 writes files and talks to the user.
+        size: How many there are.
+        device: What this process computes on.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    def add_up(self, tensor: Tensor) -> Tensor:
+        """Differentiable sum over processes."""
+        if self.size == 1:
+            return tensor
+        summed: Tensor = _AddUp.apply(tensor)  # type: ignore[no-untyped-call]
+        return summed
+
+    def any(self, flag: bool) -> bool:
+        """Whether any process says so."""
+        if self.size == 1:
+            return flag
+        return bool(self.add_up(torch.tensor(float(flag), device=self.device)).item())
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """Average gradients over processes, and take batch statistics over all of them."""
+        if self.size == 1:
+            return model
+        if self.device.type == "cuda":
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+            return DistributedDataParallel(model, device_ids=[self.device.index])
+        _share_batch_statistics(model, self)
+        return DistributedDataParallel(model)
+
+
+@contextmanager
+def world(device: torch.device) -> Iterator[World]:
+    """Join the processes that torchrun announced in the environment, if any."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(0, 1, device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), dist.get_world_size(), device)
+    finally:
+        dist.destroy_process_group()
+
+
+class _AddUp(Function):
+    """Sum over processes; the gradient of a sum that all of them use is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        summed = tensor.clone()
+        dist.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        summed = gradients[0].clone()
+        dist.all_reduce(summed)
+        return summed
+
+
+class _SharedBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation over all processes on the CPU, which torch's SyncBatchNorm refuses."""
+
+    world: World
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
+        if not self.training:
+            return super().forward(input)
+        x = input.float()
+        count = x.numel() / x.shape[1] * self.world.size
+        mean = self.world.add_up(x.sum((0, 2, 3))) / count
+        centred = x - mean[:, None, None]
+        variance = self.world.add_up((centred * centred).sum((0, 2, 3))) / count
+        self._update(mean.detach(), variance.detach() * count / (count - 1))
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+    def _update(self, mean: Tensor, variance: Tensor) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
+
+
+def _share_batch_statistics(model: nn.Module, world: World) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.__class__ = _SharedBatchNorm
+            module.world = world  # type: ignore[assignment]
