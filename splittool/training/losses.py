@@ -39,8 +39,13 @@ def bce_dice_loss(
     common = (probabilities * masks).sum((2, 3))
     both = probabilities.sum((2, 3)) + masks.sum((2, 3))
     if dice == "batch":
-        common, both = add_up(torch.stack([common.sum(0), both.sum(0)]))
-        coefficient = ((2 * common + SMOOTH) / (both + SMOOTH)).mean()
+        truth = masks.sum((0, 2, 3))
+        common, both, truth = add_up(torch.stack([common.sum(0), both.sum(0), truth]))
+        # A class that the batch does not show is left to the cross-entropy: its Dice would be
+        # about 1 / (predicted pixels), whose slope near zero drives a rare class to never appear.
+        shown = (truth > 0).float()
+        each = (2 * common + SMOOTH) / (both + SMOOTH) * shown
+        coefficient = torch.where(shown.sum() > 0, each.sum() / shown.sum().clamp(min=1), 1.0)
     else:
         each = (2 * common + SMOOTH) / (both + SMOOTH)
         summed, number = add_up(torch.stack([each.sum(), each.new_tensor(each.numel())]))

@@ -1,0 +1,1 @@
+"""Price a network and its cuts: operations, memory, bits and links."""

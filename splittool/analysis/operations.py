@@ -1,0 +1,148 @@
+"""Operations by the published definitions of OpenVINO's Model Analyzer, and plain MACs.
+
+A multiply-accumulate (MAC) is two floating-point operations (FLOP). Unlike Model Analyzer, a
+pooling is not counted again for its unused index output, and the conversion of 16-bit weights is
+not an operation: it happens once, when the model is loaded.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from splittool.ir.graph import Graph, Operation
+
+# FLOP for each output element.
+_PER_ELEMENT = {
+    "Relu": 2,
+    "PRelu": 2,
+    "Elu": 3,
+    "Sigmoid": 3,
+    "Tanh": 6,
+    "Clamp": 2,
+    "SoftMax": 5,
+    "Softmax": 5,
+    "Swish": 5,
+    "HSwish": 4,
+    "Add": 1,
+    "Subtract": 1,
+    "Multiply": 1,
+    "Divide": 1,
+}
+
+# Moving data is not computing; Model Analyzer does not count the last three either.
+_FREE = {
+    "Parameter",
+    "Result",
+    "Constant",
+    "Concat",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "Gather",
+    "Split",
+    "VariadicSplit",
+    "StridedSlice",
+    "Slice",
+    "Pad",
+    "ShapeOf",
+    "Convert",
+    "Transpose",
+    "Interpolate",
+}
+
+
+@dataclass(frozen=True)
+class OperationCost:
+    """What one operation costs.
+
+    Attributes:
+        flops: Floating-point operations; None when its type is unknown here.
+        macs: Multiply-accumulates of convolutions and matrix products.
+        parameters: Weights that it is the first to use.
+        weight_bytes: Their size as stored.
+    """
+
+    flops: int | None
+    macs: int
+    parameters: int
+    weight_bytes: int
+
+
+def operation_costs(graph: Graph) -> dict[int, OperationCost]:
+    """Price every operation that data flows through, by its index."""
+    claimed: set[int] = set()
+    costs = {}
+    for operation in graph.operations:
+        if operation.constant or operation.type in ("Parameter", "Result"):
+            continue
+        weights = [w for w in _weights(graph, operation) if w.index not in claimed]
+        claimed |= {weight.index for weight in weights}
+        costs[operation.index] = OperationCost(
+            flops=flops(graph, operation),
+            macs=macs(graph, operation),
+            parameters=sum(weight.outputs[0].elements for weight in weights),
+            weight_bytes=sum(weight.outputs[0].bytes for weight in weights),
+        )
+    return costs
+
+
+def macs(graph: Graph, operation: Operation) -> int:
+    """Multiply-accumulates; 0 for operations that are no convolution or matrix product."""
+    count = _MACS.get(operation.type)
+    return count(graph, operation) if count else 0
+
+
+def flops(graph: Graph, operation: Operation) -> int | None:
+    """Floating-point operations; None for a type without a definition."""
+    output = operation.outputs[0].elements
+    if operation.type in _MACS:
+        return 2 * macs(graph, operation)
+    if operation.type in ("MaxPool", "AvgPool"):
+        return output * math.prod(operation.attributes["kernel"])
+    if operation.type in _PER_ELEMENT:
+        return output * _PER_ELEMENT[operation.type]
+    return 0 if operation.type in _FREE else None
+
+
+def _convolution(graph: Graph, operation: Operation) -> int:
+    weights = graph.tensor(operation.inputs[1]).shape  # (Cout, Cin, *kernel)
+    return operation.outputs[0].elements * math.prod(weights[1:])
+
+
+def _group_convolution(graph: Graph, operation: Operation) -> int:
+    weights = graph.tensor(operation.inputs[1]).shape  # (groups, Cout/groups, Cin/groups, *kernel)
+    return operation.outputs[0].elements * math.prod(weights[2:])
+
+
+def _transposed_convolution(graph: Graph, operation: Operation) -> int:
+    weights = graph.tensor(operation.inputs[1]).shape  # (Cin, Cout, *kernel)
+    work = operation.outputs[0].elements * weights[0] * math.prod(weights[2:])
+    return work // math.prod(operation.attributes["strides"])
+
+
+def _matrix_product(graph: Graph, operation: Operation) -> int:
+    first = graph.tensor(operation.inputs[0]).shape
+    inner = first[-2] if operation.attributes.get("transpose_a") else first[-1]
+    return operation.outputs[0].elements * inner
+
+
+_MACS: dict[str, Callable[[Graph, Operation], int]] = {
+    "Convolution": _convolution,
+    "GroupConvolution": _group_convolution,
+    "ConvolutionBackpropData": _transposed_convolution,
+    "MatMul": _matrix_product,
+}
+
+WEIGHTED = frozenset(_MACS)
+
+
+def _weights(graph: Graph, operation: Operation) -> list[Operation]:
+    """The floating-point constants that an operation reads, directly or through conversions."""
+    found = []
+    waiting = [source for source, _ in operation.inputs if graph.operations[source].constant]
+    while waiting:
+        source = graph.operations[waiting.pop()]
+        waiting.extend(index for index, _ in source.inputs)
+        if source.type == "Constant" and source.outputs[0].type in ("f16", "f32", "bf16", "f64"):
+            found.append(source)
+    return found

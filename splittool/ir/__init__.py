@@ -1,0 +1,1 @@
+"""Any model file as one graph: export, split points, crossing tensors, the cut and its proof."""

@@ -1,0 +1,194 @@
+"""From a checkpoint to OpenVINO IR."""
+
+import tempfile
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+
+from splittool.data.images import Canvas
+from splittool.errors import MissingExtraError, OutputError, UsageError
+from splittool.files import replacing
+from splittool.ir.info import ModelInfo, write_info
+
+try:
+    import torch
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    from splittool.models import Segmenter
+    from splittool.training import checkpoints
+except ModuleNotFoundError as error:
+    raise MissingExtraError(
+        f"reading a .pt needs {error.name}; install it with: pip install 'splittool[train]'"
+    ) from None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A converted network and what it was made of.
+
+    Attributes:
+        model: The graph: (1, 3, H, W) uint8 pixels in, (1, C, H, W) probabilities out.
+        canvas: Its input size.
+        network: The torch module, for comparison.
+    """
+
+    model: ov.Model
+    canvas: Canvas
+    network: Segmenter
+
+
+def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
+    """Convert a checkpoint to a graph with 32-bit weights.
+
+    Batch normalisation is folded into the convolutions, and operations are named after the modules
+    they come from: the last one of module `maxpool_1` is `maxpool_1`.
+
+    Args:
+        path: The checkpoint.
+        size: (height, width) of the input in place of the one trained on.
+
+    Raises:
+        InputError: The checkpoint cannot be used.
+        UsageError: The size is no multiple of the network's stride.
+    """
+    content = checkpoints.load(path, checkpoints.MODEL)
+    network = checkpoints.restore_model(path, content)
+    canvas = Canvas(**content["canvas"])
+    if size is not None:
+        if size[0] % network.stride or size[1] % network.stride:
+            raise UsageError(
+                f"--size {size[0]}x{size[1]}: {content['arch']} takes multiples of {network.stride}"
+            )
+        canvas = replace(canvas, height=size[0], width=size[1])
+    model = _trace(_folded(path, content), canvas)
+    _name_operations(model)
+    info = ModelInfo(
+        arch=content["arch"],
+        classes=content["classes"],
+        fit=canvas.fit,
+        split_points=list(network.split_points),
+    )
+    write_info(model, info)
+    return Exported(model, canvas, network)
+
+
+def _folded(path: Path, content: dict[str, object]) -> "Segmenter":
+    """The network with each batch normalisation folded into the convolution before it."""
+    network = checkpoints.restore_model(path, content)
+    for parent in network.modules():
+        names = list(parent._modules)
+        for first, second in zip(names, names[1:], strict=False):
+            conv, norm = parent._modules[first], parent._modules[second]
+            if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
+                parent._modules[first] = fuse_conv_bn_eval(conv, norm)
+                parent._modules[second] = torch.nn.Identity()
+    return network
+
+
+class _Probabilities(torch.nn.Module):
+    """A network with the sigmoid that training leaves to the loss."""
+
+    def __init__(self, segmenter: "Segmenter") -> None:
+        super().__init__()
+        self.normalise = segmenter.normalise
+        self.network = segmenter.network
+        self.sigmoid = torch.nn.Sigmoid()
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.sigmoid(self.network(self.normalise(pixels)))  # type: ignore[no-any-return]
+
+
+def _trace(network: "Segmenter", canvas: Canvas) -> ov.Model:
+    pixels = torch.zeros(1, 3, canvas.height, canvas.width, dtype=torch.uint8)
+    with warnings.catch_warnings(), torch.no_grad():
+        # OpenVINO traces the module; torch calls tracing deprecated, but its successor loses the
+        # module names and takes four times as long to convert.
+        warnings.simplefilter("ignore")
+        model = ov.convert_model(_Probabilities(network).eval(), example_input=pixels)
+    model.reshape([1, 3, canvas.height, canvas.width])
+    model.inputs[0].get_node().set_friendly_name("pixels")
+    model.inputs[0].get_tensor().set_names({"pixels"})
+    model.outputs[0].get_tensor().set_names({"probabilities"})
+    return model
+
+
+def _name_operations(model: ov.Model) -> None:
+    """Turn "__module.network.maxpool_1/aten::max_pool2d/MaxPool" into "maxpool_1".
+
+    The last operation of a module gets the module's name, those before it the type behind it.
+    """
+    last: dict[str, ov.Node] = {}
+    for node in model.get_ordered_ops():
+        module, _, rest = node.get_friendly_name().partition("/")
+        if not module.startswith("__module.") or node.get_type_name() == "Constant":
+            continue
+        module = module.removeprefix("__module.").removeprefix("network.")
+        node.set_friendly_name(f"{module}/{node.get_type_name()}")
+        last[module] = node
+    for module, node in last.items():
+        node.set_friendly_name(module)
+
+
+def save_ir(model: ov.Model, path: Path, half: bool = True) -> None:
+    """Write an .xml and its .bin, the .bin first, both whole or not at all.
+
+    Args:
+        model: The graph.
+        path: Where the .xml goes.
+        half: Store weights in 16 bits.
+
+    Raises:
+        OutputError: They cannot be written.
+    """
+    weights = path.with_suffix(".bin")
+    with (
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=".splittool-") as folder,
+        replacing(path) as xml,
+        replacing(weights) as binary,
+    ):
+        write_ir(model, Path(folder) / path.name, half)
+        (Path(folder) / weights.name).rename(binary)
+        (Path(folder) / path.name).rename(xml)
+
+
+def write_ir(model: ov.Model, path: Path, half: bool = True) -> None:
+    """Write an .xml and its .bin in place.
+
+    Raises:
+        OutputError: OpenVINO could not write them.
+    """
+    try:
+        ov.save_model(model, path, compress_to_fp16=half)
+    except RuntimeError as error:
+        cause = str(error).strip().splitlines()[-1]
+        raise OutputError(f"cannot write {path.name}: {cause}; free some space") from None
+
+
+def export_in_memory(path: Path, size: tuple[int, int] | None = None) -> ov.Model:
+    """Convert a checkpoint to the graph that `splittool export` writes, 16-bit weights included."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "whole.xml"
+        write_ir(convert(path, size).model, written)
+        # Not mapped: the file is gone when the weights are used.
+        core = ov.Core()
+        core.set_property({"ENABLE_MMAP": False})
+        return core.read_model(written)
+
+
+def compare_with_torch(exported: Exported, path: Path, seed: int = 0) -> float:
+    """The largest difference of a probability between the written IR and the torch network.
+
+    Both compute in 32 bits on the same random image; the IR's weights have 16.
+    """
+    canvas = exported.canvas
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (1, 3, canvas.height, canvas.width), dtype=np.uint8)
+    options = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = ov.Core().compile_model(path, "CPU", options)
+    ours = compiled(pixels)[0]
+    with torch.no_grad():
+        theirs = torch.sigmoid(exported.network(torch.from_numpy(pixels))).numpy()
+    return float(np.abs(ours - theirs).max())
