@@ -1,0 +1,361 @@
+"""The JSON reports: what each command prints when piped, and reads when piped into.
+
+Every report carries its schema and version in `schema`, is validated when read, and records the files
+it was made from by SHA-256. What was not measured is null, never zero.
+"""
+
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from splittool import __version__
+from splittool.errors import InputError
+from splittool.files import require_file, sha256
+
+
+class FileRecord(msgspec.Struct, frozen=True):
+    """A file that was read or written."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class TensorRecord(msgspec.Struct, frozen=True):
+    """A tensor that crosses a cut; `bits` is what one element takes in the graph."""
+
+    name: str
+    shape: list[int]
+    type: str
+    bits: int
+    elements: int
+
+
+class SplitRecord(msgspec.Struct, frozen=True):
+    """One split point and what each side has to do."""
+
+    point: str
+    elements: int
+    tensors: list[TensorRecord]
+    head_operations: int
+    tail_operations: int
+    head_weighted_layers: int
+    head_gflops: float
+    tail_gflops: float
+    head_gmacs: float
+    tail_gmacs: float
+    head_gflops_share: float
+    head_parameters: int
+    head_weight_bytes: int
+    head_live_elements: int
+    head_live_bytes: int
+    head_sum_elements: int
+
+
+class Report(msgspec.Struct, kw_only=True, tag_field="schema"):
+    """What all reports share."""
+
+    created: str = msgspec.field(
+        default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds")
+    )
+    versions: dict[str, str] = msgspec.field(default_factory=lambda: versions())
+
+
+class SynthReport(Report, tag="splittool.synth/1"):
+    """A folder of synthetic steel."""
+
+    folder: str
+    images: int
+    clean_images: int
+    height: int
+    width: int
+    seed: int
+    images_per_class: dict[str, int]
+    pixel_share_per_class: dict[str, float]
+
+
+class TrainReport(Report, tag="splittool.train/1"):
+    """A finished training run; `best` is the epoch that the model was taken from."""
+
+    folder: str
+    model: FileRecord
+    history: str
+    validation_list: str
+    curves: str | None
+    settings: dict[str, Any]
+    device: str
+    processes: int
+    classes: list[str]
+    height: int
+    width: int
+    fit: str
+    training_images: int
+    validation_images: int
+    epochs: int
+    seconds: float
+    seconds_per_step: float
+    best: dict[str, Any]
+    last: dict[str, Any]
+
+
+class ExportReport(Report, tag="splittool.export/1"):
+    """A converted model; `difference` is the largest of a probability against torch in 32 bits."""
+
+    source: FileRecord
+    model: FileRecord
+    weights: FileRecord
+    weight_precision: Literal["fp16", "fp32"]
+    input_shape: list[int]
+    output_shape: list[int]
+    classes: list[str]
+    split_points: list[str]
+    difference: float
+
+
+class VerificationRecord(msgspec.Struct, frozen=True):
+    """Head and tail against the whole on one random input."""
+
+    difference: float
+    output_range: float
+    tolerance: float
+    device: str
+    precision: str
+
+
+class CutReport(Report, tag="splittool.cut/1"):
+    """A cut, as `cut.json` describes it; file names are relative to it."""
+
+    source: FileRecord
+    split: SplitRecord
+    head: list[FileRecord]
+    tail: list[FileRecord]
+    input: TensorRecord
+    classes: list[str]
+    fit: Literal["pad", "resize"]
+    verification: VerificationRecord
+
+
+class SplitsReport(Report, tag="splittool.splits/1"):
+    """The split points of a model, from `cut --list`."""
+
+    source: FileRecord
+    splits: list[SplitRecord]
+
+
+class LayerRecord(msgspec.Struct, frozen=True):
+    """One operation; `gflops` is null when its type has no definition."""
+
+    name: str
+    type: str
+    shape: list[int]
+    gflops: float | None
+    gmacs: float
+    parameters: int
+    weight_bytes: int
+    elements: int
+    bytes: int
+    cumulative_gflops: float
+    cumulative_gmacs: float
+    cumulative_parameters: int
+    cumulative_elements: int
+
+
+class ProfileReport(Report, tag="splittool.profile/1"):
+    """Operations and memory of a model, its layers and its split points.
+
+    `min_memory_elements` and `max_memory_elements` are Model Analyzer's MinMem (the largest live set)
+    and MaxMem (the sum of all outputs).
+    """
+
+    source: FileRecord
+    gflops: float
+    gmacs: float
+    parameters: int
+    weight_bytes: int
+    min_memory_elements: int
+    min_memory_bytes: int
+    max_memory_elements: int
+    max_memory_bytes: int
+    not_counted: dict[str, int]
+    layers: list[LayerRecord]
+    splits: list[SplitRecord]
+
+
+class WindowRecord(msgspec.Struct, frozen=True):
+    """A stretch of a benchmark; latencies in milliseconds."""
+
+    start_s: float
+    seconds: float
+    frames: int
+    fps: float
+    p50_ms: float | None
+    p90_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+
+
+class BenchReport(Report, tag="splittool.bench-vpu/1"):
+    """Frames per second of a model on a device; `interrupted` marks a partial run."""
+
+    source: FileRecord
+    device_requested: str
+    device_used: list[str]
+    device_name: str
+    vpu_present: bool
+    precision_requested: str
+    precision_actual: str
+    hint: str
+    requests_in_flight: int
+    streams: int | None
+    warmup_s: float
+    seconds: float
+    frames: int
+    fps: float
+    mean_ms: float
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    max_ms: float
+    window_s: float
+    windows: list[WindowRecord]
+    interrupted: bool
+
+
+class BitrateRow(msgspec.Struct, frozen=True):
+    """What one split point sends; `mbps` and `links` are by frame rate, and by link and frame rate."""
+
+    point: str
+    bits: int | None
+    elements: int | None
+    payload_bytes: float
+    mbps: dict[str, float]
+    links: dict[str, dict[str, bool]]
+
+
+class BitrateReport(Report, tag="splittool.bitrate/1"):
+    """Mbit/s (10^6) of every split point, precision and frame rate; `links` holds their Mbit/s."""
+
+    source: FileRecord | None
+    bits: list[int]
+    fps: list[float]
+    links: dict[str, float]
+    rows: list[BitrateRow]
+    image_files: int | None
+    max_mbps: float | None
+    over_limit: list[str]
+
+
+class ImageRecord(msgspec.Struct, frozen=True):
+    """One image: what was sent for it, and its Dice by class where it has labels."""
+
+    image: str
+    height: int
+    width: int
+    file_bytes: int
+    payload_bytes: int | None
+    pixels: dict[str, int]
+    dice: dict[str, float] | None
+
+
+class ScoreRecord(msgspec.Struct, frozen=True):
+    """Means over (image, class) pairs; see `splittool.data.scores`."""
+
+    kaggle: float
+    floor: float
+    dice: float | None
+    dice_per_class: dict[str, float | None]
+    pairs: int
+    defective_pairs: int
+
+
+class InferReport(Report, tag="splittool.infer/1"):
+    """Predictions of a whole model or of both halves; bytes are means per frame."""
+
+    source: FileRecord
+    cut: str | None
+    bits: int | None
+    folder: str
+    device: str
+    precision_requested: str
+    precision_actual: str
+    threshold: float
+    images: int
+    seconds: float
+    images_per_second: float
+    payload_bytes_per_frame: float | None
+    bits_per_element: float | None
+    image_file_bytes_per_frame: float
+    raw_image_bytes_per_frame: float
+    mbps: dict[str, float | None]
+    scores: ScoreRecord | None
+    rows: list[ImageRecord]
+
+
+AnyReport = (
+    SynthReport
+    | TrainReport
+    | ExportReport
+    | CutReport
+    | SplitsReport
+    | ProfileReport
+    | BenchReport
+    | BitrateReport
+    | InferReport
+)
+
+R = TypeVar("R", bound=Report)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides a result; torch only where it was used."""
+    found = {"splittool": __version__, "python": platform.python_version()}
+    for name in ("openvino", "numpy", "torch"):
+        if name in sys.modules:
+            found[name] = metadata.version(name)
+    return found
+
+
+def file_record(path: Path, shown: str | None = None) -> FileRecord:
+    """Describe a file; `shown` is the name to record in place of its path."""
+    return FileRecord(shown or str(path), path.stat().st_size, sha256(path))
+
+
+def encode(report: Report) -> bytes:
+    """A report as indented JSON text with a line end."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def decode(text: bytes, name: str, kind: type[R]) -> R:
+    """Read a report of one kind.
+
+    Args:
+        text: The JSON.
+        name: Where it came from, for messages.
+        kind: The report class expected.
+
+    Raises:
+        InputError: It is not JSON, not a report of ours, or of another kind.
+    """
+    wanted = kind.__struct_config__.tag
+    try:
+        found = msgspec.json.decode(text, type=AnyReport)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{name} is not a splittool report ({error}); make it again") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} is not JSON ({error}); give a {wanted} report") from None
+    if not isinstance(found, kind):
+        raise InputError(
+            f"{name} is a {found.__struct_config__.tag} report; give a {wanted} report"
+        )
+    return found
+
+
+def read_report(path: Path, kind: type[R]) -> R:
+    """Read a report file of one kind; see `decode`."""
+    require_file(path, "make one with --json")
+    return decode(path.read_bytes(), str(path), kind)
