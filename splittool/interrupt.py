@@ -35,6 +35,4 @@ class Interrupt:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.exit_code is not None:
             raise KeyboardInterrupt
-        self.exit_code = (
-            ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
-        )
+        self.exit_code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED

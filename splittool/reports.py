@@ -274,7 +274,10 @@ class ScoreRecord(msgspec.Struct, frozen=True):
 
 
 class InferReport(Report, tag="splittool.infer/1"):
-    """Predictions of a whole model or of both halves; bytes are means per frame."""
+    """Predictions of a whole model or of both halves; bytes are means per frame.
+
+    `mbps` is by frame rate, of what is sent: the crossing tensors of a cut, or the image files.
+    """
 
     source: FileRecord
     cut: str | None
@@ -291,7 +294,7 @@ class InferReport(Report, tag="splittool.infer/1"):
     bits_per_element: float | None
     image_file_bytes_per_frame: float
     raw_image_bytes_per_frame: float
-    mbps: dict[str, float | None]
+    mbps: dict[str, float]
     scores: ScoreRecord | None
     rows: list[ImageRecord]
 

@@ -6,17 +6,22 @@ from splittool.reports import BitrateRow, SplitRecord, TensorRecord
 
 INPUT_FILES = "input files"
 
+_QUANTISED = ("f16", "bf16", "f32", "f64")
+
 
 def payload_bytes(tensors: Sequence[TensorRecord], bits: int) -> float:
     """Bytes of one frame without compression.
-
-    A tensor that the graph holds in fewer bits, such as an 8-bit image, is sent as it is.
 
     Args:
         tensors: All that cross.
         bits: Bits per element.
     """
-    return sum(tensor.elements * min(bits, tensor.bits) for tensor in tensors) / 8
+    return sum(tensor.elements * sent_bits(tensor, bits) for tensor in tensors) / 8
+
+
+def sent_bits(tensor: TensorRecord, bits: int) -> int:
+    """Bits per element on the link: whole numbers, such as an image's pixels, go as they are."""
+    return bits if tensor.type in _QUANTISED else tensor.bits
 
 
 def split_row(
@@ -24,7 +29,7 @@ def split_row(
 ) -> BitrateRow:
     """Price one split point at one precision."""
     size = payload_bytes(split.tensors, bits)
-    shown = max(min(bits, tensor.bits) for tensor in split.tensors)
+    shown = max(sent_bits(tensor, bits) for tensor in split.tensors)
     return _row(split.point, shown, split.elements, size, fps, links)
 
 
@@ -38,6 +43,19 @@ def input_files_row(
 def mbps(bytes_per_frame: float, fps: float) -> float:
     """Mbit/s of a stream of frames."""
     return bytes_per_frame * 8 * fps / 1e6
+
+
+def over_limit(rows: Sequence[BitrateRow], max_mbps: float) -> list[str]:
+    """The split points, with bits and frame rate, that need more than a limit.
+
+    Sending the input is the alternative to a cut, not a cut; it is not held against the limit.
+    """
+    return [
+        f"{row.point} at {row.bits} bits and {fps} FPS ({value:.2f})"
+        for row in rows
+        for fps, value in row.mbps.items()
+        if value > max_mbps and row.point not in ("input", INPUT_FILES)
+    ]
 
 
 def _row(

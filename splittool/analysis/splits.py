@@ -5,15 +5,13 @@ from collections.abc import Iterable
 from splittool.analysis.memory import activation_memory
 from splittool.analysis.operations import WEIGHTED, OperationCost, operation_costs
 from splittool.ir.graph import Graph, TensorInfo
-from splittool.ir.splits import Cut, find_cut
-from splittool.reports import LayerRecord, SplitRecord, TensorRecord
+from splittool.ir.splits import INPUT, Cut, find_cut
+from splittool.reports import CutReport, LayerRecord, SplitRecord, TensorRecord
 
 
 def tensor_record(tensor: TensorInfo) -> TensorRecord:
     """A tensor as reports show it."""
-    return TensorRecord(
-        tensor.name, list(tensor.shape), tensor.type, tensor.bits, tensor.elements
-    )
+    return TensorRecord(tensor.name, list(tensor.shape), tensor.type, tensor.bits, tensor.elements)
 
 
 def describe_splits(graph: Graph, names: Iterable[str]) -> list[SplitRecord]:
@@ -49,6 +47,29 @@ def describe_split(graph: Graph, cut: Cut, costs: dict[int, OperationCost]) -> S
         head_live_elements=memory.live_elements,
         head_live_bytes=memory.live_bytes,
         head_sum_elements=memory.sum_elements,
+    )
+
+
+def input_split(cut: CutReport) -> SplitRecord:
+    """The split point "input" of the network a cut was made from: nothing on the device."""
+    split = cut.split
+    return SplitRecord(
+        point=INPUT,
+        elements=cut.input.elements,
+        tensors=[cut.input],
+        head_operations=0,
+        tail_operations=split.head_operations + split.tail_operations,
+        head_weighted_layers=0,
+        head_gflops=0.0,
+        tail_gflops=split.head_gflops + split.tail_gflops,
+        head_gmacs=0.0,
+        tail_gmacs=split.head_gmacs + split.tail_gmacs,
+        head_gflops_share=0.0,
+        head_parameters=0,
+        head_weight_bytes=0,
+        head_live_elements=0,
+        head_live_bytes=0,
+        head_sum_elements=0,
     )
 
 

@@ -140,7 +140,9 @@ class Canvas:
         size = (self.width, self.height)
         return np.stack([np.asarray(p.resize(size, Image.Resampling.NEAREST)) > 0 for p in planes])
 
-    def restore(self, probabilities: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    def restore(
+        self, probabilities: NDArray[np.float32], height: int, width: int
+    ) -> NDArray[np.float32]:
         """Bring (C, canvas height, canvas width) probabilities back to an image's (C, h, w)."""
         if self.fit == "pad":
             return probabilities[:, :height, :width]

@@ -111,9 +111,7 @@ def _refuse_unknown_images(labels: Labels, known: set[str]) -> None:
         if image not in known:
             near = get_close_matches(image, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "add the image or remove the row"
-            raise InputError(
-                f"{labels.path} line {line}: no image {image} in train_images; {hint}"
-            )
+            raise InputError(f"{labels.path} line {line}: no image {image} in train_images; {hint}")
 
 
 def read_labels(path: Path) -> Labels:

@@ -93,7 +93,9 @@ def verify(
     rng = np.random.default_rng(seed)
     inputs = [_random(rng, port) for port in whole.inputs]
     expected = list(core.compile_model(whole, "CPU", _F32)(inputs).values())
-    by_name = dict(zip((p.get_node().get_friendly_name() for p in whole.inputs), inputs, strict=True))
+    by_name = dict(
+        zip((p.get_node().get_friendly_name() for p in whole.inputs), inputs, strict=True)
+    )
     head_inputs = [by_name[port.get_node().get_friendly_name()] for port in head.inputs]
     crossing = list(core.compile_model(head, "CPU", _F32)(head_inputs).values())
     found = list(core.compile_model(tail, "CPU", _F32)(crossing).values())

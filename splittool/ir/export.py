@@ -9,9 +9,9 @@ import numpy as np
 import openvino as ov
 
 from splittool.data.images import Canvas
-from splittool.errors import MissingExtraError, OutputError, UsageError
-from splittool.files import replacing
+from splittool.errors import MissingExtraError, UsageError
 from splittool.ir.info import ModelInfo, write_info
+from splittool.ir.saving import write_ir
 
 try:
     import torch
@@ -32,11 +32,13 @@ class Exported:
     Attributes:
         model: The graph: (1, 3, H, W) uint8 pixels in, (1, C, H, W) probabilities out.
         canvas: Its input size.
+        info: What the graph says about itself.
         network: The torch module, for comparison.
     """
 
     model: ov.Model
     canvas: Canvas
+    info: ModelInfo
     network: Segmenter
 
 
@@ -72,7 +74,7 @@ def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
         split_points=list(network.split_points),
     )
     write_info(model, info)
-    return Exported(model, canvas, network)
+    return Exported(model, canvas, info, network)
 
 
 def _folded(path: Path, content: dict[str, object]) -> "Segmenter":
@@ -130,41 +132,6 @@ def _name_operations(model: ov.Model) -> None:
         last[module] = node
     for module, node in last.items():
         node.set_friendly_name(module)
-
-
-def save_ir(model: ov.Model, path: Path, half: bool = True) -> None:
-    """Write an .xml and its .bin, the .bin first, both whole or not at all.
-
-    Args:
-        model: The graph.
-        path: Where the .xml goes.
-        half: Store weights in 16 bits.
-
-    Raises:
-        OutputError: They cannot be written.
-    """
-    weights = path.with_suffix(".bin")
-    with (
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=".splittool-") as folder,
-        replacing(path) as xml,
-        replacing(weights) as binary,
-    ):
-        write_ir(model, Path(folder) / path.name, half)
-        (Path(folder) / weights.name).rename(binary)
-        (Path(folder) / path.name).rename(xml)
-
-
-def write_ir(model: ov.Model, path: Path, half: bool = True) -> None:
-    """Write an .xml and its .bin in place.
-
-    Raises:
-        OutputError: OpenVINO could not write them.
-    """
-    try:
-        ov.save_model(model, path, compress_to_fp16=half)
-    except RuntimeError as error:
-        cause = str(error).strip().splitlines()[-1]
-        raise OutputError(f"cannot write {path.name}: {cause}; free some space") from None
 
 
 def export_in_memory(path: Path, size: tuple[int, int] | None = None) -> ov.Model:

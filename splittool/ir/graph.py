@@ -78,9 +78,7 @@ class Graph:
     def by_name(self) -> dict[str, Operation]:
         """Operations that data flows through, by name."""
         hidden = ("Result", "Parameter")
-        return {
-            op.name: op for op in self.operations if not op.constant and op.type not in hidden
-        }
+        return {op.name: op for op in self.operations if not op.constant and op.type not in hidden}
 
     @property
     def parameters(self) -> list[Operation]:

@@ -40,6 +40,13 @@ class Segmenter(nn.Module):
         return int(self.network.stride)  # type: ignore[arg-type]
 
     @property
+    def classifier(self) -> nn.Conv2d:
+        """The last layer, whose outputs are the logits."""
+        layer = self.network.classifier
+        assert isinstance(layer, nn.Conv2d)
+        return layer
+
+    @property
     def split_points(self) -> tuple[str, ...]:
         """Names of the modules after which the paper cuts."""
         return tuple(self.network.split_points)  # type: ignore[arg-type, union-attr]

@@ -65,8 +65,10 @@ _FIX = {
 
 def _call(kind: object) -> str:
     names = {MODEL: "a splittool checkpoint", STATE: "a splittool training state"}
-    return names.get(kind, "a checkpoint of another tool") if isinstance(kind, str) else (
-        "a checkpoint of another tool"
+    return (
+        names.get(kind, "a checkpoint of another tool")
+        if isinstance(kind, str)
+        else ("a checkpoint of another tool")
     )
 
 

@@ -119,9 +119,7 @@ class EpochSampler(Sampler[list[Key]]):
         return (self.seed, self.epoch, place) if self.augment else None
 
 
-def systematic_sample(
-    weights: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def systematic_sample(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw as many indices as there are weights, in random order.
 
     Each index i comes floor or ceil of n * weights[i] / sum(weights) times, so that equal weights

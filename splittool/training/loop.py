@@ -18,7 +18,7 @@ from splittool.files import write_bytes
 from splittool.interrupt import Interrupt
 from splittool.models import Segmenter
 from splittool.training import checkpoints
-from splittool.training.dataset import EpochSampler, Item, SegmentationDataset
+from splittool.training.dataset import EpochSampler, SegmentationDataset
 from splittool.training.distributed import World
 from splittool.training.losses import bce_dice_loss
 from splittool.training.observer import Observer
@@ -43,9 +43,7 @@ class Outputs:
     @staticmethod
     def beside(model: Path) -> "Outputs":
         """The names that go with a model's name."""
-        return Outputs(
-            model, model.with_suffix(".state.pt"), model.with_suffix(".history.jsonl")
-        )
+        return Outputs(model, model.with_suffix(".state.pt"), model.with_suffix(".history.jsonl"))
 
 
 @dataclass
@@ -103,7 +101,9 @@ class Trainer:
         )
         self.scheduler = self._make_scheduler()
         self.training_loader = _loader(training, self.sampler, workers)
-        self.validation_loader = _loader(validation, _in_order(validation, settings, world), workers)
+        self.validation_loader = _loader(
+            validation, _in_order(validation, settings, world), workers
+        )
         self.history: list[dict[str, Any]] = []
         self.best = -1.0
         self.progress = self._new_epoch(1)
@@ -353,7 +353,9 @@ def _tally(logits: Tensor, masks: Tensor, valid: Tensor) -> Tensor:
     """Dice of a batch at threshold 0.5, added up per class: see `scores.tally`."""
     predicted = (logits > 0) & (valid > 0)
     truth = masks > 0
-    counts = torch.stack([(predicted & truth).sum((2, 3)), predicted.sum((2, 3)), truth.sum((2, 3))])
+    counts = torch.stack(
+        [(predicted & truth).sum((2, 3)), predicted.sum((2, 3)), truth.sum((2, 3))]
+    )
     return torch.from_numpy(scores.tally(counts.permute(1, 2, 0).cpu().numpy()))
 
 

@@ -49,6 +49,4 @@ def _cpu_has_bf16() -> bool:
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
     """The context in which the network computes."""
     enabled = precision in _TYPES
-    return torch.autocast(
-        device.type, dtype=_TYPES.get(precision, torch.bfloat16), enabled=enabled
-    )
+    return torch.autocast(device.type, dtype=_TYPES.get(precision, torch.bfloat16), enabled=enabled)

@@ -1,5 +1,6 @@
 """From a folder of images to a trained checkpoint."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,8 @@ def train(
         mean, std = 0.0, 255.0
     torch.manual_seed(settings.seed)
     model = build(settings.arch, len(classes), settings.options, mean, std)
+    if recipe.prior is not None:
+        torch.nn.init.constant_(model.classifier.bias, math.log(recipe.prior / (1 - recipe.prior)))
     canvas = choose_canvas(samples, settings, model.stride)
     content = {
         **checkpoints.model_content(model, settings.arch, settings.options, classes, canvas),

@@ -19,6 +19,9 @@ class Recipe:
         learning_rate: Of Adam; the peak, with a schedule.
         balance: Show images of rare classes more often.
         standardise: Normalise by the training images' mean and deviation instead of 0 and 255.
+        prior: Probability that an untrained network gives every pixel (Lin et al., 2017). Starting
+            from one half, all of the last layer's few features are first spent on saying "no" to the
+            background, and a rare class may never get one back.
         keep: The validation score by which the best model is kept.
     """
 
@@ -28,6 +31,7 @@ class Recipe:
     learning_rate: float
     balance: bool
     standardise: bool
+    prior: float | None
     keep: Literal["dice", "kaggle"]
 
 
@@ -39,6 +43,7 @@ RECIPES = {
         learning_rate=3e-3,
         balance=True,
         standardise=True,
+        prior=0.02,
         keep="dice",
     ),
     "paper": Recipe(
@@ -48,6 +53,7 @@ RECIPES = {
         learning_rate=1e-3,
         balance=False,
         standardise=False,
+        prior=None,
         keep="kaggle",
     ),
 }

@@ -1,0 +1,1 @@
+"""The shell face: one thin file per subcommand."""

@@ -1,0 +1,68 @@
+"""`splittool export`: a checkpoint as OpenVINO IR."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from splittool.cli.options import Force
+from splittool.cli.output import Output, make_table
+
+
+def export(
+    ctx: typer.Context,
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .pt checkpoint.")],
+    output_file: Annotated[
+        Path, typer.Option("--output", "-o", help="The .xml to write; its .bin goes beside it.")
+    ],
+    size: Annotated[
+        str | None, typer.Option(help="Input height x width. [default: as trained]")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="Of the stored weights: fp16 or fp32.")] = "fp16",
+    force: Force = False,
+) -> None:
+    """Convert a checkpoint to OpenVINO IR.
+
+    Pixels go in, probabilities come out. Normalisation and sigmoid are inside the graph; batch normalisation is folded into the
+    convolutions. The result is compared with torch on a random image.
+    """
+    output: Output = ctx.obj
+    from splittool.data.images import parse_size
+    from splittool.errors import InputError, UsageError
+    from splittool.files import refuse_existing
+
+    if precision not in ("fp16", "fp32"):
+        raise UsageError(f"unknown precision {precision!r}; give fp16 or fp32")
+    if output_file.suffix != ".xml":
+        raise UsageError(f"-o {output_file}: OpenVINO IR ends in .xml")
+    if model.suffix != ".pt":
+        raise InputError(f"{model} is not a .pt checkpoint; only these need exporting")
+    weights = output_file.with_suffix(".bin")
+    refuse_existing([output_file, weights], force)
+    from splittool.ir.export import compare_with_torch, convert
+    from splittool.ir.saving import save_ir
+    from splittool.reports import ExportReport, file_record
+
+    exported = convert(model, parse_size(size) if size else None)
+    save_ir(exported.model, output_file, half=precision == "fp16")
+    graph = exported.model
+    report = ExportReport(
+        source=file_record(model),
+        model=file_record(output_file),
+        weights=file_record(weights),
+        weight_precision="fp16" if precision == "fp16" else "fp32",
+        input_shape=list(graph.inputs[0].get_shape()),
+        output_shape=list(graph.outputs[0].get_shape()),
+        classes=exported.info.classes,
+        split_points=exported.info.split_points,
+        difference=compare_with_torch(exported, output_file),
+    )
+    rows = [
+        ["weights", f"{precision}, {report.weights.bytes:,} bytes"],
+        ["input", f"{report.input_shape} 8-bit pixels"],
+        ["output", f"{report.output_shape} probabilities"],
+        ["classes", ", ".join(report.classes)],
+        ["split points", ", ".join(report.split_points)],
+        ["largest difference from torch", f"{report.difference:.1e}"],
+    ]
+    output.emit(report, [make_table(f"{model} as {output_file}", ["", ""], rows)])

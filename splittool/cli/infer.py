@@ -1,0 +1,192 @@
+"""`splittool infer`: masks, overlays and scores from a whole model or from both halves."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from splittool.cli.options import Force, Fps, positive
+from splittool.cli.output import Output, make_table, short
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from splittool.data.images import Fit
+    from splittool.reports import InferReport
+    from splittool.runtime.pipelines import Pipeline
+
+
+def infer(
+    ctx: typer.Context,
+    source: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A cut.json, or a .pt or .xml model.")
+    ],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGES...", help="Folders, images, .txt lists of paths, or - for such a list."
+        ),
+    ],
+    output_folder: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for masks, overlays, CSV and report.")
+    ],
+    bits: Annotated[
+        int | None, typer.Option(help="Of each element on the link, 1 to 16. [default: 16]")
+    ] = None,
+    fps: Fps = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="True masks. [default: train.csv beside the images]")
+    ] = None,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Do not score.")] = False,
+    fit: Annotated[
+        str | None, typer.Option(help="pad or resize images. [default: as trained]")
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability from which a pixel is a defect.")
+    ] = 0.5,
+    device: Annotated[str, typer.Option(help="Of the head or whole model.")] = "CPU",
+    precision: Annotated[
+        str, typer.Option(help="auto, f32, f16 or bf16; auto is the device's choice.")
+    ] = "auto",
+    min_dice: Annotated[
+        float | None, typer.Option(help="Exit with 5 if Dice over defective pairs is lower.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Predict defects, whole or cut.
+
+    A cut runs head and tail with a measured link between them: the crossing tensors are quantised to --bits, packed, counted, unpacked and given to the tail. In
+    the output folder: masks/ (PNG; pixel value c is class c, 0 no defect), overlays/ (predictions
+    tinted, true outlines), predictions.csv (Kaggle's form) and report.json.
+    """
+    output: Output = ctx.obj
+    from splittool.codec.limits import check_bits
+    from splittool.errors import OutputError, UsageError
+    from splittool.files import write_bytes
+
+    if fit not in (None, "pad", "resize"):
+        raise UsageError(f"unknown fit {fit!r}; give pad or resize")
+    if bits is not None and source.suffix != ".json":
+        raise UsageError(f"--bits is for the link of a cut; {source} runs whole, give a cut.json")
+    check_bits(bits or 16) if bits is None else check_bits(bits)
+    rates = positive(fps or [10.0], "--fps")
+    if output_folder.is_dir() and any(output_folder.iterdir()) and not force:
+        raise OutputError(
+            f"{output_folder} is not empty; give --force to replace files in it or another -o"
+        )
+    from splittool.reports import encode
+
+    report = _run(
+        output,
+        source,
+        images,
+        output_folder,
+        16 if bits is None else bits,
+        rates,
+        labels,
+        no_labels,
+        fit,
+        threshold,
+        device,
+        precision,
+    )
+    write_bytes(output_folder / "report.json", encode(report))
+    output.emit(report, _tables(report))
+    _check_dice(report, min_dice)
+
+
+def _run(
+    output: Output,
+    source: Path,
+    images: list[str],
+    folder: Path,
+    bits: int,
+    rates: list[float],
+    labels_path: Path | None,
+    no_labels: bool,
+    fit: "Fit | None",
+    threshold: float,
+    device: str,
+    precision: str,
+) -> "InferReport":
+    from splittool.runtime.inference import gather, make_report, predict
+    from splittool.runtime.inputs import expand_inputs, labels_for
+    from splittool.runtime.pipelines import canvas_of
+
+    paths = expand_inputs(images)
+    pipeline, cut_at = _open(source, bits, device, precision)
+    labels = None if no_labels else labels_for(paths, labels_path)
+    canvas = canvas_of(pipeline, fit)
+    samples = gather(paths, labels, canvas)
+    with output.progress() as progress:
+        task = progress.add_task("images", total=len(samples))
+        predictions = predict(
+            pipeline, canvas, samples, labels, folder, threshold, lambda: progress.advance(task)
+        )
+    return make_report(
+        source,
+        cut_at,
+        bits if cut_at else None,
+        folder,
+        pipeline,
+        precision,
+        threshold,
+        rates,
+        predictions,
+    )
+
+
+def _open(source: Path, bits: int, device: str, precision: str) -> "tuple[Pipeline, str | None]":
+    """The whole model or both halves, and where the cut is."""
+    from splittool.runtime.pipelines import SplitPipeline, WholePipeline
+
+    if source.suffix != ".json":
+        return WholePipeline(source, device, precision), None
+    from splittool.reports import CutReport, read_report
+
+    cut = read_report(source, CutReport)
+    return SplitPipeline(source, cut, bits, device, precision), cut.split.point
+
+
+def _check_dice(report: "InferReport", min_dice: float | None) -> None:
+    from splittool.errors import InputError, ThresholdError
+
+    if min_dice is None:
+        return
+    if report.scores is None or report.scores.dice is None:
+        raise InputError("--min-dice needs labels with defects; give them with --labels")
+    if report.scores.dice < min_dice:
+        raise ThresholdError(
+            f"Dice over defective pairs is {report.scores.dice:.4f}, below --min-dice {min_dice:g};"
+            " give more --bits, another cut or a better model"
+        )
+
+
+def _tables(report: "InferReport") -> "list[Table | str]":
+    rows = [
+        ["images", str(report.images)],
+        ["images per second", short(report.images_per_second, 1)],
+        ["precision (asked for)", f"{report.precision_actual} ({report.precision_requested})"],
+    ]
+    if report.payload_bytes_per_frame is not None:
+        rows += [
+            ["bytes per frame, crossing tensors", f"{report.payload_bytes_per_frame:,.0f}"],
+            ["bits per element, ranges included", short(report.bits_per_element)],
+        ]
+    rows += [
+        ["bytes per frame, image files", f"{report.image_file_bytes_per_frame:,.0f}"],
+        ["bytes per frame, raw pixels", f"{report.raw_image_bytes_per_frame:,.0f}"],
+    ]
+    rows += [[f"Mbit/s at {fps} FPS", short(rate, 2)] for fps, rate in report.mbps.items()]
+    if report.scores:
+        rows += [
+            ["Dice over defective pairs", short(report.scores.dice, 4)],
+            *([f"  class {n}", short(v, 4)] for n, v in report.scores.dice_per_class.items()),
+            ["Kaggle metric", short(report.scores.kaggle, 4)],
+            ["  its floor (nothing predicted)", short(report.scores.floor, 4)],
+        ]
+    how = f"cut at {report.cut}, {report.bits} bits" if report.cut else "whole"
+    return [
+        make_table(f"{report.source.path}, {how}", ["", "value"], rows),
+        f"wrote masks/, overlays/, predictions.csv and report.json to {report.folder}",
+    ]

@@ -1,0 +1,148 @@
+"""The `splittool` command: its subcommands, and the one place where errors become exit codes."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from splittool import __version__
+from splittool.cli import (
+    bench_vpu,
+    bitrate,
+    cut,
+    export,
+    infer,
+    profile_model,
+    synth,
+    train,
+)
+from splittool.cli.options import Command
+from splittool.errors import ExitCode, SplittoolError, StoppedError
+
+app = typer.Typer(
+    name="splittool",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"splittool {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Cut neural networks between a device and the cloud.
+
+    Find where to cut, cut, prove the cut, price it and run both halves. A typical chain: synth, train, export, cut, profile, bench-vpu, bitrate, infer. Every command
+    prints a table on a terminal and one JSON report when piped or with --json.
+    """
+
+
+for name, function in (
+    ("synth", synth.synth),
+    ("train", train.train),
+    ("export", export.export),
+    ("cut", cut.cut),
+    ("profile", profile_model.profile),
+    ("bench-vpu", bench_vpu.bench_vpu),
+    ("bitrate", bitrate.bitrate),
+    ("infer", infer.infer),
+):
+    app.command(name, cls=Command)(function)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    if threading_allows_signals():
+        signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def threading_allows_signals() -> bool:
+    """Signals are handled in the main thread of the main interpreter only."""
+    import threading
+
+    return threading.current_thread() is threading.main_thread()
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise StoppedError("terminated", ExitCode.TERMINATED)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code; every expected error has become one line on stderr.
+    """
+    debug = "--debug" in arguments
+    try:
+        result = app(arguments, prog_name="splittool", standalone_mode=False)
+        _flush_stdout()
+        return int(result or ExitCode.OK)
+    except Exception as error:
+        if debug:
+            raise
+        return _explain(error)
+    except KeyboardInterrupt:
+        return _fail("interrupted", ExitCode.INTERRUPTED)
+
+
+def _flush_stdout() -> None:
+    """Find out now, not at exit, that the output went nowhere."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _explain(error: Exception) -> int:
+    """Say what happened in one line, and choose the exit code."""
+    if isinstance(error, SplittoolError):
+        return _fail(str(error), error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        _discard_stdout()
+        return ExitCode.PIPE_CLOSED
+    if isinstance(error, OSError):
+        _discard_stdout()
+        place = error.filename or "standard output"
+        cause = (error.strerror or str(error)).lower()
+        return _fail(f"{place}: {cause}; check the path and the space left", ExitCode.FAILED)
+    if hasattr(error, "format_message"):  # Typer's own errors about the command line
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "splittool"
+        message = error.format_message().rstrip(".").replace("\n", " ")
+        if not message:  # `splittool` alone has printed its help
+            return ExitCode.USAGE
+        return _fail(f"{message}; see: {command} --help", ExitCode.USAGE)
+    return _fail(
+        f"internal error: {type(error).__name__}: {str(error).partition(chr(10))[0][:200]};"
+        " run again with --debug and report it",
+        ExitCode.FAILED,
+    )
+
+
+def _fail(message: str, code: int) -> int:
+    if sys.stderr is not None:
+        print(f"splittool: {message}", file=sys.stderr)  # noqa: T201
+    return int(code)
+
+
+def _discard_stdout() -> None:
+    """Nobody reads any more: what is still buffered must not fail again at exit."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

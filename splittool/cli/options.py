@@ -1,0 +1,60 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperOption
+
+from splittool.cli.output import Output
+
+_COMMON = {
+    "json": ("--json", "Print the JSON report even on a terminal."),
+    "quiet": ("--quiet", "-q", "Print no progress and no notes on stderr."),
+    "verbose": ("--verbose", "-v", "Print more notes on stderr."),
+    "debug": ("--debug", "Show the traceback of an error."),
+}
+
+
+class Command(TyperCommand):
+    """A command with the options that all have; its function finds them in `ctx.obj`."""
+
+    def __init__(self, *args: Any, params: list[Any] | None = None, **kwargs: Any) -> None:
+        common = [_common_option(name) for name in _COMMON]
+        super().__init__(*args, params=[*(params or []), *common], **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Turn the common options into an `Output` before the function sees the rest."""
+        values = {name: ctx.params.pop(name) for name in _COMMON}
+        ctx.obj = Output(values["json"], values["quiet"], values["verbose"])
+        return super().invoke(ctx)
+
+
+def _common_option(name: str) -> TyperOption:
+    *flags, text = _COMMON[name]
+    return TyperOption(param_decls=[name, *flags], is_flag=True, default=False, help=text)
+
+
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", help="A .pt checkpoint, or an .xml, .onnx or .tflite model."),
+]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.")]
+Fps = Annotated[
+    list[float] | None,
+    typer.Option("--fps", help="Frames per second; repeat for several.", metavar="FPS"),
+]
+
+
+def positive(values: list[float], option: str) -> list[float]:
+    """Refuse numbers that are not above zero.
+
+    Raises:
+        UsageError: One is not.
+    """
+    from splittool.errors import UsageError
+
+    for value in values:
+        if not 0 < value < float("inf"):
+            raise UsageError(f"{option} {value:g} is out of range; give a number above 0")
+    return values

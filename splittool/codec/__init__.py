@@ -1,0 +1,1 @@
+"""Quantise crossing tensors and pack them into bytes."""

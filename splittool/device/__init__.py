@@ -1,0 +1,1 @@
+"""Run models on a device, and measure how fast."""

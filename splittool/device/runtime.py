@@ -1,0 +1,132 @@
+"""Devices of the modern OpenVINO runtime: what is there, and models compiled for it."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import openvino as ov
+
+from splittool.errors import DeviceError, UsageError
+
+Hint = Literal["throughput", "latency"]
+
+KNOWN = ("AUTO", "CPU", "GPU", "NPU", "MYRIAD")
+VPUS = ("NPU", "MYRIAD")
+
+PRECISIONS = ("auto", "f32", "f16", "bf16")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A model on a device.
+
+    Attributes:
+        model: The compiled model.
+        devices: What it really runs on.
+        device_name: The name the device gives itself.
+        precision: What it really computes in.
+        streams: Parallel streams; None where the device does not say.
+    """
+
+    model: ov.CompiledModel
+    devices: list[str]
+    device_name: str
+    precision: str
+    streams: int | None
+
+
+def vpus(core: ov.Core) -> list[str]:
+    """The vision processing units this runtime sees."""
+    return [name for name in core.available_devices if name.partition(".")[0] in VPUS]
+
+
+def default_device(core: ov.Core) -> str:
+    """A VPU where there is one, else what OpenVINO prefers."""
+    return next(iter(vpus(core)), "AUTO")
+
+
+def require_device(core: ov.Core, name: str) -> None:
+    """Check that a device is there before work is spent on it.
+
+    Raises:
+        UsageError: There is no such kind of device.
+        DeviceError: There is, but not here.
+    """
+    kind = name.partition(".")[0].partition(":")[0]
+    if kind not in KNOWN:
+        near = get_close_matches(kind.upper(), KNOWN, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"unknown device {name!r}; {hint}give one of: {', '.join(KNOWN)}")
+    present = core.available_devices
+    if kind == "AUTO" or name in present or any(p.partition(".")[0] == kind for p in present):
+        return
+    raise DeviceError(f"no {kind} is here (found: {', '.join(present)}); {_MISSING[kind]}")
+
+
+_MISSING = {
+    "NPU": "an Intel NPU needs its Linux driver and compiler: check ls /dev/accel",
+    "GPU": "an Intel GPU needs its OpenCL driver: check clinfo",
+    "CPU": "install openvino again",
+    "MYRIAD": "OpenVINO dropped Myriad sticks in 2023.0: they need a 2022.3 or older runtime",
+}
+
+
+def compile_model(
+    core: ov.Core, model: ov.Model, device: str, precision: str = "auto", hint: Hint = "latency"
+) -> Compiled:
+    """Compile a model.
+
+    Args:
+        core: The runtime.
+        model: The graph.
+        device: As OpenVINO names it.
+        precision: "auto" leaves it to the device: a CPU that has bf16 uses it.
+        hint: What to be fast at.
+
+    Raises:
+        DeviceError: The device is not there or cannot compile the model.
+    """
+    require_device(core, device)
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}; give one of: {', '.join(PRECISIONS)}")
+    config: dict[str, Any] = {"PERFORMANCE_HINT": hint.upper()}
+    if precision != "auto":
+        config["INFERENCE_PRECISION_HINT"] = precision
+    try:
+        compiled = core.compile_model(model, device, config)
+    except RuntimeError as error:
+        cause = [line.strip() for line in str(error).splitlines() if line.strip()][-1]
+        raise DeviceError(
+            f"{device} cannot run the model ({cause[:120]}); try --device CPU"
+        ) from None
+    devices = [str(name) for name in compiled.get_property("EXECUTION_DEVICES")]
+    devices = [name.strip("()") for name in devices]
+    return Compiled(
+        compiled,
+        devices,
+        str(core.get_property(devices[0], "FULL_DEVICE_NAME")),
+        _precision(compiled, devices[0]),
+        _streams(compiled, devices[0]),
+    )
+
+
+def _property(compiled: ov.CompiledModel, device: str, name: str) -> Any:
+    """A property of the model on the device that AUTO chose, or on the only one; None if unsaid."""
+    try:
+        return compiled.get_property(name)
+    except RuntimeError:
+        pass
+    try:
+        return compiled.get_property("DEVICE_PROPERTIES").get(device, {}).get(name)
+    except RuntimeError:
+        return None
+
+
+def _precision(compiled: ov.CompiledModel, device: str) -> str:
+    value = _property(compiled, device, "INFERENCE_PRECISION_HINT")
+    return value.get_type_name() if isinstance(value, ov.Type) else str(value or "unknown")
+
+
+def _streams(compiled: ov.CompiledModel, device: str) -> int | None:
+    value = _property(compiled, device, "NUM_STREAMS")
+    return None if value is None else int(value)

@@ -1,0 +1,44 @@
+"""Write OpenVINO IR."""
+
+import tempfile
+from pathlib import Path
+
+import openvino as ov
+
+from splittool.errors import OutputError
+from splittool.files import replacing
+
+
+def save_ir(model: ov.Model, path: Path, half: bool = True) -> None:
+    """Write an .xml and its .bin, the .bin first, both whole or not at all.
+
+    Args:
+        model: The graph.
+        path: Where the .xml goes.
+        half: Store weights in 16 bits.
+
+    Raises:
+        OutputError: They cannot be written.
+    """
+    weights = path.with_suffix(".bin")
+    with (
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=".splittool-") as folder,
+        replacing(path) as xml,
+        replacing(weights) as binary,
+    ):
+        write_ir(model, Path(folder) / path.name, half)
+        (Path(folder) / weights.name).rename(binary)
+        (Path(folder) / path.name).rename(xml)
+
+
+def write_ir(model: ov.Model, path: Path, half: bool = True) -> None:
+    """Write an .xml and its .bin in place.
+
+    Raises:
+        OutputError: OpenVINO could not write them.
+    """
+    try:
+        ov.save_model(model, path, compress_to_fp16=half)
+    except RuntimeError as error:
+        cause = str(error).strip().splitlines()[-1]
+        raise OutputError(f"cannot write {path.name}: {cause}; free some space") from None

@@ -1,0 +1,54 @@
+"""Figures; matplotlib is an extra and imported here alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from splittool.errors import MissingExtraError
+from splittool.files import replacing
+
+_BLUE, _ORANGE = "#0072B2", "#D55E00"
+
+
+def training_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
+    """Loss and Dice against the epoch for both parts, as in the paper's Figs. 3 and 4.
+
+    Args:
+        history: Records as in the history file.
+        path: Image to write; its suffix says the format.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OutputError: The file cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            "figures need matplotlib; install it with: pip install 'splittool[plots]'"
+        ) from None
+    epochs = [record["epoch"] for record in history]
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    for axis, key, label in zip(
+        figure.subplots(1, 2), ("loss", "dice"), ("loss (BCE + 1 - Dice)", "Dice"), strict=True
+    ):
+        for part, colour, style in (("train", _BLUE, "-"), ("validation", _ORANGE, "--")):
+            values = [record[part][key] for record in history]
+            axis.plot(
+                epochs,
+                [float("nan") if v is None else v for v in values],
+                style,
+                color=colour,
+                label=part,
+                marker="." if len(epochs) < 30 else None,
+            )
+        axis.set_xlabel("epoch")
+        axis.set_ylabel(label)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.3)
+        axis.legend()
+    axis.set_ylabel("Dice over defective (image, class) pairs")
+    axis.set_ylim(0, 1)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150)

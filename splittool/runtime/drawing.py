@@ -1,0 +1,68 @@
+"""Masks as pictures."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from splittool.data.images import Pixels
+
+# Okabe and Ito's colours, which most colour-blind people can tell apart, without black; more classes
+# start over.
+COLOURS = np.array(
+    [
+        (230, 159, 0),
+        (86, 180, 233),
+        (0, 158, 115),
+        (240, 228, 66),
+        (0, 114, 178),
+        (213, 94, 0),
+        (204, 121, 167),
+    ],
+    dtype=np.uint8,
+)
+
+
+def colour(index: int) -> NDArray[np.uint8]:
+    """RGB of a class."""
+    return np.asarray(COLOURS[index % len(COLOURS)])
+
+
+def label_map(probabilities: NDArray[np.float32], masks: NDArray[np.bool_]) -> Image.Image:
+    """One palette image: 0 is no defect, c + 1 is class c, the likeliest where masks overlap.
+
+    Args:
+        probabilities: (C, H, W).
+        masks: (C, H, W), the probabilities after the threshold.
+    """
+    likeliest = np.where(masks, probabilities, -1).argmax(axis=0).astype(np.uint8) + 1
+    image = Image.fromarray(np.where(masks.any(axis=0), likeliest, 0).astype(np.uint8), "L")
+    palette = np.zeros((256, 3), dtype=np.uint8)
+    for index in range(min(len(masks), 255)):
+        palette[index + 1] = colour(index)
+    image.putpalette(palette.tobytes())
+    return image
+
+
+def overlay(
+    pixels: Pixels, masks: NDArray[np.bool_], truth: NDArray[np.bool_] | None
+) -> Image.Image:
+    """The image with predicted masks tinted, and the outlines of the true ones.
+
+    Args:
+        pixels: (H, W, 3).
+        masks: (C, H, W) predicted.
+        truth: (C, H, W) true, or None.
+    """
+    picture = pixels.copy()
+    for index, mask in enumerate(masks):
+        picture[mask] = picture[mask] // 2 + colour(index) // 2
+    for index, mask in enumerate(truth if truth is not None else ()):
+        picture[_outline(mask)] = colour(index)
+    return Image.fromarray(picture)
+
+
+def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a mask that have a neighbour outside it."""
+    padded = np.pad(mask, 1)
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~inner

@@ -1,0 +1,133 @@
+"""Pixels to probabilities: a whole model, or head, link and tail."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from splittool.codec.quantise import dequantise, quantise
+from splittool.data.images import Canvas, Fit
+from splittool.device.runtime import Compiled, compile_model
+from splittool.errors import InputError
+from splittool.files import sha256
+from splittool.ir.info import ModelInfo, read_info
+from splittool.ir.load import load_model
+from splittool.reports import CutReport, FileRecord
+
+Pixels = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What came of one image.
+
+    Attributes:
+        probabilities: (C, H, W) on the canvas.
+        payload_bytes: What the cut sent; None for a whole model.
+        elements: Values in those bytes; None for a whole model.
+    """
+
+    probabilities: Probabilities
+    payload_bytes: int | None = None
+    elements: int | None = None
+
+
+class WholePipeline:
+    """A model that runs in one place."""
+
+    def __init__(self, path: Path, device: str, precision: str) -> None:
+        core = ov.Core()
+        model = load_model(path)
+        self.info = read_info(model)
+        self.input_shape = _image_shape(path, model.inputs)
+        self.compiled = compile_model(core, model, device, precision)
+        self._request = self.compiled.model.create_infer_request()
+
+    def run(self, pixels: Pixels) -> Frame:
+        """(H, W, 3) pixels of the canvas's size to probabilities."""
+        output = self._request.infer([to_planes(pixels)], share_inputs=True, share_outputs=True)
+        return Frame(np.array(output[0][0]))
+
+
+class SplitPipeline:
+    """Head, link and tail; the link quantises every crossing tensor, packs it and counts the bytes.
+
+    Args:
+        path: The cut.json.
+        cut: Its content.
+        bits: Bits per element on the link.
+        device: Of the head; the tail runs on the CPU, as a server's would.
+        precision: Of both.
+
+    Raises:
+        InputError: Head or tail is missing or not the one that was verified.
+    """
+
+    def __init__(self, path: Path, cut: CutReport, bits: int, device: str, precision: str) -> None:
+        core = ov.Core()
+        head = load_model(_verified(path, cut.head))
+        tail = load_model(_verified(path, cut.tail))
+        self.info = ModelInfo(classes=cut.classes, fit=cut.fit)
+        self.input_shape = _image_shape(path, [port for port in head.inputs])
+        self.compiled: Compiled = compile_model(core, head, device, precision)
+        self.bits = bits
+        self.names = [tensor.name for tensor in cut.split.tensors]
+        self._head = self.compiled.model.create_infer_request()
+        tail_compiled = compile_model(core, tail, "CPU", precision)
+        self._tail = tail_compiled.model.create_infer_request()
+
+    def run(self, pixels: Pixels) -> Frame:
+        """(H, W, 3) pixels of the canvas's size to probabilities."""
+        results = self._head.infer([to_planes(pixels)], share_inputs=True, share_outputs=True)
+        sent, elements, received = 0, 0, []
+        for name, tensor in zip(self.names, results.values(), strict=True):
+            elements += tensor.size
+            if tensor.dtype.kind != "f":  # whole numbers, such as an image's pixels, go as they are
+                sent += tensor.nbytes
+                received.append(np.array(tensor))
+            else:
+                quantised = quantise(tensor, self.bits, name)
+                sent += quantised.bytes
+                received.append(dequantise(quantised))
+        output = self._tail.infer(received, share_inputs=True, share_outputs=True)
+        return Frame(np.array(output[0][0]), sent, elements)
+
+
+Pipeline = WholePipeline | SplitPipeline
+
+
+def canvas_of(pipeline: Pipeline, fit: Fit | None) -> Canvas:
+    """The canvas images are brought to; `fit` overrides what the model says."""
+    _, _, height, width = pipeline.input_shape
+    return Canvas(height, width, fit or pipeline.info.fit)
+
+
+def to_planes(pixels: Pixels) -> Pixels:
+    """(H, W, 3) to (1, 3, H, W)."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
+
+
+def _image_shape(path: Path, inputs: list[ov.Output]) -> tuple[int, ...]:
+    shape = tuple(inputs[0].get_shape()) if len(inputs) == 1 else ()
+    if len(shape) != 4 or shape[:2] != (1, 3) or inputs[0].get_element_type() != ov.Type.u8:
+        raise InputError(
+            f"{path} does not take one image (1, 3, height, width) of 8-bit pixels;"
+            " give a model written by splittool export or cut"
+        )
+    return shape
+
+
+def _verified(path: Path, files: list[FileRecord]) -> Path:
+    """The .xml of one half, after comparing it and its .bin with what the cut recorded."""
+    for record in files:
+        file = path.parent / record.path
+        if not file.is_file():
+            raise InputError(f"there is no file {file}, which {path} names; make the cut again")
+        if file.stat().st_size != record.bytes or sha256(file) != record.sha256:
+            raise InputError(
+                f"{file} is not the one that {path} was verified with; make the cut again"
+            )
+    return next(path.parent / record.path for record in files if record.path.endswith(".xml"))
