@@ -1,7 +1,7 @@
 """The JSON reports: what each command prints when piped, and reads when piped into.
 
-Every report carries its schema and version in `schema`, is validated when read, and records the files
-it was made from by SHA-256. What was not measured is null, never zero.
+Every report carries its schema and version in `schema`, is validated when read, and records the
+files it was made from by SHA-256. What was not measured is null, never zero.
 """
 
 import platform
@@ -168,8 +168,8 @@ class LayerRecord(msgspec.Struct, frozen=True):
 class ProfileReport(Report, tag="splittool.profile/1"):
     """Operations and memory of a model, its layers and its split points.
 
-    `min_memory_elements` and `max_memory_elements` are Model Analyzer's MinMem (the largest live set)
-    and MaxMem (the sum of all outputs).
+    `min_memory_elements` and `max_memory_elements` are Model Analyzer's MinMem (the largest live
+    set) and MaxMem (the sum of all outputs).
     """
 
     source: FileRecord
@@ -227,7 +227,7 @@ class BenchReport(Report, tag="splittool.bench-vpu/1"):
 
 
 class BitrateRow(msgspec.Struct, frozen=True):
-    """What one split point sends; `mbps` and `links` are by frame rate, and by link and frame rate."""
+    """What one split point sends; `mbps` is by frame rate, `links` by link and frame rate."""
 
     point: str
     bits: int | None

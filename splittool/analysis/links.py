@@ -4,8 +4,8 @@ import re
 
 from splittool.errors import UsageError
 
-# User experienced data rates of 3GPP TS 22.261, table 7.1-1. A device sends on the uplink; the paper
-# holds its bitrates against the downlink figure of the indoor hotspot.
+# User experienced data rates of 3GPP TS 22.261, table 7.1-1. A device sends on the uplink; the
+# paper holds its bitrates against the downlink figure of the indoor hotspot.
 LINKS = {
     "indoor-hotspot-up": 500.0,
     "indoor-hotspot-down": 1000.0,

@@ -1,7 +1,7 @@
 """Activation memory by Model Analyzer's two definitions, in elements and in bytes.
 
-MaxMem is the sum of all outputs: every tensor has a place of its own. MinMem is the largest live set
-over the topological order: a tensor's place is free again after its last reader.
+MaxMem is the sum of all outputs: every tensor has a place of its own. MinMem is the largest live
+set over the topological order: a tensor's place is free again after its last reader.
 """
 
 from collections.abc import Iterable

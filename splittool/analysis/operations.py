@@ -98,7 +98,7 @@ def flops(graph: Graph, operation: Operation) -> int | None:
     if operation.type in _MACS:
         return 2 * macs(graph, operation)
     if operation.type in ("MaxPool", "AvgPool"):
-        return output * math.prod(operation.attributes["kernel"])
+        return output * math.prod(map(int, operation.attributes["kernel"]))
     if operation.type in _PER_ELEMENT:
         return output * _PER_ELEMENT[operation.type]
     return 0 if operation.type in _FREE else None
@@ -117,7 +117,7 @@ def _group_convolution(graph: Graph, operation: Operation) -> int:
 def _transposed_convolution(graph: Graph, operation: Operation) -> int:
     weights = graph.tensor(operation.inputs[1]).shape  # (Cin, Cout, *kernel)
     work = operation.outputs[0].elements * weights[0] * math.prod(weights[2:])
-    return work // math.prod(operation.attributes["strides"])
+    return work // math.prod(map(int, operation.attributes["strides"]))
 
 
 def _matrix_product(graph: Graph, operation: Operation) -> int:

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from splittool.cli.options import ModelArgument
 from splittool.cli.output import Output, make_table, short
+
+Hint = Literal["throughput", "latency"]
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -30,7 +32,7 @@ def bench_vpu(
     ] = None,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds before measuring.")] = 2.0,
     window: Annotated[float, typer.Option(min=0.1, help="Seconds per row of the report.")] = 10.0,
-    hint: Annotated[str, typer.Option(help="throughput or latency.")] = "throughput",
+    hint: Annotated[Hint, typer.Option(help="throughput or latency.")] = "throughput",
     precision: Annotated[
         str, typer.Option(help="auto, f32, f16 or bf16; the report says what was used.")
     ] = "auto",
@@ -48,8 +50,6 @@ def bench_vpu(
     from splittool.device.benchmark import Plan
     from splittool.errors import UsageError
 
-    if hint not in ("throughput", "latency"):
-        raise UsageError(f"unknown hint {hint!r}; give throughput or latency")
     if minutes is not None and iterations is not None:
         raise UsageError("give either --minutes or --iterations")
     positive([] if minutes is None else [minutes], "--minutes")

@@ -43,9 +43,10 @@ def bitrate(
 ) -> None:
     """Tell what each split point sends.
 
-    Mbit/s = elements x bits x FPS / 10^6, uncompressed. All crossing tensors are billed. The row "input" is the image itself in raw 8-bit pixels, and
-    "input files" the image files as they are. Links by name are the user data rates of 3GPP
-    TS 22.261, table 7.1-1; a device sends on the uplink.
+    Mbit/s = elements x bits x FPS / 10^6, uncompressed. All crossing tensors are billed. The row
+    "input" is the image itself in raw 8-bit pixels, and "input files" the image files as they are.
+    Links by name are the user data rates of 3GPP TS 22.261, table 7.1-1; a device sends on the
+    uplink.
     """
     output: Output = ctx.obj
     from splittool.analysis.bitrate import input_files_row, over_limit, split_row

@@ -33,9 +33,10 @@ def cut(
 ) -> None:
     """Cut a network into head and tail.
 
-    head.xml runs on the device, tail.xml in the cloud. The head of a cut at X is X and all its ancestors. Every tensor that crosses the cut, skip
-    connections included, is an output of the head and an input of the tail. Head, tail and whole are
-    run on the same input; a difference above the tolerance fails the command.
+    head.xml runs on the device, tail.xml in the cloud. The head of a cut at X is X and all its
+    ancestors. Every tensor that crosses the cut, skip connections included, is an output of the
+    head and an input of the tail. Head, tail and whole are run on the same input; a difference
+    above the tolerance fails the command.
     """
     output: Output = ctx.obj
     from splittool.errors import UsageError
@@ -89,9 +90,11 @@ def splits_table(title: str, splits: "list[SplitRecord]") -> "Table":
 
 def _tables(report: "CutReport") -> "list[Table | str]":
     proof = report.verification
+    allowed = proof.tolerance * proof.output_range
+    files = ", ".join(record.path for record in [*report.head, *report.tail])
     return [
         splits_table(f"{report.source.path} cut at {report.split.point}", [report.split]),
-        f"largest difference of tail(head(x)) from the whole: {proof.difference:.1e}"
-        f" ({proof.precision} on {proof.device}, allowed {proof.tolerance * proof.output_range:.1e})",
-        f"wrote {', '.join(record.path for record in [*report.head, *report.tail])}, cut.json",
+        f"largest difference of tail(head(x)) from the whole: {proof.difference:.1e}\n"
+        f"({proof.precision} on {proof.device}, allowed {allowed:.1e})",
+        f"wrote {files}, cut.json",
     ]

@@ -1,12 +1,14 @@
 """`splittool export`: a checkpoint as OpenVINO IR."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from splittool.cli.options import Force
 from splittool.cli.output import Output, make_table
+
+WeightPrecision = Literal["fp16", "fp32"]
 
 
 def export(
@@ -18,21 +20,20 @@ def export(
     size: Annotated[
         str | None, typer.Option(help="Input height x width. [default: as trained]")
     ] = None,
-    precision: Annotated[str, typer.Option(help="Of the stored weights: fp16 or fp32.")] = "fp16",
+    precision: Annotated[WeightPrecision, typer.Option(help="Of the stored weights.")] = "fp16",
     force: Force = False,
 ) -> None:
     """Convert a checkpoint to OpenVINO IR.
 
-    Pixels go in, probabilities come out. Normalisation and sigmoid are inside the graph; batch normalisation is folded into the
-    convolutions. The result is compared with torch on a random image.
+    Pixels go in, probabilities come out. Normalisation and sigmoid are inside the graph; batch
+    normalisation is folded into the convolutions. The result is compared with torch on a random
+    image.
     """
     output: Output = ctx.obj
     from splittool.data.images import parse_size
     from splittool.errors import InputError, UsageError
     from splittool.files import refuse_existing
 
-    if precision not in ("fp16", "fp32"):
-        raise UsageError(f"unknown precision {precision!r}; give fp16 or fp32")
     if output_file.suffix != ".xml":
         raise UsageError(f"-o {output_file}: OpenVINO IR ends in .xml")
     if model.suffix != ".pt":
@@ -50,7 +51,7 @@ def export(
         source=file_record(model),
         model=file_record(output_file),
         weights=file_record(weights),
-        weight_precision="fp16" if precision == "fp16" else "fp32",
+        weight_precision=precision,
         input_shape=list(graph.inputs[0].get_shape()),
         output_shape=list(graph.outputs[0].get_shape()),
         classes=exported.info.classes,

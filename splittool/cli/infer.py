@@ -1,17 +1,18 @@
 """`splittool infer`: masks, overlays and scores from a whole model or from both halves."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from splittool.cli.options import Force, Fps, positive
 from splittool.cli.output import Output, make_table, short
 
+Fit = Literal["pad", "resize"]
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from splittool.data.images import Fit
     from splittool.reports import InferReport
     from splittool.runtime.pipelines import Pipeline
 
@@ -39,7 +40,7 @@ def infer(
     ] = None,
     no_labels: Annotated[bool, typer.Option("--no-labels", help="Do not score.")] = False,
     fit: Annotated[
-        str | None, typer.Option(help="pad or resize images. [default: as trained]")
+        Fit | None, typer.Option(help="pad or resize images. [default: as trained]")
     ] = None,
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Probability from which a pixel is a defect.")
@@ -55,20 +56,19 @@ def infer(
 ) -> None:
     """Predict defects, whole or cut.
 
-    A cut runs head and tail with a measured link between them: the crossing tensors are quantised to --bits, packed, counted, unpacked and given to the tail. In
-    the output folder: masks/ (PNG; pixel value c is class c, 0 no defect), overlays/ (predictions
-    tinted, true outlines), predictions.csv (Kaggle's form) and report.json.
+    A cut runs head and tail with a measured link between them: the crossing tensors are quantised
+    to --bits, packed, counted, unpacked and given to the tail. In the output folder: masks/ (PNG;
+    pixel value c is class c, 0 no defect), overlays/ (predictions tinted, true outlines),
+    predictions.csv (Kaggle's form) and report.json.
     """
     output: Output = ctx.obj
     from splittool.codec.limits import check_bits
     from splittool.errors import OutputError, UsageError
     from splittool.files import write_bytes
 
-    if fit not in (None, "pad", "resize"):
-        raise UsageError(f"unknown fit {fit!r}; give pad or resize")
     if bits is not None and source.suffix != ".json":
         raise UsageError(f"--bits is for the link of a cut; {source} runs whole, give a cut.json")
-    check_bits(bits or 16) if bits is None else check_bits(bits)
+    link_bits = check_bits(16 if bits is None else bits)
     rates = positive(fps or [10.0], "--fps")
     if output_folder.is_dir() and any(output_folder.iterdir()) and not force:
         raise OutputError(
@@ -81,7 +81,7 @@ def infer(
         source,
         images,
         output_folder,
-        16 if bits is None else bits,
+        link_bits,
         rates,
         labels,
         no_labels,
@@ -104,7 +104,7 @@ def _run(
     rates: list[float],
     labels_path: Path | None,
     no_labels: bool,
-    fit: "Fit | None",
+    fit: Fit | None,
     threshold: float,
     device: str,
     precision: str,

@@ -24,7 +24,6 @@ from splittool.errors import ExitCode, SplittoolError, StoppedError
 
 app = typer.Typer(
     name="splittool",
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -49,8 +48,9 @@ def root(
 ) -> None:
     """Cut neural networks between a device and the cloud.
 
-    Find where to cut, cut, prove the cut, price it and run both halves. A typical chain: synth, train, export, cut, profile, bench-vpu, bitrate, infer. Every command
-    prints a table on a terminal and one JSON report when piped or with --json.
+    Find where to cut, cut, prove the cut, price it and run both halves. A typical chain: synth,
+    train, export, cut, profile, bench-vpu, bitrate, infer. Every command prints a table on a
+    terminal and one JSON report when piped or with --json.
     """
 
 

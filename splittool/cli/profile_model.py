@@ -22,9 +22,9 @@ def profile(
 ) -> None:
     """Count operations, parameters and memory.
 
-    Of every layer, of the whole, and of the head at every split point. FLOPs follow OpenVINO Model Analyzer's published definitions; a MAC is two FLOPs, and both are
-    printed. MinMem is the largest set of activations alive at once, MaxMem the sum of all, in
-    millions of elements.
+    Of every layer, of the whole, and of the head at every split point. FLOPs follow OpenVINO Model
+    Analyzer's published definitions; a MAC is two FLOPs, and both are printed. MinMem is the
+    largest set of activations alive at once, MaxMem the sum of all, in millions of elements.
     """
     output: Output = ctx.obj
     from splittool.analysis.profiling import profile as profile_graph

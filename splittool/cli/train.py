@@ -53,12 +53,13 @@ def train(
 ) -> None:
     """Train a segmentation network.
 
-    The folder has Kaggle's layout: train_images/ and train.csv. Beside MODEL.pt, which is the best model by validation Dice, go MODEL.state.pt (for --resume),
-    MODEL.history.jsonl (one line per epoch), MODEL.validation.txt (the held-out images) and, with
-    matplotlib installed, MODEL.curves.png. Several processes: torchrun -m splittool train ...
+    The folder has Kaggle's layout: train_images/ and train.csv. Beside MODEL.pt, which is the best
+    model by validation Dice, go MODEL.state.pt (for --resume), MODEL.history.jsonl (one line per
+    epoch), MODEL.validation.txt (the held-out images) and, with matplotlib installed,
+    MODEL.curves.png. Several processes: torchrun -m splittool train ...
     """
     output: Output = ctx.obj
-    settings, precision_type = _settings(locals())
+    fields, precision_type = _fields(locals())
     from splittool.errors import MissingExtraError, UsageError
 
     if output_file.suffix != ".pt":
@@ -79,7 +80,7 @@ def train(
     from splittool.training.run import train as run_training
 
     chosen_device = choose_device(device)
-    settings = make_settings(recipe, settings)
+    settings = make_settings(recipe, fields)
     settings = replace(settings, precision=choose_precision(precision_type, chosen_device))
     outputs = Outputs.beside(output_file)
     _check_outputs(outputs, resume, force)
@@ -98,7 +99,7 @@ def train(
             _finish(output, folder, outputs, settings, processes, result)
 
 
-def _settings(given: dict[str, Any]) -> tuple[dict[str, Any], "Precision"]:
+def _fields(given: dict[str, Any]) -> tuple[dict[str, Any], "Precision"]:
     """The fields of `Settings` among the command's options."""
     from typing import get_args
 
@@ -115,9 +116,9 @@ def _settings(given: dict[str, Any]) -> tuple[dict[str, Any], "Precision"]:
     if rate is not None and not 0 < rate < float("inf"):
         raise UsageError(f"--learning-rate {rate:g} is out of range; give a number above 0")
     names = ("arch", "epochs", "batch_size", "learning_rate", "seed", "augment", "validation")
-    settings = {name: given[name] for name in names}
-    settings["size"] = parse_size(given["size"]) if given["size"] else None
-    return settings, given["precision"]
+    fields = {name: given[name] for name in names}
+    fields["size"] = parse_size(given["size"]) if given["size"] else None
+    return fields, given["precision"]
 
 
 def _check_outputs(outputs: Any, resume: bool, force: bool) -> None:

@@ -1,10 +1,11 @@
 """Affine quantisation per channel, 1 to 16 bits, packed without gaps.
 
-Each channel of a frame is mapped from its own minimum and maximum to 0 .. 2^bits - 1. The two numbers
-travel with the frame as 32-bit floats and are billed.
+Each channel of a frame is mapped from its own minimum and maximum to 0 .. 2^bits - 1. The two
+numbers travel with the frame as 32-bit floats and are billed.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from splittool.codec.limits import check_bits
 from splittool.errors import InputError
 
 Floats = NDArray[np.float32]
+Symbols = NDArray[Any]  # uint8 up to 8 bits, else uint16
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,12 @@ def dequantise(quantised: Quantised) -> Floats:
     return channels.reshape(quantised.shape)
 
 
-def pack(symbols: NDArray[np.unsignedinteger], bits: int) -> bytes:
+def pack(symbols: Symbols, bits: int) -> bytes:
     """Pack symbols of `bits` bits each without gaps between them.
 
     The symbols are cut into fields whose widths are the powers of two that add up to `bits`; each
-    field is stored for all symbols before the next. Within a field, part k of the symbols shares its
-    bytes with the other parts, so that packing is a few shifts of whole arrays.
+    field is stored for all symbols before the next. Within a field, part k of the symbols shares
+    its bytes with the other parts, so that packing is a few shifts of whole arrays.
     """
     return b"".join(
         _pack_field(((symbols >> shift) & (2**width - 1)).astype(np.uint8), width)
@@ -91,7 +93,7 @@ def pack(symbols: NDArray[np.unsignedinteger], bits: int) -> bytes:
     )
 
 
-def unpack(payload: bytes, bits: int, count: int) -> NDArray[np.uint16]:
+def unpack(payload: bytes, bits: int, count: int) -> Symbols:
     """The inverse of `pack`.
 
     Raises:
@@ -100,13 +102,13 @@ def unpack(payload: bytes, bits: int, count: int) -> NDArray[np.uint16]:
     sizes = [_field_bytes(count, width) for width, _ in _fields(bits)]
     if sum(sizes) != len(payload):
         raise ValueError(f"{len(payload)} bytes instead of {sum(sizes)}")
-    symbols = np.zeros(count, dtype=np.uint8 if bits <= 8 else np.uint16)
+    symbols: Symbols = np.zeros(count, dtype=np.uint8 if bits <= 8 else np.uint16)
     offset = 0
     for (width, shift), size in zip(_fields(bits), sizes, strict=True):
         packed = np.frombuffer(payload, np.uint8, size, offset)
-        symbols |= _unpack_field(packed, width, count).astype(symbols.dtype) << shift
+        symbols |= _unpack_field(packed, width, count).astype(symbols.dtype) << np.uint8(shift)
         offset += size
-    return symbols  # type: ignore[return-value]
+    return symbols
 
 
 def _fields(bits: int) -> list[tuple[int, int]]:
@@ -133,7 +135,7 @@ def _pack_field(values: NDArray[np.uint8], width: int) -> bytes:
     packed = planes[0].copy()
     for part in range(1, parts):
         packed |= planes[part] << (part * width)
-    return packed.tobytes()
+    return bytes(packed.tobytes())
 
 
 def _unpack_field(packed: NDArray[np.uint8], width: int, count: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Scores of predicted masks: Kaggle's metric, its floor, and Dice where there is something to find."""
+"""Scores of masks: Kaggle's metric, its floor, and Dice where there is something to find."""
 
 from dataclasses import dataclass
 

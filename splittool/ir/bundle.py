@@ -1,4 +1,4 @@
-"""A cut on disk: head.xml and .bin, tail.xml and .bin, and cut.json that describes and vouches for them."""
+"""A cut on disk: head and tail as IR, and cut.json that describes and vouches for them."""
 
 import tempfile
 from pathlib import Path
@@ -82,5 +82,5 @@ def _require_proof(point: str, proof: Verification) -> None:
         raise VerificationError(
             f"the cut at {point!r} is wrong: tail(head(x)) differs from the whole by"
             f" {proof.difference:.2e}, more than {proof.tolerance:g} of the output's range"
-            f" {proof.output_range:.2e}; nothing was written, raise --tolerance only if you know why"
+            f" {proof.output_range:.2e}; nothing was written; raise --tolerance if you know why"
         )

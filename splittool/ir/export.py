@@ -3,6 +3,7 @@
 import tempfile
 import warnings
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def _folded(path: Path, content: dict[str, object]) -> "Segmenter":
     network = checkpoints.restore_model(path, content)
     for parent in network.modules():
         names = list(parent._modules)
-        for first, second in zip(names, names[1:], strict=False):
+        for first, second in pairwise(names):
             conv, norm = parent._modules[first], parent._modules[second]
             if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
                 parent._modules[first] = fuse_conv_bn_eval(conv, norm)
@@ -124,7 +125,7 @@ def _name_operations(model: ov.Model) -> None:
     """
     last: dict[str, ov.Node] = {}
     for node in model.get_ordered_ops():
-        module, _, rest = node.get_friendly_name().partition("/")
+        module, _, _ = node.get_friendly_name().partition("/")
         if not module.startswith("__module.") or node.get_type_name() == "Constant":
             continue
         module = module.removeprefix("__module.").removeprefix("network.")

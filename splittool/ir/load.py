@@ -38,7 +38,7 @@ def load_model(path: Path) -> ov.Model:
 
 
 def _cause(error: RuntimeError) -> str:
-    """The last line of an OpenVINO message says what is wrong; those before say where in its code."""
+    """The last line of OpenVINO's message says what is wrong; those before, where in its code."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else "no reason given").rstrip(".")[:120]
 

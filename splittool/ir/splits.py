@@ -104,6 +104,6 @@ def _unknown(graph: Graph, name: str) -> str:
 
 
 def named_points(graph: Graph, info: ModelInfo) -> list[str]:
-    """The split points to show by default: the model's own, or every operation that leaves a tail."""
+    """The split points to show: the model's own, or else every operation but the last."""
     known = [name for name in info.split_points if name in graph.by_name]
     return [INPUT, *(known or list(graph.by_name)[:-1])]

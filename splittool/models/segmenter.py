@@ -49,7 +49,7 @@ class Segmenter(nn.Module):
     @property
     def split_points(self) -> tuple[str, ...]:
         """Names of the modules after which the paper cuts."""
-        return tuple(self.network.split_points)  # type: ignore[arg-type, union-attr]
+        return tuple(self.network.split_points)  # type: ignore[arg-type]
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) pixels 0..255 to (B, C, H, W) logits."""

@@ -1,8 +1,8 @@
 """U-Net (Ronneberger et al., 2015), by default with the widths that the paper's tables imply.
 
 Tables I and II fix height x width x first width at 3,276,800 elements and the fifth level at eight
-times the first; 8, 16, 32, 64, 64 with a bottleneck of 128 is the small U-Net that satisfies both at
-256x1600.
+times the first; 8, 16, 32, 64, 64 with a bottleneck of 128 is the small U-Net that satisfies both
+at 256x1600.
 """
 
 from collections.abc import Sequence

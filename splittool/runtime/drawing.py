@@ -6,8 +6,8 @@ from PIL import Image
 
 from splittool.data.images import Pixels
 
-# Okabe and Ito's colours, which most colour-blind people can tell apart, without black; more classes
-# start over.
+# Okabe and Ito's colours, which most colour-blind people can tell apart, without black; more
+# classes start over.
 COLOURS = np.array(
     [
         (230, 159, 0),

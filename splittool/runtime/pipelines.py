@@ -71,7 +71,7 @@ class SplitPipeline:
         head = load_model(_verified(path, cut.head))
         tail = load_model(_verified(path, cut.tail))
         self.info = ModelInfo(classes=cut.classes, fit=cut.fit)
-        self.input_shape = _image_shape(path, [port for port in head.inputs])
+        self.input_shape = _image_shape(path, list(head.inputs))
         self.compiled: Compiled = compile_model(core, head, device, precision)
         self.bits = bits
         self.names = [tensor.name for tensor in cut.split.tensors]

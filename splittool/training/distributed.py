@@ -45,8 +45,8 @@ class World:
         if self.size == 1:
             return model
         if self.device.type == "cuda":
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-            return DistributedDataParallel(model, device_ids=[self.device.index])
+            synced = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+            return DistributedDataParallel(synced, device_ids=[self.device.index])
         _share_batch_statistics(model, self)
         return DistributedDataParallel(model)
 

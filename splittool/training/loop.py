@@ -92,7 +92,7 @@ class Trainer:
         self.outputs = outputs
         self.world = world
         self.observer = observer
-        self.model = model.to(world.device, memory_format=torch.channels_last)
+        self.model = model.to(world.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.parallel: nn.Module = world.wrap(self.model)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate)
         self.scaler = torch.amp.GradScaler(enabled=settings.precision == "fp16")

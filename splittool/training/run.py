@@ -67,6 +67,7 @@ def train(
     torch.manual_seed(settings.seed)
     model = build(settings.arch, len(classes), settings.options, mean, std)
     if recipe.prior is not None:
+        assert model.classifier.bias is not None
         torch.nn.init.constant_(model.classifier.bias, math.log(recipe.prior / (1 - recipe.prior)))
     canvas = choose_canvas(samples, settings, model.stride)
     content = {

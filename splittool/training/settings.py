@@ -20,8 +20,8 @@ class Recipe:
         balance: Show images of rare classes more often.
         standardise: Normalise by the training images' mean and deviation instead of 0 and 255.
         prior: Probability that an untrained network gives every pixel (Lin et al., 2017). Starting
-            from one half, all of the last layer's few features are first spent on saying "no" to the
-            background, and a rare class may never get one back.
+            from one half, all of the last layer's few features are first spent on saying "no" to
+            the background, and a rare class may never get one back.
         keep: The validation score by which the best model is kept.
     """
 

@@ -1,0 +1,1 @@
+complete --command splittool --no-files --arguments "(env _SPLITTOOL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) splittool)" --condition "env _SPLITTOOL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) splittool"
