@@ -1,7 +1,7 @@
 """Write man pages and shell completions from the command line's own definitions.
 
-    python tools/manpages.py           write man/ and completions/
-    python tools/manpages.py --check   fail if they are not what would be written
+python tools/manpages.py           write man/ and completions/
+python tools/manpages.py --check   fail if they are not what would be written
 """
 
 import os
@@ -81,10 +81,7 @@ def parameters(command: Any, context: Any) -> list[str]:
         term, text = record
         sections[heading] += [".TP", f".B {escape(term)}", escape(" ".join(text.split()))]
     return [
-        line
-        for heading, body in sections.items()
-        if body
-        for line in (f".SH {heading}", *body)
+        line for heading, body in sections.items() if body for line in (f".SH {heading}", *body)
     ]
 
 
@@ -106,9 +103,7 @@ def man_pages() -> dict[Path, str]:
     pages = {Path("man/splittool.1"): page("splittool", root, context)}
     for child in root.list_commands(context):  # type: ignore[attr-defined]
         command = root.get_command(context, child)  # type: ignore[attr-defined]
-        child_context = command.make_context(
-            child, [], parent=context, resilient_parsing=True
-        )
+        child_context = command.make_context(child, [], parent=context, resilient_parsing=True)
         pages[Path(f"man/splittool-{child}.1")] = page(f"splittool {child}", command, child_context)
     return pages
 

@@ -34,6 +34,10 @@ def train(
         str | None,
         typer.Option(help="Resize images to height x width. [default: pad to the largest]"),
     ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(help="Train on random windows, height x width. [default: whole images]"),
+    ] = None,
     validation: Annotated[
         float, typer.Option(min=0.01, max=0.99, help="Share of images held out.")
     ] = 0.2,
@@ -117,7 +121,8 @@ def _fields(given: dict[str, Any]) -> tuple[dict[str, Any], "Precision"]:
         raise UsageError(f"--learning-rate {rate:g} is out of range; give a number above 0")
     names = ("arch", "epochs", "batch_size", "learning_rate", "seed", "augment", "validation")
     fields = {name: given[name] for name in names}
-    fields["size"] = parse_size(given["size"]) if given["size"] else None
+    for name in ("size", "crop"):
+        fields[name] = parse_size(given[name]) if given[name] else None
     return fields, given["precision"]
 
 

@@ -16,36 +16,76 @@ from torch.utils.data import Dataset, Sampler
 from splittool.data.images import Canvas, Pixels
 from splittool.data.kaggle import Sample
 
-# An image to load: its index, and the seed of its augmentation (None: as it is).
-Key = tuple[int, tuple[int, ...] | None]
+# An image to load: its index, the seed of what is random about it, and whether to augment it.
+Key = tuple[int, tuple[int, ...], bool]
 
 Item = tuple[Tensor, Tensor, Tensor]
 
 
 class SegmentationDataset(Dataset[Item]):
-    """Samples on their canvas, keyed by `Key`."""
+    """Samples on their canvas, keyed by `Key`.
 
-    def __init__(self, samples: Sequence[Sample], classes: Sequence[str], canvas: Canvas) -> None:
+    Args:
+        samples: The images.
+        classes: Names of the masks, in their order.
+        canvas: What images are fitted to.
+        crop: (height, width) of the window to return instead of the whole canvas, if any.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        classes: Sequence[str],
+        canvas: Canvas,
+        crop: tuple[int, int] | None = None,
+    ) -> None:
         self.samples = samples
         self.classes = classes
         self.canvas = canvas
+        self.crop = crop
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, key: Key) -> Item:
         """Pixels (3, H, W) uint8, masks (C, H, W) uint8, and the valid (rows, columns)."""
-        index, seed = key
+        index, seed, change = key
         sample = self.samples[index]
         pixels, masks = sample.image(), sample.masks(self.classes)
-        if seed is not None:
-            pixels, masks = augment(pixels, masks, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        if change:
+            pixels, masks = augment(pixels, masks, rng)
         pixels, masks = self.canvas.image(pixels), self.canvas.masks(masks)
+        valid = self.canvas.valid(sample.height, sample.width)
+        if self.crop is not None:
+            top, left = choose_window(masks, self.crop, rng)
+            bottom, right = top + self.crop[0], left + self.crop[1]
+            pixels, masks = pixels[top:bottom, left:right], masks[:, top:bottom, left:right]
+            valid = (max(0, min(valid[0], bottom) - top), max(0, min(valid[1], right) - left))
         return (
             torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
             torch.from_numpy(np.ascontiguousarray(masks).view(np.uint8)),
-            torch.tensor(self.canvas.valid(sample.height, sample.width)),
+            torch.tensor(valid),
         )
+
+
+def choose_window(
+    masks: NDArray[np.bool_], size: tuple[int, int], rng: np.random.Generator
+) -> tuple[int, int]:
+    """Top and left of a random window; three times out of four it holds a defect, if there is one.
+
+    Args:
+        masks: (C, H, W).
+        size: Height and width of the window, at most H and W.
+        rng: Decides.
+    """
+    free = masks.shape[1] - size[0], masks.shape[2] - size[1]
+    rows, columns = np.nonzero(masks.any(axis=0))
+    if len(rows) == 0 or rng.random() < 0.25:
+        return int(rng.integers(free[0] + 1)), int(rng.integers(free[1] + 1))
+    pixel = rng.integers(len(rows))
+    centre = rows[pixel] - rng.integers(size[0]), columns[pixel] - rng.integers(size[1])
+    return int(np.clip(centre[0], 0, free[0])), int(np.clip(centre[1], 0, free[1]))
 
 
 def augment(
@@ -74,7 +114,7 @@ class EpochSampler(Sampler[list[Key]]):
         weights: How often each image is shown, relative to the others.
         batch_size: Images per step over all processes.
         seed: Of the run.
-        augment: Give every key a seed.
+        augment: Ask for augmented images.
         rank: This process.
         world_size: Number of processes.
     """
@@ -113,10 +153,10 @@ class EpochSampler(Sampler[list[Key]]):
         for step in range(self.first_step, len(self)):
             first = step * self.batch_size
             places = range(first + self.rank, first + self.batch_size, self.world_size)
-            yield [(int(order[place]), self._seed(place)) for place in places]
-
-    def _seed(self, place: int) -> tuple[int, ...] | None:
-        return (self.seed, self.epoch, place) if self.augment else None
+            yield [
+                (int(order[place]), (self.seed, self.epoch, place), self.augment)
+                for place in places
+            ]
 
 
 def systematic_sample(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:

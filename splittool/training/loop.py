@@ -18,7 +18,7 @@ from splittool.files import write_bytes
 from splittool.interrupt import Interrupt
 from splittool.models import Segmenter
 from splittool.training import checkpoints
-from splittool.training.dataset import EpochSampler, SegmentationDataset
+from splittool.training.dataset import EpochSampler, Key, SegmentationDataset
 from splittool.training.distributed import World
 from splittool.training.losses import bce_dice_loss
 from splittool.training.observer import Observer
@@ -332,13 +332,13 @@ def _quiet_worker(worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def _in_order(
-    dataset: SegmentationDataset, settings: Settings, world: World
-) -> list[list[tuple[int, None]]]:
+def _in_order(dataset: SegmentationDataset, settings: Settings, world: World) -> list[list[Key]]:
     """Validation batches of one process: every world.size-th image, as it is."""
     mine = range(world.rank, len(dataset), world.size)
     size = max(1, settings.batch_size // world.size)
-    return [[(i, None) for i in mine[first : first + size]] for first in range(0, len(mine), size)]
+    return [
+        [(i, (), False) for i in mine[first : first + size]] for first in range(0, len(mine), size)
+    ]
 
 
 def _valid(sizes: Tensor, masks: Tensor) -> Tensor:

@@ -81,7 +81,7 @@ def train(
         model=model,
         content=content,
         settings=settings,
-        training=SegmentationDataset(training, classes, canvas),
+        training=SegmentationDataset(training, classes, canvas, settings.crop),
         validation=SegmentationDataset(validation, classes, canvas),
         weights=repeat_factors(training) if recipe.balance else np.ones(len(training)),
         outputs=outputs,
@@ -132,18 +132,25 @@ def choose_canvas(samples: list[Sample], settings: Settings, stride: int) -> Can
     """The network's input size: as asked for, or around the largest image.
 
     Raises:
-        UsageError: The size asked for is no multiple of the network's stride.
+        UsageError: A size asked for is no multiple of the network's stride, or the crop is larger.
     """
+    for option, size in (("--size", settings.size), ("--crop", settings.crop)):
+        if size and (size[0] % stride or size[1] % stride):
+            near = "x".join(str(max(stride, round(n / stride) * stride)) for n in size)
+            raise UsageError(
+                f"{option} {size[0]}x{size[1]}: {settings.arch} takes multiples of {stride};"
+                f" give {option} {near}"
+            )
     if settings.size is None:
-        return Canvas.around([(sample.height, sample.width) for sample in samples], stride)
-    height, width = settings.size
-    if height % stride or width % stride:
-        near = tuple(max(stride, round(length / stride) * stride) for length in settings.size)
+        canvas = Canvas.around([(sample.height, sample.width) for sample in samples], stride)
+    else:
+        canvas = Canvas(*settings.size, "resize")
+    if settings.crop and (settings.crop[0] > canvas.height or settings.crop[1] > canvas.width):
         raise UsageError(
-            f"--size {height}x{width}: {settings.arch} takes multiples of {stride};"
-            f" give --size {near[0]}x{near[1]}"
+            f"--crop {settings.crop[0]}x{settings.crop[1]} is larger than the images'"
+            f" {canvas.height}x{canvas.width}; give a smaller one"
         )
-    return Canvas(height, width, "resize")
+    return canvas
 
 
 def pixel_statistics(samples: list[Sample], observer: Observer) -> tuple[float, float]:

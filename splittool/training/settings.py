@@ -75,6 +75,7 @@ class Settings:
         precision: "fp32", or the type of mixed precision.
         validation: Share of images held out.
         size: (height, width) to resize to, or None to pad to the network's stride.
+        crop: (height, width) of the random windows trained on, or None for whole images.
     """
 
     arch: str = "unet"
@@ -88,3 +89,4 @@ class Settings:
     precision: str = "fp32"
     validation: float = 0.2
     size: tuple[int, int] | None = None
+    crop: tuple[int, int] | None = None

@@ -1,0 +1,24 @@
+#!/bin/sh
+# The whole chain on synthetic steel, from images to a split network that runs.
+# Usage: examples/demo.sh FOLDER
+set -eu
+mkdir -p "$1"
+cd "$1"
+
+say() { printf '\n$ %s\n' "$*"; "$@"; }
+
+# Tables go to the terminal, and as JSON reports to files, so that both can be looked at.
+report() { file="$1"; shift; say "$@"; "$@" --json > "$file"; }
+
+say splittool synth steel --images 64 --force
+say splittool train steel --arch unet --epochs "${EPOCHS:-12}" -o unet.pt --force
+say splittool export unet.pt -o unet.xml --force
+say splittool cut unet.xml --at maxpool_2 --force
+report profile.json splittool profile unet.xml --no-layers
+say splittool bench-vpu head.xml --minutes 0.2 --window 4
+report table-1.json splittool bitrate unet.xml --bits 16 --fps 12 --fps 10 --images steel/train_images
+report table-2.json splittool bitrate unet.xml --bits 4 --fps 12 --fps 10 --images steel/train_images
+say splittool infer unet.xml unet.validation.txt -o whole --force
+say splittool infer cut.json unet.validation.txt -o split-4-bit --bits 4 --force
+
+printf '\nIn %s: unet.curves.png, split-4-bit/overlays, table-1.json, table-2.json, profile.json\n' "$1"
