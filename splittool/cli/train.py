@@ -94,6 +94,8 @@ def train(
         try:
             result = run_training(folder, settings, outputs, processes, observer, workers, resume)
         except StoppedError as stopped:
+            if not outputs.state.is_file():
+                raise  # nothing was trained yet
             again = " ".join(
                 ["splittool", *(a for a in sys.argv[1:] if a not in ("-f", "--force"))]
             )

@@ -141,7 +141,9 @@ def read_labels(path: Path) -> Labels:
             ) from None
         if len(parsed):
             runs[image][name] = parsed
-    ordered = sorted(classes, key=int if all(c.isdecimal() for c in classes) else None)
+    ordered = sorted(classes)  # "01" and "1" are equal numbers, and sets have no order
+    if all(c.isdecimal() for c in classes):
+        ordered.sort(key=int)
     return Labels(path, tuple(ordered), dict(runs), lines)
 
 

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 
+_MAX_DIGITS = 18  # sums of two such numbers fit 64 bits
+
 
 def parse(text: str) -> NDArray[np.int64]:
     """Read "start length start length ..." into an array of runs.
@@ -19,11 +21,12 @@ def parse(text: str) -> NDArray[np.int64]:
         ValueError: The text is not numbers, has an odd count, or runs overlap or are not positive.
     """
     words = text.split()
-    try:
-        numbers = np.array([int(word) for word in words], dtype=np.int64)
-    except (ValueError, OverflowError):
-        wrong = next(word for word in words if not (word.isascii() and word.isdigit()))
-        raise ValueError(f"{wrong[:20]!r} is not a whole number") from None
+    for word in words:
+        if not (word.isascii() and word.isdigit()):  # int() takes more, such as +1 and 1_0
+            raise ValueError(f"{word[:20]!r} is not a whole number")
+        if len(word) > _MAX_DIGITS:
+            raise ValueError(f"{word[:20]} is too large for a pixel")
+    numbers = np.array([int(word) for word in words], dtype=np.int64)
     if len(numbers) % 2:
         raise ValueError(f"{len(numbers)} numbers; runs are pairs of start and length")
     runs = numbers.reshape(-1, 2)

@@ -36,7 +36,10 @@ def stratified_split(
     validation: list[int] = []
     for name in sorted(strata):
         members = rng.permutation(strata[name])
-        validation.extend(int(i) for i in members[: round(fraction * len(members))])
+        held_out = round(fraction * len(members))
+        if len(members) > 1:  # rounding must not keep two images in one part
+            held_out = min(max(held_out, 1), len(members) - 1)
+        validation.extend(int(i) for i in members[:held_out])
     training = sorted(set(range(len(samples))) - set(validation))
     if not training or not validation:
         raise InputError(

@@ -98,6 +98,7 @@ def restore_model(path: Path, content: dict[str, Any]) -> Segmenter:
     try:
         model = build(arch, len(content["classes"]), content["options"])
         model.load_state_dict(content["state"])
+        Canvas(**content["canvas"])
     except (KeyError, TypeError, RuntimeError) as error:
         first_line = str(error).partition("\n")[0][:100]
         raise InputError(

@@ -58,10 +58,11 @@ class SegmentationDataset(Dataset[Item]):
         pixels, masks = self.canvas.image(pixels), self.canvas.masks(masks)
         valid = self.canvas.valid(sample.height, sample.width)
         if self.crop is not None:
-            top, left = choose_window(masks, self.crop, rng)
+            # Within the image: a window of nothing but padding would teach nothing.
+            top, left = choose_window(masks[:, : valid[0], : valid[1]], self.crop, rng)
             bottom, right = top + self.crop[0], left + self.crop[1]
             pixels, masks = pixels[top:bottom, left:right], masks[:, top:bottom, left:right]
-            valid = (max(0, min(valid[0], bottom) - top), max(0, min(valid[1], right) - left))
+            valid = (min(valid[0], bottom) - top, min(valid[1], right) - left)
         return (
             torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
             torch.from_numpy(np.ascontiguousarray(masks).view(np.uint8)),
@@ -76,10 +77,10 @@ def choose_window(
 
     Args:
         masks: (C, H, W).
-        size: Height and width of the window, at most H and W.
+        size: Height and width of the window; it starts at 0 where it is larger than H or W.
         rng: Decides.
     """
-    free = masks.shape[1] - size[0], masks.shape[2] - size[1]
+    free = max(0, masks.shape[1] - size[0]), max(0, masks.shape[2] - size[1])
     rows, columns = np.nonzero(masks.any(axis=0))
     if len(rows) == 0 or rng.random() < 0.25:
         return int(rng.integers(free[0] + 1)), int(rng.integers(free[1] + 1))

@@ -109,10 +109,13 @@ class Trainer:
         self.progress = self._new_epoch(1)
 
     def _make_scheduler(self) -> torch.optim.lr_scheduler.LRScheduler:
-        steps = len(self.sampler) * self.settings.epochs
+        total = len(self.sampler) * self.settings.epochs + 1
         if self.recipe.schedule == "onecycle":
             return torch.optim.lr_scheduler.OneCycleLR(
-                self.optimizer, self.settings.learning_rate, total_steps=steps + 1, pct_start=0.1
+                self.optimizer,
+                self.settings.learning_rate,
+                total_steps=total,
+                pct_start=max(0.1, 2 / total),  # torch divides by the warm-up's steps less one
             )
         return torch.optim.lr_scheduler.ConstantLR(self.optimizer, factor=1.0)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Added to both sides of the fraction, so that empty against empty is 1.
+# Pixels added to both sides of the fraction, so that empty against empty is 1.
 SMOOTH = 1.0
 
 
@@ -41,8 +41,8 @@ def bce_dice_loss(
     if dice == "batch":
         truth = masks.sum((0, 2, 3))
         common, both, truth = add_up(torch.stack([common.sum(0), both.sum(0), truth]))
-        # A class that the batch does not show is left to the cross-entropy: its Dice would be
-        # about 1 / (predicted pixels), whose slope near zero drives a rare class to never appear.
+        # A class that the batch does not show is left to the cross-entropy. Its Dice would fall like
+        # 1 / predicted pixels, so steep near zero that a rare class is driven out for good.
         shown = (truth > 0).float()
         each = (2 * common + SMOOTH) / (both + SMOOTH) * shown
         coefficient = torch.where(shown.sum() > 0, each.sum() / shown.sum().clamp(min=1), 1.0)
