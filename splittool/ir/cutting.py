@@ -55,7 +55,7 @@ def _tail(model: ov.Model, cut: Cut) -> ov.Model:
     parameters = []
     for (index, port), tensor in zip(cut.crossing, cut.tensors, strict=True):
         output = nodes[index].output(port)
-        parameter = opset.parameter(output.get_shape(), output.get_element_type(), tensor.name)
+        parameter = opset.parameter(output.get_shape(), output.get_element_type(), name=tensor.name)
         for target in output.get_target_inputs():
             target.replace_source_output(parameter.output(0))
         parameter.output(0).get_tensor().set_names({tensor.name})

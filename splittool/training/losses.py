@@ -41,7 +41,7 @@ def bce_dice_loss(
     if dice == "batch":
         truth = masks.sum((0, 2, 3))
         common, both, truth = add_up(torch.stack([common.sum(0), both.sum(0), truth]))
-        # A class that the batch does not show is left to the cross-entropy. Its Dice would fall like
+        # A class the batch does not show is left to the cross-entropy: its Dice would fall like
         # 1 / predicted pixels, so steep near zero that a rare class is driven out for good.
         shown = (truth > 0).float()
         each = (2 * common + SMOOTH) / (both + SMOOTH) * shown

@@ -1,0 +1,117 @@
+"""Tiny data and models, made once."""
+
+import os
+
+# Before torch is imported, here and in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from splittool.data.images import Canvas
+from splittool.data.writing import write_synthetic
+from splittool.ir.bundle import write_cut
+from splittool.ir.export import convert
+from splittool.ir.graph import Graph, read_graph
+from splittool.ir.saving import save_ir
+from splittool.models import Segmenter, build
+from splittool.training import checkpoints
+
+CLASSES = ("1", "2", "3", "4")
+SIZE = (64, 96)
+TINY = {"widths": [4, 6], "bottleneck": 8, "activation": "relu", "norm": "batch"}
+PAPER = {"activation": "elu", "norm": "none"}
+
+# The same examples on every run; --hypothesis-profile=explore looks for new ones.
+_quiet: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+settings.register_profile("repeat", derandomize=True, **_quiet)
+settings.register_profile("explore", max_examples=500, **_quiet)
+settings.load_profile("repeat")
+
+
+@pytest.fixture(scope="session")
+def steel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 12 synthetic images of 64x96 pixels."""
+    folder = tmp_path_factory.mktemp("data") / "steel"
+    write_synthetic(folder, 12, *SIZE, seed=0)
+    return folder
+
+
+MakeCheckpoint = Callable[[Path, dict[str, Any], int], Path]
+
+
+def _write_checkpoint(
+    path: Path, options: dict[str, Any], seed: int = 0, size: tuple[int, int] = SIZE
+) -> Path:
+    torch.manual_seed(seed)
+    model = build("unet", len(CLASSES), options, 100.0, 50.0)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):  # as if trained: folding has work to do
+                for values in (module.weight, module.running_var):
+                    values.copy_(torch.rand_like(values) + 0.5)
+                for values in (module.bias, module.running_mean):
+                    values.copy_(torch.randn_like(values) / 4)
+    content = checkpoints.model_content(model, "unet", options, CLASSES, Canvas(*size))
+    checkpoints.save(path, content)
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_checkpoint() -> Callable[..., Path]:
+    """A function that writes a checkpoint with random weights: (path, options, seed, size)."""
+    return _write_checkpoint
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tiny checkpoint, tiny.pt, and its IR, tiny.xml and tiny.bin."""
+    folder = tmp_path_factory.mktemp("models")
+    checkpoint = _write_checkpoint(folder / "tiny.pt", TINY)
+    save_ir(convert(checkpoint).model, folder / "tiny.xml")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(models: Path) -> Path:
+    """A tiny U-Net with batch normalisation and random weights."""
+    return models / "tiny.pt"
+
+
+@pytest.fixture(scope="session")
+def exported(models: Path) -> Path:
+    """The same as OpenVINO IR with 16-bit weights."""
+    return models / "tiny.xml"
+
+
+@pytest.fixture(scope="session")
+def network(checkpoint: Path) -> Segmenter:
+    """The same as a torch module; do not change it."""
+    return checkpoints.restore_model(
+        checkpoint, checkpoints.load(checkpoint, checkpoints.MODEL)
+    )
+
+
+@pytest.fixture(scope="session")
+def cut_folder(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same cut at maxpool_2; do not change it."""
+    folder = tmp_path_factory.mktemp("cut")
+    write_cut(exported, "maxpool_2", folder, 1e-3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def paper_graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    """The paper's network at 256x1600: ELU, no normalisation, 4 classes."""
+    path = tmp_path_factory.mktemp("paper") / "paper.pt"
+    _write_checkpoint(path, PAPER, size=(256, 1600))
+    return read_graph(convert(path).model)

@@ -1,0 +1,169 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from splittool.data.images import Canvas, image_size, list_images, parse_size, read_image
+from splittool.errors import InputError, UsageError
+
+SIDES = st.integers(1, 40)
+
+
+def _pixels(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@given(SIDES, SIDES, st.integers(0, 9), st.integers(0, 9))
+def test_padding_keeps_every_pixel_and_repeats_the_edge(
+    height: int, width: int, below: int, right: int
+) -> None:
+    pixels = _pixels(height, width)
+    canvas = Canvas(height + below, width + right, "pad")
+    padded = canvas.image(pixels)
+    assert padded.shape == (canvas.height, canvas.width, 3)
+    assert np.array_equal(padded[:height, :width], pixels)
+    assert (padded[height:, :width] == pixels[-1:]).all()
+    assert (padded[:height, width:] == pixels[:, -1:]).all()
+
+
+@given(SIDES, SIDES, st.integers(0, 9), st.integers(0, 9))
+def test_padded_masks_come_back_as_they_were(
+    height: int, width: int, below: int, right: int
+) -> None:
+    masks = _pixels(height, width).transpose(2, 0, 1) > 127
+    canvas = Canvas(height + below, width + right, "pad")
+    padded = canvas.masks(masks)
+    assert padded.shape == (3, canvas.height, canvas.width)
+    assert padded.sum() == masks.sum()  # nothing is found in the padding
+    assert np.array_equal(canvas.restore(padded.astype(np.float32), height, width) > 0.5, masks)
+
+
+@given(SIDES, SIDES, SIDES, SIDES)
+def test_resizing_reaches_the_canvas_and_comes_back_to_the_image(
+    height: int, width: int, rows: int, columns: int
+) -> None:
+    canvas = Canvas(rows, columns, "resize")
+    pixels = _pixels(height, width)
+    masks = pixels.transpose(2, 0, 1) > 127
+    assert canvas.image(pixels).shape == (rows, columns, 3)
+    assert canvas.masks(masks).shape == (3, rows, columns)
+    assert canvas.masks(masks).dtype == np.bool_
+    back = canvas.restore(np.random.default_rng(0).random((3, rows, columns), np.float32), 7, 5)
+    assert back.shape == (3, 7, 5)
+    assert back.dtype == np.float32
+    assert back.min() >= 0
+    assert back.max() <= 1
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_a_resized_mask_keeps_its_place(factor: int) -> None:
+    masks = np.zeros((1, 12, 18), dtype=bool)
+    masks[0, 3:9, 6:12] = True
+    canvas = Canvas(12 * factor, 18 * factor, "resize")
+    big = canvas.masks(masks)
+    assert np.array_equal(big, masks.repeat(factor, axis=1).repeat(factor, axis=2))
+    assert np.array_equal(canvas.restore(big.astype(np.float32), 12, 18) > 0.5, masks)
+
+
+def test_flat_pixels_stay_flat_when_resized() -> None:
+    flat = np.full((13, 7, 3), 90, dtype=np.uint8)
+    assert (Canvas(31, 45, "resize").image(flat) == 90).all()
+
+
+@pytest.mark.parametrize("fit", ["pad", "resize"])
+def test_an_image_of_the_canvas_size_is_unchanged(fit: str) -> None:
+    canvas = Canvas(9, 11, fit)  # type: ignore[arg-type]
+    pixels = _pixels(9, 11)
+    assert np.array_equal(canvas.image(pixels), pixels)
+    masks = pixels.transpose(2, 0, 1) > 9
+    assert np.array_equal(canvas.masks(masks), masks)
+    probabilities = masks.astype(np.float32)
+    assert np.array_equal(canvas.restore(probabilities, 9, 11), probabilities)
+
+
+@given(st.lists(st.tuples(SIDES, SIDES), min_size=1, max_size=5), st.sampled_from([1, 4, 32]))
+def test_the_canvas_around_images_is_the_smallest_that_holds_them(
+    sizes: list[tuple[int, int]], stride: int
+) -> None:
+    canvas = Canvas.around(sizes, stride)
+    assert canvas.fit == "pad"
+    for length, needed in (
+        (canvas.height, max(height for height, _ in sizes)),
+        (canvas.width, max(width for _, width in sizes)),
+    ):
+        assert length % stride == 0
+        assert needed <= length < needed + stride
+
+
+@pytest.mark.parametrize("size", [(33, 48), (32, 49), (100, 100)])
+def test_an_image_larger_than_the_canvas_is_refused_when_padding(size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=rf"big\.png is {size[0]}x{size[1]}.*--fit resize"):
+        Canvas(32, 48, "pad").check(Path("big.png"), *size)
+    Canvas(32, 48, "resize").check(Path("big.png"), *size)
+    Canvas(32, 48, "pad").check(Path("fits.png"), 32, 48)
+
+
+def test_the_part_of_the_canvas_that_is_image() -> None:
+    assert Canvas(32, 48, "pad").valid(20, 30) == (20, 30)
+    assert Canvas(32, 48, "resize").valid(20, 30) == (32, 48)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "1", "CMYK"])
+def test_images_of_any_mode_become_rgb(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
+    Image.new(mode, (5, 3)).save(path)
+    pixels = read_image(path)
+    assert pixels.shape == (3, 5, 3)
+    assert pixels.dtype == np.uint8
+    assert image_size(path) == (3, 5)
+
+
+def test_a_missing_image_is_named(tmp_path: Path) -> None:
+    for read in (read_image, image_size):
+        with pytest.raises(InputError, match=r"there is no image .*gone\.jpg"):
+            read(tmp_path / "gone.jpg")
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("not an image")
+    for read in (read_image, image_size):
+        with pytest.raises(InputError, match=r"text\.jpg is not an image"):
+            read(tmp_path / "text.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_cut_off_image_is_damaged(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"half{suffix}"
+    Image.fromarray(_pixels(64, 64)).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match="is damaged"):
+        read_image(path)
+
+
+def test_a_folder_lists_its_images_sorted(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a.png", "c.jpeg", "notes.txt", "d.jpg.part"):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_images(tmp_path)] == ["a.png", "b.JPG", "c.jpeg"]
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no"):
+        list_images(tmp_path)
+    with pytest.raises(InputError, match="there is no folder"):
+        list_images(tmp_path / "gone")
+
+
+def test_sizes_are_height_by_width() -> None:
+    assert parse_size("256x1600") == (256, 1600)
+    assert parse_size("64X96") == (64, 96)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "256", "256x", "x256", "256x1600x3", "-1x5", "1.5x2", "0x5", "２x２", "65537x1"]
+)
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="size"):
+        parse_size(text)

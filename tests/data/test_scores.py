@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from splittool.data.scores import count, pair_dice, summarise, tally
+
+
+def _masks(*planes: str) -> np.ndarray:
+    return np.array([[[c == "#" for c in row] for row in p.split("/")] for p in planes])
+
+
+PREDICTED = [_masks("##/..", "../.."), _masks("##/##", "#./..")]
+TRUTH = [_masks("#./#.", "../.."), _masks("../..", "#./..")]
+
+
+def test_counts_of_pixels_by_class() -> None:
+    assert count(PREDICTED[0], TRUTH[0]).tolist() == [[1, 2, 2], [0, 0, 0]]
+    assert count(PREDICTED[1], TRUTH[1]).tolist() == [[0, 4, 0], [1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("counts", "dice"),
+    [([0, 0, 0], 1), ([0, 5, 0], 0), ([0, 0, 5], 0), ([5, 5, 5], 1), ([1, 2, 2], 0.5)],
+)
+def test_dice_of_a_pair(counts: list[int], dice: float) -> None:
+    assert pair_dice(np.array(counts)) == dice
+
+
+def test_scores_by_hand() -> None:
+    counts = np.stack([count(p, t) for p, t in zip(PREDICTED, TRUTH, strict=True)])
+    scores = summarise(tally(counts))
+    assert scores.pairs == 4
+    assert scores.defective_pairs == 2
+    assert scores.kaggle == pytest.approx((0.5 + 1 + 0 + 1) / 4)
+    assert scores.floor == pytest.approx(0.5)
+    assert scores.dice == pytest.approx((0.5 + 1) / 2)
+    assert scores.dice_per_class == [pytest.approx(0.5), pytest.approx(1.0)]
+
+
+def test_the_floor_is_what_predicting_nothing_scores() -> None:
+    counts = np.stack([count(np.zeros_like(t), t) for t in TRUTH])
+    scores = summarise(tally(counts))
+    assert scores.kaggle == scores.floor == 0.5
+    assert scores.dice == 0
+
+
+def test_a_class_without_defects_has_no_dice() -> None:
+    scores = summarise(tally(np.array([[[0, 3, 0], [0, 0, 0]]])))
+    assert scores.dice is None
+    assert scores.dice_per_class == [None, None]
+    assert scores.kaggle == 0.5
+    assert scores.floor == 1
+
+
+@st.composite
+def _counts(draw: st.DrawFn) -> np.ndarray:
+    shape = draw(st.tuples(st.integers(1, 6), st.integers(1, 4), st.just(2)))
+    pixels = draw(hnp.arrays(np.int64, shape, elements=st.integers(0, 50)))
+    common = np.floor(pixels.min(axis=2) * draw(st.floats(0, 1))).astype(np.int64)
+    return np.concatenate([common[..., None], pixels], axis=2)
+
+
+@given(_counts(), st.data())
+def test_tallies_of_parts_add_up_to_the_whole(counts: np.ndarray, data: st.DataObject) -> None:
+    split = data.draw(st.integers(0, len(counts)))
+    assert np.allclose(tally(counts[:split]) + tally(counts[split:]), tally(counts))
+
+
+@given(_counts())
+def test_scores_are_shares(counts: np.ndarray) -> None:
+    scores = summarise(tally(counts))
+    assert scores.pairs == counts.shape[0] * counts.shape[1]
+    shares = [scores.kaggle, scores.floor, scores.dice, *scores.dice_per_class]
+    assert all(-1e-12 <= share <= 1 + 1e-12 for share in shares if share is not None)
+    assert scores.kaggle == pytest.approx(pair_dice(counts).mean())

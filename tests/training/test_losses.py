@@ -1,0 +1,112 @@
+from typing import Literal
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from splittool.training.losses import bce_dice_loss
+
+Dice = Literal["image", "batch"]
+BOTH = pytest.mark.parametrize("dice", ["image", "batch"])
+
+
+def _batch(seed: int, images: int = 4, classes: int = 3) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (images, classes, 6, 5)
+    logits = torch.randn(shape, generator=generator)
+    masks = (torch.rand(shape, generator=generator) < 0.3).float()
+    masks[:, 0] = 0  # a class that is absent
+    rows = torch.randint(3, 7, (images, 1, 1, 1), generator=generator)
+    valid = (torch.arange(6)[None, None, :, None] < rows).float().expand(images, 1, 6, 5)
+    return logits, masks * valid, valid
+
+
+@BOTH
+def test_a_perfect_prediction_costs_nothing(dice: Dice) -> None:
+    _, masks, valid = _batch(0)
+    assert bce_dice_loss((masks * 2 - 1) * 50, masks, valid, dice) == pytest.approx(0, abs=1e-5)
+
+
+@BOTH
+def test_the_opposite_costs_more_than_chance(dice: Dice) -> None:
+    _, masks, valid = _batch(0)
+    chance = bce_dice_loss(torch.zeros_like(masks), masks, valid, dice)
+    assert bce_dice_loss((1 - masks * 2) * 5, masks, valid, dice) > chance + 1
+
+
+@BOTH
+@given(seed=st.integers(0, 999), first=st.integers(1, 3))
+def test_processes_that_share_a_batch_have_the_loss_of_the_whole(
+    dice: Dice, seed: int, first: int
+) -> None:
+    whole = _batch(seed)
+    parts = [tuple(t[:first] for t in whole), tuple(t[first:] for t in whole)]
+    sent: list[list[torch.Tensor]] = [[], []]
+
+    def note(rank: int) -> None:
+        def add_up(tensor: torch.Tensor) -> torch.Tensor:
+            sent[rank].append(tensor)
+            return tensor
+
+        bce_dice_loss(*parts[rank], dice, add_up)  # type: ignore[misc]
+
+    note(0)
+    note(1)
+    sums = iter([a + b for a, b in zip(*sent, strict=True)])
+    loss = bce_dice_loss(*parts[0], dice, lambda tensor: next(sums))  # type: ignore[misc]
+    assert loss == pytest.approx(float(bce_dice_loss(*whole, dice)), rel=1e-5)  # type: ignore[misc]
+
+
+def test_the_loss_by_hand() -> None:
+    logits = torch.zeros(1, 1, 1, 4)  # every probability is one half
+    masks = torch.tensor([[[[1.0, 1.0, 0.0, 0.0]]]])
+    valid = torch.ones(1, 1, 1, 4)
+    # BCE is ln 2; Dice is (2 * 1 + 1) / (2 + 2 + 1).
+    loss = float(bce_dice_loss(logits, masks, valid, "image"))
+    assert loss == pytest.approx(0.693147 + 1 - 3 / 5, abs=1e-5)
+
+
+def test_dice_over_the_batch_takes_all_images_as_one() -> None:
+    """A defect found in one image and missed in another: the same as if both were one image."""
+    logits, masks, valid = _batch(5, images=6)
+    tall = [t.transpose(0, 1).reshape(1, t.shape[1], -1, 5) for t in (logits, masks, valid)]
+    apart = float(bce_dice_loss(logits, masks, valid, "batch"))
+    assert apart == pytest.approx(float(bce_dice_loss(*tall, "batch")), rel=1e-5)
+
+
+@BOTH
+def test_padding_does_not_count(dice: Dice) -> None:
+    logits, masks, valid = _batch(3)
+    noise = torch.randn_like(logits) * 9 * (1 - valid)
+    loss = bce_dice_loss(logits, masks, valid, dice)
+    assert bce_dice_loss(logits + noise, masks, valid, dice) == pytest.approx(float(loss))
+
+
+@BOTH
+def test_seeing_a_class_that_is_absent_costs(dice: Dice) -> None:
+    _, masks, valid = _batch(2)
+    logits = (masks * 2 - 1) * 9
+    seen = logits.clone()
+    seen[:, 0] = 1
+    losses = [float(bce_dice_loss(x, masks, valid, dice)) for x in (logits, seen)]
+    assert losses[1] > losses[0] + 0.1
+
+
+@BOTH
+def test_predicting_nothing_where_nothing_is_costs_nothing(dice: Dice) -> None:
+    logits, valid = torch.full((2, 2, 8, 8), -30.0), torch.ones(2, 1, 8, 8)
+    loss = float(bce_dice_loss(logits, torch.zeros(2, 2, 8, 8), valid, dice))
+    assert loss == pytest.approx(0, abs=1e-6)
+
+
+@BOTH
+@pytest.mark.parametrize("size", [-1e4, 1e4])
+def test_huge_logits_give_a_finite_loss_and_gradient(dice: Dice, size: float) -> None:
+    _, masks, valid = _batch(1)
+    logits = torch.full_like(masks, size, requires_grad=True)
+    loss = bce_dice_loss(logits, masks, valid, dice)
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
