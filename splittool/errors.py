@@ -66,6 +66,12 @@ class ThresholdError(SplittoolError):
     exit_code = ExitCode.THRESHOLD
 
 
+class PipeClosedError(SplittoolError):
+    """Whoever read standard output went away; there is nobody to tell."""
+
+    exit_code = ExitCode.PIPE_CLOSED
+
+
 class StoppedError(SplittoolError):
     """A signal ended the work early; what was done is saved.
 

@@ -1,6 +1,7 @@
 """Tiny data and models, made once."""
 
 import os
+import sys
 
 # Before torch is imported, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -46,14 +47,12 @@ def steel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-MakeCheckpoint = Callable[[Path, dict[str, Any], int], Path]
-
-
 def _write_checkpoint(
     path: Path, options: dict[str, Any], seed: int = 0, size: tuple[int, int] = SIZE
 ) -> Path:
     torch.manual_seed(seed)
-    model = build("unet", len(CLASSES), options, 100.0, 50.0)
+    pixels = (100.0, 50.0) if options["norm"] == "batch" else (0.0, 255.0)  # as the recipes do
+    model = build("unet", len(CLASSES), options, *pixels)
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):  # as if trained: folding has work to do
@@ -96,9 +95,7 @@ def exported(models: Path) -> Path:
 @pytest.fixture(scope="session")
 def network(checkpoint: Path) -> Segmenter:
     """The same as a torch module; do not change it."""
-    return checkpoints.restore_model(
-        checkpoint, checkpoints.load(checkpoint, checkpoints.MODEL)
-    )
+    return checkpoints.restore_model(checkpoint, checkpoints.load(checkpoint, checkpoints.MODEL))
 
 
 @pytest.fixture(scope="session")
@@ -115,3 +112,13 @@ def paper_graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     path = tmp_path_factory.mktemp("paper") / "paper.pt"
     _write_checkpoint(path, PAPER, size=(256, 1600))
     return read_graph(convert(path).model)
+
+
+@pytest.fixture(scope="session")
+def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `splittool` on the PATH that is this interpreter's."""
+    folder = tmp_path_factory.mktemp("bin")
+    script = folder / "splittool"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m splittool "$@"\n')
+    script.chmod(0o755)
+    return folder

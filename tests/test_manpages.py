@@ -1,5 +1,6 @@
 """Man pages and completions are what the command line says, and groff accepts them."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -27,17 +28,16 @@ def test_groff_accepts(page: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_bash_completes_commands() -> None:
+def test_bash_completes_commands(bin_folder: Path) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("bash is not installed")
     script = (
-        f'splittool() {{ "{sys.executable}" -m splittool "$@"; }}\n'
         f'source "{ROOT}/completions/splittool.bash"\n'
         "COMP_WORDS=(splittool be) COMP_CWORD=1\n"
-        "_splittool_completion() { local IFS=$'\\n'; COMPREPLY=( $( COMP_WORDS=\"${COMP_WORDS[*]}\" "
-        "COMP_CWORD=$COMP_CWORD _SPLITTOOL_COMPLETE=complete_bash splittool ) ); }\n"
-        '_splittool_completion; echo "${COMPREPLY[@]}"'
+        '_splittool_completion splittool; echo "${COMPREPLY[@]}"'
     )
-    result = subprocess.run([bash, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run([bash, "-c", script], capture_output=True, text=True, env=environment)
     assert result.stdout.split() == ["bench-vpu"], result.stderr

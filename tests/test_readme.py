@@ -3,10 +3,7 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALLER = {
@@ -19,16 +16,6 @@ SMALLER = {
 def chain_blocks() -> list[str]:
     text = (ROOT / "README.md").read_text()
     return re.findall(r"<!-- chain -->\n```sh\n(.*?)```", text, re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A `splittool` on the PATH that is this interpreter's."""
-    folder = tmp_path_factory.mktemp("bin")
-    script = folder / "splittool"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m splittool "$@"\n')
-    script.chmod(0o755)
-    return folder
 
 
 def test_chain_runs_as_written(tmp_path: Path, bin_folder: Path) -> None:

@@ -20,7 +20,8 @@ LINKS = {
 DEFAULT_LINKS = ("indoor-hotspot-up", "indoor-hotspot-down")
 
 _UNITS = {"k": 1e-3, "m": 1.0, "g": 1e3}
-_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg])(?:bps|bit/s|b/s)", re.IGNORECASE)
+# A capital B, but for Bit, would mean bytes.
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgKMG])(?:bps|[bB]it/s|b/s)", re.ASCII)
 
 
 def parse_link(text: str) -> tuple[str, float]:

@@ -20,7 +20,7 @@ from splittool.cli import (
     train,
 )
 from splittool.cli.options import Command
-from splittool.errors import ExitCode, SplittoolError, StoppedError
+from splittool.errors import ExitCode, PipeClosedError, SplittoolError, StoppedError
 
 app = typer.Typer(
     name="splittool",
@@ -95,6 +95,8 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(arguments, prog_name="splittool", standalone_mode=False)
         _flush_stdout()
+        if result == ExitCode.INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
+            return _fail("interrupted", ExitCode.INTERRUPTED)
         return int(result or ExitCode.OK)
     except Exception as error:
         if debug:
@@ -112,11 +114,11 @@ def _flush_stdout() -> None:
 
 def _explain(error: Exception) -> int:
     """Say what happened in one line, and choose the exit code."""
+    if isinstance(error, PipeClosedError | BrokenPipeError):
+        _discard_stdout()
+        return int(ExitCode.PIPE_CLOSED)
     if isinstance(error, SplittoolError):
         return _fail(str(error), error.exit_code)
-    if isinstance(error, BrokenPipeError):
-        _discard_stdout()
-        return ExitCode.PIPE_CLOSED
     if isinstance(error, OSError):
         _discard_stdout()
         place = error.filename or "standard output"

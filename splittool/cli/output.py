@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from splittool.errors import OutputError
+from splittool.errors import OutputError, PipeClosedError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -44,6 +44,7 @@ class Output:
 
         Raises:
             OutputError: stdout is closed.
+            PipeClosedError: Its reader went away.
         """
         if sys.stdout is None:
             raise OutputError("standard output is closed; redirect it to a file or /dev/null")
@@ -56,8 +57,11 @@ class Output:
             return
         from splittool.reports import encode
 
-        sys.stdout.write(encode(report).decode())
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(encode(report).decode())
+            sys.stdout.flush()
+        except BrokenPipeError:  # Typer would turn it into exit code 1
+            raise PipeClosedError from None
 
     @contextmanager
     def progress(self) -> Iterator["Progress"]:

@@ -16,6 +16,8 @@ from splittool.errors import InputError
 Floats = NDArray[np.float32]
 Symbols = NDArray[Any]  # uint8 up to 8 bits, else uint16
 
+_MAX_SPREAD = np.finfo(np.float32).max / 2  # half, so that steps rounded up add up to a number
+
 
 @dataclass(frozen=True)
 class Quantised:
@@ -50,7 +52,7 @@ def quantise(tensor: Floats, bits: int, name: str = "tensor") -> Quantised:
         name: For the message.
 
     Raises:
-        InputError: It holds values that are not numbers.
+        InputError: It holds values that are not numbers, or too far apart for 32 bits.
         UsageError: `bits` is out of range.
     """
     check_bits(bits)
@@ -59,9 +61,12 @@ def quantise(tensor: Floats, bits: int, name: str = "tensor") -> Quantised:
     # A NaN or an infinity anywhere shows in the extremes.
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise InputError(f"crossing tensor {name} holds NaN or infinity; check the model's weights")
-    levels = 2**bits - 1
     # In 64 bits, because the range of two finite 32-bit numbers can overflow.
-    step = ((high.astype(np.float64) - low) / levels).astype(np.float32)
+    spread = high.astype(np.float64) - low
+    if (spread > _MAX_SPREAD).any():
+        raise InputError(f"crossing tensor {name} nears infinity; check the model's weights")
+    levels = 2**bits - 1
+    step = (spread / levels).astype(np.float32)
     divisor = np.where(step > 0, step, np.float32(1))
     symbols = (channels - low[:, None]) / divisor[:, None]
     np.rint(symbols, out=symbols)

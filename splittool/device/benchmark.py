@@ -139,7 +139,7 @@ def _random_inputs(model: ov.CompiledModel) -> list[NDArray[np.generic]]:
 def windows(samples: Samples, length_s: float) -> list[WindowRecord]:
     """Cut a run into stretches; a rest shorter than half of one is added to the last."""
     count = max(1, round(samples.seconds / length_s))
-    edges = [*(length_s * np.arange(count)), samples.seconds]
+    edges = [*(length_s * number for number in range(count)), samples.seconds]
     records = []
     for start, end in pairwise(edges):
         seconds = end - start
@@ -147,7 +147,7 @@ def windows(samples: Samples, length_s: float) -> list[WindowRecord]:
         latencies = samples.latency_ms[inside]
         marks = percentiles(latencies) if len(latencies) else (None,) * 4
         frames = int(inside.sum())
-        records.append(WindowRecord(float(start), seconds, frames, frames / seconds, *marks))
+        records.append(WindowRecord(start, seconds, frames, frames / seconds, *marks))
     return records
 
 

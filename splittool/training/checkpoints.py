@@ -35,6 +35,8 @@ def load(path: Path, kind: str) -> dict[str, Any]:
         InputError: It is missing, damaged, not ours, of another kind, or holds pickled code.
     """
     require_file(path, "make one with: splittool train")
+    if _is_pickle(path):
+        raise InputError(f"{path} is a bare pickle, {_NEVER_RUN}")
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is damaged or not a PyTorch checkpoint; copy it again, or train a new one"
@@ -42,10 +44,7 @@ def load(path: Path, kind: str) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise InputError(
-            f"{path} holds pickled code, which is never run; give a checkpoint written by"
-            " splittool train, or export the model to ONNX with the tool that made it"
-        ) from None
+        raise InputError(f"{path} holds pickled code, {_NEVER_RUN}") from None
     except Exception as error:  # torch raises whatever its reader stumbles over
         first_line = str(error).partition("\n")[0][:100]
         raise InputError(
@@ -55,6 +54,17 @@ def load(path: Path, kind: str) -> dict[str, Any]:
     if found != kind:
         raise InputError(f"{path} is {_call(found)}, not {_call(kind)}; {_FIX[kind]}")
     return dict(content)
+
+
+_NEVER_RUN = (
+    "which is never run; give a checkpoint written by splittool train, or export the model to ONNX"
+    " with the tool that made it"
+)
+
+
+def _is_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1) == pickle.PROTO
 
 
 _FIX = {

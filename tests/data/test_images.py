@@ -162,7 +162,8 @@ def test_sizes_are_height_by_width() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "256", "256x", "x256", "256x1600x3", "-1x5", "1.5x2", "0x5", "２x２", "65537x1"]
+    "text",
+    ["", "256", "256x", "x256", "256x1600x3", "-1x5", "1.5x2", "0x5", "\uff12x\uff12", "65537x1"],
 )
 def test_other_sizes_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="size"):

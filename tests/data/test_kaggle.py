@@ -30,7 +30,11 @@ def _runs(folder: Path) -> dict[str, dict[str, list[list[int]]]]:
     return {s.path.name: {n: r.tolist() for n, r in s.runs.items()} for s in samples}
 
 
-EXPECTED = {"a.jpg": {"1": [[1, 2]], "3": [[5, 4], [20, 1]]}, "b.jpg": {}, "c_1.jpg": {"1": [[3, 1]]}}
+EXPECTED = {
+    "a.jpg": {"1": [[1, 2]], "3": [[5, 4], [20, 1]]},
+    "b.jpg": {},
+    "c_1.jpg": {"1": [[3, 1]]},
+}
 
 
 def test_the_header_with_three_columns(make_folder: MakeFolder) -> None:

@@ -96,7 +96,9 @@ def test_nothing_is_written_when_the_proof_fails(
         return head, tail
 
     monkeypatch.setattr(bundle, "split", with_a_wrong_tail)
-    with pytest.raises(VerificationError, match=r"cut at 'maxpool_1' is wrong.*nothing was written"):
+    with pytest.raises(
+        VerificationError, match=r"cut at 'maxpool_1' is wrong.*nothing was written"
+    ):
         write_cut(exported, "maxpool_1", tmp_path, 1e-3)
     assert _listed(tmp_path) == []
     (tmp_path / "cut.json").write_text("precious")
@@ -108,7 +110,7 @@ def test_nothing_is_written_when_the_proof_fails(
 
 @pytest.mark.parametrize("point", ["input", "sigmoid", "maxpool_9"])
 def test_points_that_are_no_cut_write_nothing(exported: Path, tmp_path: Path, point: str) -> None:
-    with pytest.raises(InputError, match="leaves the (head|tail) empty|no split point"):
+    with pytest.raises(InputError, match=r"leaves the (head|tail) empty|no split point"):
         write_cut(exported, point, tmp_path, 1e-3)
     assert _listed(tmp_path) == []
 

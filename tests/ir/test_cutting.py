@@ -110,7 +110,7 @@ def _check_cut(whole: ov.Model, graph: Graph, name: str) -> bool:
     assert not set(cut.head) & set(cut.tail)
     assert set(cut.head) | set(cut.tail) == moving
     if not cut.head or not cut.tail:
-        with pytest.raises(InputError, match="leaves the (head|tail) empty"):
+        with pytest.raises(InputError, match=r"leaves the (head|tail) empty"):
             split(whole, graph, cut)
         return False
     head, tail = split(whole, graph, cut)
@@ -131,7 +131,7 @@ def _check_cut(whole: ov.Model, graph: Graph, name: str) -> bool:
     return True
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(_models())
 def test_every_cut_of_any_graph_computes_the_whole(whole: ov.Model) -> None:
     graph = read_graph(whole)
@@ -142,7 +142,7 @@ def test_every_cut_of_any_graph_computes_the_whole(whole: ov.Model) -> None:
     assert [operation.name for operation in read_graph(whole).operations] == text
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(_models())
 def test_halves_on_disk_are_the_halves(whole: ov.Model) -> None:
     graph = read_graph(whole)
@@ -166,7 +166,7 @@ def test_every_cut_of_the_network(exported: Path) -> None:
     whole = load_model(exported)
     graph = read_graph(whole)
     names = list(graph.by_name)
-    done = [_check_cut(whole, graph, name) for name in [*names[:6], "maxpool_2", "up_2", "up_1"]]
+    done = [_check_cut(whole, graph, name) for name in [*names[:3], "maxpool_2", "up_1"]]
     assert all(done)
     assert not _check_cut(whole, graph, names[-1])
 
@@ -245,12 +245,9 @@ def test_a_slightly_wrong_half_is_within_a_tolerance_that_allows_it(
         (0.11, 1.0, False),
         (1e-9, 0.0, False),
         (float("nan"), 1.0, False),
-        (0.0, float("nan"), True),
     ],
 )
 def test_what_holds(difference: float, spread: float, holds: bool) -> None:
-    if np.isnan(spread):
-        pytest.skip("a NaN in the whole shows in the difference")
     assert Verification(difference, spread, 0.1).holds is holds
 
 
@@ -259,7 +256,7 @@ def test_nan_in_the_tail_does_not_hold() -> None:
     whole = ov.Model([op.result(op.relu(op.abs(x)))], [x], "m")
     write_info(whole, ModelInfo())
     graph = read_graph(whole)
-    head, _ = split(whole, graph, find_cut(graph, list(graph.by_name)[0]))
+    head, _ = split(whole, graph, find_cut(graph, next(iter(graph.by_name))))
     y = op.parameter([1, 2], ov.Type.f32, name="y")
     bad = ov.Model([op.result(op.log(op.negative(op.exp(y))))], [y], "t")
     assert not verify(head, bad, whole, 1e9).holds

@@ -21,9 +21,14 @@ def test_split_points_have_their_names(paper_graph: Graph) -> None:
 
 def test_operations_are_named_after_their_modules(exported: Path) -> None:
     names = read_graph(load_model(exported)).by_name
-    assert {"normalise", "maxpool_1", "maxpool_2", "bottleneck.relu_2", "up_1", "classifier"} <= set(
-        names
-    )
+    assert {
+        "normalise",
+        "maxpool_1",
+        "maxpool_2",
+        "bottleneck.relu_2",
+        "up_1",
+        "classifier",
+    } <= set(names)
     assert not any("__module" in name or "aten" in name for name in names)
 
 

@@ -55,9 +55,7 @@ def test_outputs_of_one_operation_have_their_own_names() -> None:
 def test_consumers_are_the_readers_of_a_port() -> None:
     graph = _graph()
     parts = graph.by_name["parts"].index
-    kinds = [
-        [graph.operations[i].type for i in graph.consumers[parts, port]] for port in (0, 1)
-    ]
+    kinds = [[graph.operations[i].type for i in graph.consumers[parts, port]] for port in (0, 1)]
     assert kinds == [["Multiply"], ["Add"]]
 
 

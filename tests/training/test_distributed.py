@@ -1,7 +1,10 @@
 """Several processes train as one does.
 
-Measured on a CPU in fp32: the loss curves of one and two processes differ by less than 1e-5 of
-their value; the tolerance here leaves room for other machines' order of summing.
+Measured on a CPU in fp32: the losses of one and two processes differ by up to 1.2e-4 of their
+value with the balanced recipe, whose deepest gradients are mostly rounding at first, and by less
+than 1e-9 with the paper's. The tolerance leaves room for other machines' order of summing.
+
+The validation loss is left out: it is a mean over batches, which the processes divide differently.
 """
 
 import json
@@ -9,12 +12,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from splittool.training import checkpoints
 from splittool.training.distributed import World
 from splittool.training.loop import Outputs
 from splittool.training.observer import Observer
@@ -40,14 +41,8 @@ def _on_two_processes(folder: Path, model: Path, recipe: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _curve(history: list[dict[str, Any]]) -> list[float]:
-    return [record[part]["loss"] for record in history for part in ("train", "validation")]
-
-
 @pytest.mark.parametrize("recipe", ["balanced", "paper"])
-def test_two_processes_have_the_loss_curve_of_one(
-    steel: Path, tmp_path: Path, recipe: str
-) -> None:
+def test_two_processes_have_the_loss_curve_of_one(steel: Path, tmp_path: Path, recipe: str) -> None:
     one, two = (Outputs.beside(tmp_path / f"{name}.pt") for name in ("one", "two"))
     _on_two_processes(steel, two.model, recipe)
     settings = make_settings(recipe, {"epochs": 2})
@@ -57,7 +52,10 @@ def test_two_processes_have_the_loss_curve_of_one(
         for outputs in (one, two)
     ]
     training = [[record["train"]["loss"] for record in history] for history in histories]
-    print(recipe, histories)  # noqa: T201
     assert training[1] == pytest.approx(training[0], rel=TOLERANCE)
     pairs = [[record["train"]["pairs"] for record in history] for history in histories]
     assert pairs[0] == pairs[1]
+    for one_record, two_record in zip(*histories, strict=True):
+        for score in ("kaggle", "floor"):
+            found = two_record["validation"][score]
+            assert found == pytest.approx(one_record["validation"][score], abs=0.02)

@@ -114,9 +114,7 @@ def test_a_resumed_run_ends_as_if_never_stopped(
     # Three steps an epoch: mid-epoch, at the end of an epoch, and in the last one.
     for steps, resume in ((2, False), (1, True), (4, True)):
         with pytest.raises(StoppedError, match=r"parts\.state\.pt is saved") as stopped:
-            run_training(
-                parts, recipe, stop_after(steps), resume, epochs=3, precision=precision
-            )
+            run_training(parts, recipe, stop_after(steps), resume, epochs=3, precision=precision)
         assert stopped.value.exit_code == ExitCode.INTERRUPTED
     history = run_training(parts, recipe, None, True, epochs=3, precision=precision)["history"]
     _assert_same(history, expected)
@@ -246,9 +244,7 @@ def test_images_of_many_sizes_are_padded_or_resized(
     run_training: Any, outputs: Outputs, tmp_path: Path
 ) -> None:
     write_synthetic(tmp_path / "mixed", 12, 64, 96, 0)
-    clean = [
-        sample.path for sample in read_folder(tmp_path / "mixed")[0] if not sample.runs
-    ]
+    clean = [sample.path for sample in read_folder(tmp_path / "mixed")[0] if not sample.runs]
     Image.open(clean[0]).crop((0, 0, 70, 41)).save(clean[0])
     padded = run_training(outputs, folder=tmp_path / "mixed", epochs=1)
     assert padded["canvas"] == Canvas(64, 96, "pad")
@@ -290,7 +286,7 @@ def test_pixel_statistics(steel: Path) -> None:
 
 def test_images_without_content_are_refused(tmp_path: Path) -> None:
     Image.new("L", (8, 8), 7).save(tmp_path / "flat.png")
-    with pytest.raises(InputError, match="all pixels of .* are 7"):
+    with pytest.raises(InputError, match=r"all pixels of .* are 7"):
         pixel_statistics([Sample(tmp_path / "flat.png", 8, 8, {})], Observer())
 
 

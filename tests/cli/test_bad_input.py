@@ -1,0 +1,347 @@
+"""Everything a user can get wrong: one line, the right exit code, nothing lost or half-written."""
+
+import hashlib
+import io
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from splittool.cli.main import run
+from splittool.errors import ExitCode
+
+BAD, USAGE, FAILED = ExitCode.BAD_INPUT, ExitCode.USAGE, ExitCode.FAILED
+TRAIN = "train steel -o new.pt --epochs 1 --workers 0"
+INFER = "infer cut/cut.json steel/train_images -o out"
+
+Spoil = Callable[[Path], Any]
+
+
+class Touch:
+    """Creates a file when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("touched"),))
+
+
+def first_image(folder: Path) -> Path:
+    return min((folder / "steel/train_images").iterdir())
+
+
+def cut_short(name: str, size: int = 200) -> Spoil:
+    return lambda ws: (ws / name).write_bytes((ws / name).read_bytes()[:size])
+
+
+def write(name: str, content: str | bytes) -> Spoil:
+    data = content if isinstance(content, bytes) else content.encode()
+    return lambda ws: (ws / name).write_bytes(data)
+
+
+def labels(*rows: str, header: str = "ImageId,ClassId,EncodedPixels") -> Spoil:
+    return write("steel/train.csv", "\n".join([header, *rows]) + "\n")
+
+
+def bad_image(content: bytes, suffix: str = ".jpg") -> Spoil:
+    return write(f"steel/train_images/zz_bad{suffix}", content)
+
+
+def truncated(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, kind)
+    return buffer.getvalue()[: len(buffer.getvalue()) // 2]
+
+
+def save_torch(name: str, content: Any) -> Spoil:
+    return lambda ws: torch.save(content, ws / name)
+
+
+def empty(folder: str) -> Spoil:
+    def spoil(ws: Path) -> None:
+        for path in (ws / folder).iterdir():
+            path.unlink()
+
+    return spoil
+
+
+def stdin(content: bytes | None) -> Spoil:
+    def spoil(ws: Path) -> Any:
+        return None if content is None else io.TextIOWrapper(io.BytesIO(content))
+
+    return spoil
+
+
+def larger_image(ws: Path) -> None:
+    Image.new("RGB", (300, 200)).save(ws / "steel/train_images/zz_large.png")
+
+
+def same_stem(ws: Path) -> None:
+    path = first_image(ws)
+    Image.open(path).save(path.with_suffix(".png"))
+
+
+def tamper(ws: Path) -> None:
+    data = bytearray((ws / "cut/head.bin").read_bytes())
+    data[0] ^= 1
+    (ws / "cut/head.bin").write_bytes(data)
+
+
+ROW = "steel_00000.jpg,1,"
+BITRATE = "bitrate unet.xml"
+
+# name, command, exit code, words of the message, what is done to the workspace first
+CASES: list[tuple[str, str, int, list[str], Spoil | None]] = [
+    # folders and images
+    ("missing folder", "train nowhere -o new.pt", BAD, ["nowhere", "splittool synth"], None),
+    ("empty folder", "train void -o new.pt", BAD, ["void"], lambda ws: (ws / "void").mkdir()),
+    ("no images", TRAIN, BAD, ["train_images", "no .jpg or .png"], empty("steel/train_images")),
+    ("no table", TRAIN, BAD, ["train.csv"], lambda ws: (ws / "steel/train.csv").unlink()),
+    ("truncated jpeg", TRAIN, BAD, ["zz_bad.jpg", "damaged"], bad_image(truncated("JPEG"))),
+    ("truncated png", TRAIN, BAD, ["zz_bad.png", "damaged"], bad_image(truncated("PNG"), ".png")),
+    ("not an image", TRAIN, BAD, ["zz_bad.jpg", "not an image"], bad_image(b"hello, world")),
+    ("empty image", TRAIN, BAD, ["zz_bad.jpg", "not an image"], bad_image(b"")),
+    ("infer truncated", INFER, BAD, ["zz_bad.jpg", "damaged"], bad_image(truncated("JPEG"))),
+    ("infer no such file", "infer unet.xml no.jpg -o out", BAD, ["no.jpg"], None),
+    ("infer larger image", INFER, BAD, ["zz_large.png", "200x300", "--fit resize"], larger_image),
+    ("infer same mask twice", INFER, BAD, ["steel_00000.png", "two runs"], same_stem),
+    (
+        "infer empty list",
+        "infer unet.xml l.txt -o out",
+        BAD,
+        ["l.txt", "no images"],
+        write("l.txt", "\n"),
+    ),
+    # tables
+    ("wrong header", TRAIN, BAD, ["train.csv", "ImageId,ClassId"], labels(header="a,b,c")),
+    ("empty table", TRAIN, BAD, ["train.csv", "header"], write("steel/train.csv", "")),
+    ("binary table", TRAIN, BAD, ["train.csv", "CSV"], write("steel/train.csv", b"\xff\xfe\x00")),
+    ("unknown image", TRAIN, BAD, ["line 2", "steel_99.jpg"], labels("steel_99.jpg,1,1 2")),
+    ("no defects", TRAIN, BAD, ["train.csv", "no defects"], labels()),
+    ("overlapping runs", TRAIN, BAD, ["line 2", "overlap"], labels(ROW + "1 5 3 4")),
+    ("odd runs", TRAIN, BAD, ["line 2", "pairs"], labels(ROW + "1 5 9")),
+    ("non-numeric runs", TRAIN, BAD, ["line 2", "'x'"], labels(ROW + "1 x")),
+    ("run from zero", TRAIN, BAD, ["line 2", "from 1"], labels(ROW + "0 4")),
+    ("mask of another size", TRAIN, BAD, ["line 2", "64x96", "9999"], labels(ROW + "9990 10")),
+    ("duplicate rows", TRAIN, BAD, ["line 3", "already"], labels(ROW + "1 2", ROW + "5 2")),
+    ("columns", TRAIN, BAD, ["line 2", "columns"], labels(ROW + "1,2")),
+    ("unknown class", INFER, BAD, ["'9'", "--no-labels"], labels("steel_00000.jpg,9,1 2")),
+    # checkpoints
+    ("missing checkpoint", "export no.pt -o new.xml", BAD, ["no.pt", "splittool train"], None),
+    (
+        "truncated checkpoint",
+        "export unet.pt -o new.xml",
+        BAD,
+        ["unet.pt", "damaged"],
+        cut_short("unet.pt", 3000),
+    ),
+    (
+        "foreign checkpoint",
+        "export o.pt -o new.xml",
+        BAD,
+        ["o.pt", "another tool"],
+        save_torch("o.pt", {"a": torch.zeros(2)}),
+    ),
+    (
+        "pickled code",
+        "export e.pt -o new.xml",
+        BAD,
+        ["e.pt", "pickled code"],
+        save_torch("e.pt", {"x": Touch()}),
+    ),
+    (
+        "bare pickle",
+        "export e.pt -o new.xml",
+        BAD,
+        ["e.pt", "pickle"],
+        write("e.pt", pickle.dumps({"x": Touch()})),
+    ),
+    ("not a checkpoint", "export unet.xml -o new.xml", BAD, ["unet.xml", ".pt"], None),
+    ("resume nothing", "train steel -o new.pt --resume", BAD, ["new.state.pt"], None),
+    # graphs
+    ("no weights", "profile unet.xml", BAD, ["unet.bin"], lambda ws: (ws / "unet.bin").unlink()),
+    ("short weights", "profile unet.xml", BAD, ["unet.bin", "bytes"], cut_short("unet.bin")),
+    (
+        "long weights",
+        "profile unet.xml",
+        BAD,
+        ["unet.bin", "bytes"],
+        lambda ws: (ws / "unet.bin").write_bytes((ws / "unet.bin").read_bytes() + b"x"),
+    ),
+    ("garbage graph", "profile unet.xml", BAD, ["unet.xml", "IR"], write("unet.xml", "<net")),
+    ("other xml", "profile unet.xml", BAD, ["unet.xml", "IR"], write("unet.xml", "<html/>")),
+    ("garbage onnx", "profile g.onnx", BAD, ["g.onnx"], write("g.onnx", "hello")),
+    ("unknown suffix", "profile steel/train.csv", BAD, ["train.csv", ".onnx"], None),
+    (
+        "unknown split point",
+        "cut unet.xml --at maxpol_2 -o new",
+        BAD,
+        ["'maxpol_2'", "'maxpool_2'"],
+        None,
+    ),
+    ("empty head", "cut unet.xml --at input -o new", BAD, ["'input'", "head empty"], None),
+    ("empty tail", "cut unet.xml --at sigmoid -o new", BAD, ["'sigmoid'", "tail empty"], None),
+    # reports
+    ("truncated cut", INFER, BAD, ["cut.json", "JSON"], cut_short("cut/cut.json")),
+    ("tampered head", INFER, BAD, ["head.bin", "verified"], tamper),
+    ("missing tail", INFER, BAD, ["tail.xml"], lambda ws: (ws / "cut/tail.xml").unlink()),
+    ("stdin closed", "bitrate -", BAD, ["standard input is closed"], stdin(None)),
+    (
+        "infer stdin closed",
+        "infer unet.xml - -o out",
+        BAD,
+        ["standard input is closed"],
+        stdin(None),
+    ),
+    ("stdin not JSON", "bitrate -", BAD, ["standard input", "JSON"], stdin(b"hello")),
+    ("stdin not a report", "bitrate -", BAD, ["standard input", "report"], stdin(b"{}")),
+    # options
+    ("bits 0", f"{BITRATE} --bits 0", USAGE, ["--bits 0", "1 to 16"], None),
+    ("bits 17", f"{BITRATE} --bits 17", USAGE, ["--bits 17", "1 to 16"], None),
+    ("infer bits 0", f"{INFER} --bits 0", USAGE, ["--bits 0"], None),
+    ("infer bits 17", f"{INFER} --bits 17", USAGE, ["--bits 17"], None),
+    (
+        "bits of a whole",
+        "infer unet.xml steel/train_images -o out --bits 4",
+        USAGE,
+        ["--bits"],
+        None,
+    ),
+    ("fps 0", f"{BITRATE} --fps 0", USAGE, ["--fps 0"], None),
+    ("fps nan", f"{BITRATE} --fps nan", USAGE, ["--fps nan"], None),
+    ("unknown link", f"{BITRATE} --link 5g", USAGE, ["'5g'", "100Mbps"], None),
+    ("bad size", "synth new --size 64", USAGE, ["'64'", "256x1600"], None),
+    ("size off stride", f"{TRAIN} --size 50x50", USAGE, ["50x50", "multiples of 32"], None),
+    ("crop too large", f"{TRAIN} --crop 640x640", USAGE, ["--crop", "larger"], None),
+    ("unknown network", f"{TRAIN} --arch unett", USAGE, ["unett", "unet"], None),
+    ("unknown recipe", f"{TRAIN} --recipe best", USAGE, ["best", "paper"], None),
+    ("unknown precision", f"{TRAIN} --precision int8", USAGE, ["int8", "bf16"], None),
+    ("device typo", "bench-vpu unet.xml --device CPUU", USAGE, ["'CPUU'", "mean CPU"], None),
+    ("no stick", "bench-vpu unet.xml --device MYRIAD", ExitCode.NO_DEVICE, ["MYRIAD"], None),
+    ("list and cut", "cut unet.xml --list --at maxpool_1", USAGE, ["--list"], None),
+    ("no such option", "cut unet.xml --att x", USAGE, ["--att"], None),
+    ("no such command", "cutt unet.xml", USAGE, ["cutt"], None),
+    (
+        "too much",
+        f"{BITRATE} --max-mbps 0.001",
+        ExitCode.THRESHOLD,
+        ["--max-mbps", "maxpool_1"],
+        None,
+    ),
+    ("too bad", f"{INFER} --min-dice 1", ExitCode.THRESHOLD, ["--min-dice"], None),
+    # outputs
+    ("model exists", "train steel -o unet.pt", FAILED, ["unet.pt", "--force"], None),
+    ("IR exists", "export unet.pt -o unet.xml", FAILED, ["unet.xml", "--force"], None),
+    ("cut exists", "cut unet.xml --at maxpool_1 -o cut", FAILED, ["cut/head.bin", "--force"], None),
+    ("folder exists", "synth steel", FAILED, ["steel", "--force"], None),
+    ("foreign folder", "synth cut --force", FAILED, ["cut", "another folder"], None),
+    ("out not empty", "infer unet.xml steel/train_images -o cut", FAILED, ["cut", "--force"], None),
+    ("no folder", "export unet.pt -o no/new.xml", FAILED, ["mkdir -p no"], None),
+    ("folder is a file", "cut unet.xml --at maxpool_1 -o unet.bin/x", FAILED, ["unet.bin/x"], None),
+    ("unwritable folder", "synth /proc/steel", FAILED, ["/proc/steel"], None),
+    (
+        "full disk",
+        "export unet.pt -o new.xml",
+        FAILED,
+        ["new.bin", "no space left"],
+        lambda ws: (ws / "new.bin").symlink_to("/dev/full"),
+    ),
+    ("wrong suffix", "export unet.pt -o new.txt", USAGE, ["new.txt", ".xml"], None),
+]
+
+
+def snapshot(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words", "spoil"),
+    [case[1:] for case in CASES],
+    ids=[case[0].replace(" ", "-") for case in CASES],
+)
+def test_bad_input(
+    command: str,
+    code: int,
+    words: list[str],
+    spoil: Spoil | None,
+    workspace: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replaced = spoil(workspace) if spoil else None
+    if "-" in command.split():
+        monkeypatch.setattr(sys, "stdin", replaced)
+    before = snapshot(workspace)
+    assert run(command.split()) == code
+    captured = capsys.readouterr()
+    (line,) = captured.err.strip().splitlines()
+    assert line.startswith("splittool: ")
+    assert [word for word in words if word not in line] == [], line
+    after = snapshot(workspace)
+    assert {name: after.get(name) for name in before} == before
+    if code not in (ExitCode.THRESHOLD,):
+        assert captured.out == ""
+        new = {name for name in set(after) - set(before) if not name.startswith("out/")}
+        assert new == set()
+    assert not [name for name in after if ".tmp" in name or "touched" in name]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_without_permission(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    locked = workspace / "locked"
+    locked.mkdir(mode=0o500)
+    assert run(["export", "unet.pt", "-o", "locked/new.xml"]) == FAILED
+    assert "locked" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize(
+    "command",
+    ["bitrate cut/cut.json", "cut unet.xml --list", "profile unet.xml"],
+)
+def test_full_disk_on_stdout(
+    command: str, workspace: Path, splittool: list[str], environment: dict[str, str]
+) -> None:
+    import subprocess
+
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [*splittool, *command.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=workspace,
+        )
+    assert result.returncode == FAILED
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "no space left" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_full_disk_under_an_output(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fills while a model is replaced: the old one stays."""
+    before = snapshot(workspace)
+
+    def fail(path: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    command = "train steel -o unet.pt --force --epochs 1 --workers 0 --quiet"
+    assert run(command.split()) == FAILED
+    err = capsys.readouterr().err
+    assert "unet" in err
+    assert "free some space" in err
+    assert snapshot(workspace) == before

@@ -1,0 +1,150 @@
+"""The whole chain through the command line, on sets as they come."""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from splittool.cli.main import run
+from splittool.data import rle
+from splittool.data.kaggle import read_folder
+from splittool.errors import ExitCode
+
+
+@pytest.fixture
+def report(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command and read its report."""
+
+    def call(*arguments: str, code: int = 0) -> dict[str, Any]:
+        assert run(list(arguments)) == code, capsys.readouterr().err
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    return call
+
+
+def make_mixed_set(folder: Path) -> None:
+    """Images of three sizes, PNG and JPEG, class names as text, the second header form."""
+    (folder / "train_images").mkdir(parents=True)
+    rows = [["ImageId_ClassId", "EncodedPixels"]]
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        height, width = ((50, 70), (64, 96), (33, 41))[index % 3]
+        pixels = rng.integers(90, 110, (height, width), dtype=np.uint8)
+        mask = np.zeros((height, width), dtype=np.bool_)
+        mask[10:20, 5:25] = True
+        pixels[mask] = 200
+        name = f"sheet_{index:02d}.{'png' if index % 2 else 'jpg'}"
+        Image.fromarray(pixels).save(folder / "train_images" / name)
+        for number, label in enumerate(("patches", "scratches")):
+            rows.append([f"{name}_{label}", rle.encode(mask) if index % 2 == number else ""])
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    (folder / "train.csv").write_text(text.getvalue())
+
+
+def test_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = report("synth", "steel", "--images", "12", "--size", "64x96")
+    assert made["images"] == 12
+    assert 0 < made["clean_images"] < 12
+    trained = report("train", "steel", "-o", "unet.pt", "--epochs", "2", "--workers", "0")
+    assert trained["training_images"] + trained["validation_images"] == 12
+    assert trained["best"]["validation"]["floor"] > 0.5
+    assert len(Path("unet.history.jsonl").read_text().splitlines()) == 2
+    with Image.open("unet.curves.png") as curves:
+        assert curves.size[0] > 500
+    exported = report("export", "unet.pt", "-o", "unet.xml")
+    assert exported["difference"] < 0.01
+    assert exported["input_shape"] == [1, 3, 64, 96]
+    cuts = [
+        report("cut", f"unet.{kind}", "--at", "maxpool_2", "-o", kind) for kind in ("pt", "xml")
+    ]
+    assert cuts[0]["split"] == cuts[1]["split"]
+    assert cuts[0]["split"]["elements"] == 64 * 96 * (8 + 16 / 4 + 16 / 16)
+    assert all(cut["verification"]["difference"] <= 1e-5 for cut in cuts)
+    profile = report("profile", "unet.xml")
+    assert profile["layers"][-1]["cumulative_gflops"] == pytest.approx(profile["gflops"])
+    assert profile["gflops"] > 2 * profile["gmacs"] > 0
+    assert [s["point"] for s in profile["splits"]] == [
+        "input",
+        *(f"maxpool_{i}" for i in range(1, 6)),
+    ]
+    bench = report("bench-vpu", "xml/head.xml", "--iterations", "5", "--warmup", "0")
+    assert bench["frames"] == 5
+    assert bench["precision_actual"] in ("f32", "bf16", "f16")
+    priced = report("bitrate", "unet.xml", "--images", "steel/train_images", "--fps", "12")
+    assert [row["point"] for row in priced["rows"]][:2] == ["input", "input files"]
+    limited = report(
+        "bitrate", "unet.xml", "--fps", "10", "--max-mbps", "8", code=ExitCode.THRESHOLD
+    )
+    assert limited["over_limit"]
+
+
+def test_infer_in_every_way(workspace: Path, monkeypatch: pytest.MonkeyPatch, report: Any) -> None:
+    images = sorted((workspace / "steel/train_images").iterdir())
+    whole = report("infer", "unet.xml", "steel/train_images", "-o", "whole")
+    assert whole["payload_bytes_per_frame"] is None
+    assert whole["scores"]["pairs"] == 4 * len(images)
+    elements = json.loads(Path("cut/cut.json").read_text())["split"]["elements"]
+    sent = {}
+    for bits in (16, 4, 1):
+        out = report(
+            "infer", "cut/cut.json", "steel/train_images", "-o", f"b{bits}", "--bits", str(bits)
+        )
+        sent[bits] = out["payload_bytes_per_frame"]
+        assert 0 <= sent[bits] - elements * bits / 8 < 1000  # the channels' ranges
+        assert out["mbps"]["10"] == pytest.approx(sent[bits] * 80 / 1e6)
+    assert sent[16] > sent[4] > sent[1]
+    Path("list.txt").write_text("\n".join(map(str, images[:3])))
+    listed = report("infer", "unet.xml", "list.txt", "-o", "listed")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(map(str, images[:3]))))
+    piped = report("infer", "unet.xml", "-", "-o", "piped")
+    assert listed["rows"] == piped["rows"] == whole["rows"][:3]
+    checked = report("infer", "unet.xml", "-o", "low", str(images[0]), "--min-dice", "0")
+    assert checked["scores"]["dice"] is not None
+
+
+def test_mixed_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_mixed_set(tmp_path / "mixed")
+    for name, options in (("pad", []), ("resize", ["--size", "32x64"])):
+        model = f"{name}.pt"
+        trained = report("train", "mixed", "-o", model, "--epochs", "1", "--workers", "0", *options)
+        assert trained["classes"] == ["patches", "scratches"]
+        assert trained["fit"] == name
+        report("cut", model, "--at", "maxpool_1", "-o", name)
+        found = report(
+            "infer",
+            f"{name}/cut.json",
+            "mixed/train_images",
+            "-o",
+            f"{name}-out",
+            "--threshold",
+            "0.01",
+        )
+        assert found["scores"]["defective_pairs"] == 12
+        samples, classes = read_folder(tmp_path / "mixed")
+        table = csv.DictReader(Path(f"{name}-out/predictions.csv").read_text().splitlines())
+        predicted = {(row["ImageId"], row["ClassId"]): row["EncodedPixels"] for row in table}
+        for sample, row in zip(samples, found["rows"], strict=True):
+            with Image.open(f"{name}-out/masks/{sample.path.stem}.png") as mask:
+                assert mask.size == (sample.width, sample.height)
+            for label in classes:
+                runs = rle.parse(predicted.get((sample.path.name, label), ""))
+                drawn = rle.decode(runs, sample.height, sample.width)
+                assert drawn.sum() == row["pixels"][label]
+
+
+def test_force_replaces(workspace: Path, report: Any) -> None:
+    before = Path("unet.bin").read_bytes()
+    report("export", "unet.pt", "-o", "unet.xml", "--precision", "fp32", "--force")
+    assert len(Path("unet.bin").read_bytes()) > 1.5 * len(before)
+    report("synth", "steel", "--images", "2", "--size", "64x96", "--force")
+    assert len(list(Path("steel/train_images").iterdir())) == 2

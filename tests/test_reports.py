@@ -1,0 +1,140 @@
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from splittool.errors import InputError
+from splittool.reports import (
+    BenchReport,
+    BitrateReport,
+    BitrateRow,
+    CutReport,
+    Report,
+    SplitsReport,
+    SynthReport,
+    decode,
+    encode,
+    file_record,
+    read_report,
+)
+
+SYNTH = SynthReport(
+    folder="steel/",
+    images=3,
+    clean_images=1,
+    height=64,
+    width=96,
+    seed=7,
+    images_per_class={"1": 2, "ä": 0},
+    pixel_share_per_class={"1": 0.1, "ä": 0.0},
+)
+BITRATE = BitrateReport(
+    source=None,
+    bits=[4, 16],
+    fps=[10, 12.5],
+    links={"l": 500},
+    rows=[BitrateRow("input", None, None, 1.5, {"10": 0.1}, {"l": {"10": True}})],
+    image_files=None,
+    max_mbps=None,
+    over_limit=[],
+)
+
+
+@pytest.mark.parametrize("report", [SYNTH, BITRATE])
+def test_a_report_comes_back_as_it_was(report: Report) -> None:
+    text = encode(report)
+    assert decode(text, "it", type(report)) == report
+    assert text.endswith(b"}\n")
+    assert text.count(b"\n") > 5  # for people to read
+
+
+def test_a_cut_comes_back_as_it_was(cut_folder: Path) -> None:
+    path = cut_folder / "cut.json"
+    assert encode(read_report(path, CutReport)) == path.read_bytes()
+
+
+def test_a_report_says_what_it_is_and_what_made_it() -> None:
+    content = msgspec.json.decode(encode(SYNTH))
+    assert content["schema"] == "splittool.synth/1"
+    assert {"splittool", "python"} <= set(content["versions"])
+    assert content["created"].endswith("+00:00")
+
+
+def test_what_was_not_measured_is_null() -> None:
+    content = msgspec.json.decode(encode(BITRATE))
+    assert content["max_mbps"] is None
+    assert content["rows"][0]["bits"] is None
+
+
+def test_a_report_of_another_kind_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"it is a splittool\.synth/1 report; give a splittool\.cut/1 report"
+    ):
+        decode(encode(SYNTH), "it", CutReport)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"not json", b"{", b'{"schema": ', b"\xff\xfe", encode(SYNTH) + b"{}"]
+)
+def test_what_is_not_json_is_refused(text: bytes) -> None:
+    with pytest.raises(InputError, match=r"it is not JSON .*; give a splittool\.synth/1 report"):
+        decode(text, "it", SynthReport)
+
+
+def _changed(**changes: Any) -> bytes:
+    return msgspec.json.encode({**msgspec.json.decode(encode(SYNTH)), **changes})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[]",
+        b"3",
+        b"null",
+        b"{}",
+        _changed(schema="splittool.synth/2"),
+        _changed(schema="splittool.synth"),
+        _changed(schema="other/1"),
+        _changed(schema=None),
+        _changed(images="three"),
+        _changed(images=None),
+        _changed(images_per_class=[1, 2]),
+    ],
+)
+def test_json_of_something_else_is_refused(text: bytes) -> None:
+    with pytest.raises(InputError, match="it is not a splittool report"):
+        decode(text, "it", SynthReport)
+
+
+def test_what_is_missing_is_named() -> None:
+    content = msgspec.json.decode(encode(SYNTH))
+    del content["seed"]
+    with pytest.raises(InputError, match="`seed`"):
+        decode(msgspec.json.encode(content), "it", SynthReport)
+
+
+def test_fields_of_newer_versions_are_passed_over() -> None:
+    assert decode(_changed(colour="grey"), "it", SynthReport) == SYNTH
+
+
+def test_files_are_recorded_by_their_content(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"abc")
+    record = file_record(path)
+    assert (record.path, record.bytes) == (str(path), 3)
+    assert record.sha256 == hashlib.sha256(b"abc").hexdigest()
+    assert file_record(path, "shown").path == "shown"
+
+
+def test_a_missing_report_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is no file .*cut\.json; make one with --json"):
+        read_report(tmp_path / "cut.json", CutReport)
+
+
+def test_every_kind_has_its_own_schema() -> None:
+    kinds = [kind.__struct_config__.tag for kind in Report.__subclasses__()]
+    assert len(kinds) == len(set(kinds)) == 9
+    assert all(str(kind).startswith("splittool.") for kind in kinds)
+    assert {BenchReport, SplitsReport} <= set(Report.__subclasses__())
