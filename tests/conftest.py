@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, settings
 
 from splittool.data.images import Canvas
 from splittool.data.writing import write_synthetic
-from splittool.ir.bundle import write_cut
 from splittool.ir.export import convert
 from splittool.ir.graph import Graph, read_graph
 from splittool.ir.saving import save_ir
 from splittool.models import Segmenter, build
+from splittool.runtime.bundle import write_cut
 from splittool.training import checkpoints
 
 CLASSES = ("1", "2", "3", "4")

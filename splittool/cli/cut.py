@@ -47,7 +47,7 @@ def cut(
         _list(output, model, every)
         return
     assert at is not None
-    from splittool.ir.bundle import write_cut
+    from splittool.runtime.bundle import write_cut
 
     report = write_cut(model, at, output_folder, tolerance, force)
     output.emit(report, _tables(report))

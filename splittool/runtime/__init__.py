@@ -1,1 +1,1 @@
-"""Run a whole model or both halves on images, and score what comes out."""
+"""Put a cut on disk, run a whole model or both halves on images, score what comes out."""

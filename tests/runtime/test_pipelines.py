@@ -9,9 +9,9 @@ from openvino import opset13 as op
 from splittool.codec.quantise import quantise
 from splittool.data.images import Canvas, read_image
 from splittool.errors import InputError
-from splittool.ir.bundle import write_cut
 from splittool.ir.saving import save_ir
 from splittool.reports import CutReport, read_report
+from splittool.runtime.bundle import write_cut
 from splittool.runtime.pipelines import SplitPipeline, WholePipeline, canvas_of, to_planes
 
 

@@ -7,10 +7,10 @@ import openvino as ov
 import pytest
 
 from splittool.errors import InputError, OutputError, VerificationError
-from splittool.ir import bundle
-from splittool.ir.bundle import write_cut
 from splittool.ir.cutting import split
 from splittool.reports import CutReport, read_report
+from splittool.runtime import bundle
+from splittool.runtime.bundle import write_cut
 
 FILES = ["cut.json", "head.bin", "head.xml", "tail.bin", "tail.xml"]
 
