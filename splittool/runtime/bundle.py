@@ -40,13 +40,14 @@ def write_cut(
         VerificationError: Head and tail differ from the whole; nothing is written.
         OutputError: The files exist or cannot be written.
     """
-    make_folder(folder)
     names = (*HEAD, *TAIL, DESCRIPTION)
-    refuse_existing([folder / name for name in names], force)
+    if folder.exists():
+        refuse_existing([folder / name for name in names], force)
     whole = load_model(source)
     graph = read_graph(whole)
     cut = find_cut(graph, point)
     head, tail = split(whole, graph, cut)
+    make_folder(folder)
     with (
         output_errors(folder),
         tempfile.TemporaryDirectory(dir=folder, prefix=".cut-") as temporary,
