@@ -142,6 +142,6 @@ def _table(report: "BitrateReport") -> "Table":
         rows.append(cells)
     columns = ["point", "bits", "elements", *(f"Mbit/s\n{fps:g} FPS" for fps in report.fps)]
     for name, rate in report.links.items():
-        columns.append(f"fits {name.replace('-', '-' + chr(10), 1)}\n{rate:g} Mbit/s")
+        columns.append(f"fits {name.replace('-', '-' + chr(10))}\n{rate:g} Mbit/s")
     bits = "several precisions" if several else f"{report.bits[0]} bits"
     return make_table(f"bitrate at {bits}; 'fits' lists the FPS that do", columns, rows)
