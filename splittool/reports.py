@@ -268,6 +268,7 @@ class ScoreRecord(msgspec.Struct, frozen=True):
     kaggle: float
     floor: float
     dice: float | None
+    pooled_dice: float | None
     dice_per_class: dict[str, float | None]
     pairs: int
     defective_pairs: int

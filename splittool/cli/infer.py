@@ -182,6 +182,7 @@ def _tables(report: "InferReport") -> "list[Table | str]":
         rows += [
             ["Dice over defective pairs", short(report.scores.dice, 4)],
             *([f"  class {n}", short(v, 4)] for n, v in report.scores.dice_per_class.items()),
+            ["Dice over all pixels of a class", short(report.scores.pooled_dice, 4)],
             ["Kaggle metric", short(report.scores.kaggle, 4)],
             ["  its floor (nothing predicted)", short(report.scores.floor, 4)],
         ]

@@ -243,6 +243,7 @@ def _tables(report: Any) -> list[Any]:
             [f"  class {name}", short(value)]
             for name, value in zip(report.classes, held_out["dice_per_class"], strict=True)
         ),
+        ["Dice over all pixels of a class", short(held_out["pooled_dice"])],
         ["Kaggle metric", short(held_out["kaggle"])],
         ["  its floor (nothing predicted)", short(held_out["floor"])],
         ["loss", short(held_out["loss"])],

@@ -14,7 +14,9 @@ class Scores:
         kaggle: The competition's metric: mean Dice over all pairs, empty against empty = 1.
         floor: What `kaggle` would be if nothing were ever predicted.
         dice: Mean Dice over the pairs that have a defect; None when there are none.
-        dice_per_class: The same for each class.
+        pooled_dice: Dice of each class over the pixels of all images together, averaged over the
+            classes that occur; unlike `dice`, it pays for defects seen where there are none.
+        dice_per_class: `dice` for each class.
         pairs: Number of pairs.
         defective_pairs: Number of pairs that have a defect.
     """
@@ -22,6 +24,7 @@ class Scores:
     kaggle: float
     floor: float
     dice: float | None
+    pooled_dice: float | None
     dice_per_class: list[float | None]
     pairs: int
     defective_pairs: int
@@ -53,6 +56,9 @@ def pair_dice(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(total > 0, 2 * counts[..., 0] / np.maximum(total, 1), 1.0)
 
 
+TALLY = 7
+
+
 def tally(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Reduce images to sums that can be added up over batches and processes.
 
@@ -60,21 +66,25 @@ def tally(counts: NDArray[np.int64]) -> NDArray[np.float64]:
         counts: (N, C, 3), one `count` per image.
 
     Returns:
-        (C, 4): pairs, defective pairs, Dice summed over pairs, Dice summed over defective pairs.
+        (C, TALLY): pairs, defective pairs, Dice summed over pairs, Dice summed over defective pairs,
+        and the pixels in common, predicted and true.
     """
     dice = pair_dice(counts)
     defective = counts[..., 2] > 0
-    columns = [np.ones_like(dice), defective, dice, dice * defective]
+    pixels = np.moveaxis(counts, -1, 0)
+    columns = [np.ones_like(dice), defective, dice, dice * defective, *pixels]
     return np.stack([column.sum(axis=0, dtype=np.float64) for column in columns], axis=1)
 
 
 def summarise(tally: NDArray[np.float64]) -> Scores:
-    """Means from added-up tallies, (C, 4)."""
-    pairs, defective, dice, defective_dice = tally.sum(axis=0)
+    """Means from added-up tallies, (C, TALLY)."""
+    pairs, defective, dice, defective_dice = tally[:, :4].sum(axis=0)
+    common, predicted, true = tally[tally[:, 6] > 0, 4:].T
     return Scores(
         kaggle=float(dice / pairs),
         floor=float(1 - defective / pairs),
         dice=float(defective_dice / defective) if defective else None,
+        pooled_dice=float((2 * common / (predicted + true)).mean()) if defective else None,
         dice_per_class=[float(row[3] / row[1]) if row[1] else None for row in tally],
         pairs=int(pairs),
         defective_pairs=int(defective),

@@ -198,6 +198,7 @@ def _score(classes: list[str], counts: list[NDArray[np.int64]]) -> ScoreRecord |
         kaggle=found.kaggle,
         floor=found.floor,
         dice=found.dice,
+        pooled_dice=found.pooled_dice,
         dice_per_class=dict(zip(classes, found.dice_per_class, strict=True)),
         pairs=found.pairs,
         defective_pairs=found.defective_pairs,

@@ -120,7 +120,7 @@ class Trainer:
         return torch.optim.lr_scheduler.ConstantLR(self.optimizer, factor=1.0)
 
     def _new_epoch(self, epoch: int) -> Progress:
-        tally = torch.zeros(len(self.content["classes"]), 4, dtype=torch.float64)
+        tally = torch.zeros(len(self.content["classes"]), scores.TALLY, dtype=torch.float64)
         return Progress(epoch, 0, 0.0, tally, 0.0)
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -253,7 +253,7 @@ class Trainer:
     def _validate(self) -> dict[str, Any]:
         """Loss averaged over batches, and the scores, of the validation part."""
         self.parallel.eval()
-        sums = torch.zeros(len(self.content["classes"]) + 1, 4, dtype=torch.float64)
+        sums = torch.zeros(len(self.content["classes"]) + 1, scores.TALLY, dtype=torch.float64)
         for batch in self.validation_loader:
             _, loss, tally = self._evaluate_alone(*batch)
             sums[:-1] += tally

@@ -22,7 +22,7 @@ class Recipe:
         prior: Probability that an untrained network gives every pixel (Lin et al., 2017). Starting
             from one half, all of the last layer's few features are first spent on saying "no" to
             the background, and a rare class may never get one back.
-        keep: The validation score by which the best model is kept.
+        keep: The validation score by which the best model is kept; see `splittool.data.scores`.
     """
 
     options: dict[str, Any]
@@ -32,7 +32,7 @@ class Recipe:
     balance: bool
     standardise: bool
     prior: float | None
-    keep: Literal["dice", "kaggle"]
+    keep: Literal["pooled_dice", "kaggle"]
 
 
 RECIPES = {
@@ -44,7 +44,7 @@ RECIPES = {
         balance=True,
         standardise=True,
         prior=0.02,
-        keep="dice",
+        keep="pooled_dice",
     ),
     "paper": Recipe(
         options={"activation": "elu", "norm": "none"},

@@ -75,3 +75,11 @@ def test_scores_are_shares(counts: np.ndarray) -> None:
     shares = [scores.kaggle, scores.floor, scores.dice, *scores.dice_per_class]
     assert all(-1e-12 <= share <= 1 + 1e-12 for share in shares if share is not None)
     assert scores.kaggle == pytest.approx(pair_dice(counts).mean())
+
+
+def test_pooled_dice_pays_for_defects_on_clean_images() -> None:
+    found = np.array([[[10, 10, 10]], [[0, 0, 0]]])
+    scattered = np.array([[[10, 10, 10]], [[0, 20, 0]]])
+    assert summarise(tally(found)).pooled_dice == 1
+    assert summarise(tally(scattered)).dice == 1
+    assert summarise(tally(scattered)).pooled_dice == pytest.approx(2 * 10 / (30 + 10))
