@@ -66,7 +66,7 @@ def tally(counts: NDArray[np.int64]) -> NDArray[np.float64]:
         counts: (N, C, 3), one `count` per image.
 
     Returns:
-        (C, TALLY): pairs, defective pairs, Dice summed over pairs, Dice summed over defective pairs,
+        (C, TALLY): pairs, defective pairs, Dice summed over all and over defective pairs,
         and the pixels in common, predicted and true.
     """
     dice = pair_dice(counts)
