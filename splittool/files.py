@@ -51,6 +51,8 @@ def refuse_existing(paths: Iterable[Path], force: bool) -> None:
         if path.is_file() and not force:
             raise OutputError(f"{path} exists; give --force to replace it or another name with -o")
         folder = path.parent
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder} is a file, not a folder; name a folder with -o")
         if not folder.is_dir():
             raise OutputError(f"there is no folder {folder}; create it: mkdir -p {folder}")
         if not _writable(folder):

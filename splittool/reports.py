@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -41,7 +41,7 @@ class SplitRecord(msgspec.Struct, frozen=True):
 
     point: str
     elements: int
-    tensors: list[TensorRecord]
+    tensors: Annotated[list[TensorRecord], msgspec.Meta(min_length=1)]
     head_operations: int
     tail_operations: int
     head_weighted_layers: int
@@ -132,8 +132,8 @@ class CutReport(Report, tag="splittool.cut/1"):
 
     source: FileRecord
     split: SplitRecord
-    head: list[FileRecord]
-    tail: list[FileRecord]
+    head: Annotated[list[FileRecord], msgspec.Meta(min_length=2)]
+    tail: Annotated[list[FileRecord], msgspec.Meta(min_length=2)]
     input: TensorRecord
     classes: list[str]
     fit: Literal["pad", "resize"]

@@ -52,12 +52,15 @@ def bitrate(
     from splittool.analysis.bitrate import input_files_row, over_limit, split_row
     from splittool.analysis.links import DEFAULT_LINKS, parse_link
     from splittool.codec.limits import check_bits
+    from splittool.errors import UsageError
     from splittool.reports import BitrateReport
 
     precisions = [check_bits(number) for number in bits or [16]]
     rates = positive(fps or [10.0], "--fps")
     limits = positive([] if max_mbps is None else [max_mbps], "--max-mbps")
     links = dict(parse_link(text) for text in link or DEFAULT_LINKS)
+    if at and (source == "-" or source.endswith(".json")):
+        raise UsageError(f"--at is for a model; {source} is one cut, made at its own split point")
     record, splits = _read_splits(source, at or [])
     rows = [
         split_row(split, precision, rates, links)

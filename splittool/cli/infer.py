@@ -68,6 +68,10 @@ def infer(
 
     if bits is not None and source.suffix != ".json":
         raise UsageError(f"--bits is for the link of a cut; {source} runs whole, give a cut.json")
+    if no_labels and (labels is not None or min_dice is not None):
+        raise UsageError("--no-labels goes with neither --labels nor --min-dice; give one of them")
+    if min_dice is not None and not 0 <= min_dice <= 1:
+        raise UsageError(f"--min-dice {min_dice:g} is out of range; give 0 to 1")
     link_bits = check_bits(16 if bits is None else bits)
     rates = positive(fps or [10.0], "--fps")
     if output_folder.is_dir() and any(output_folder.iterdir()) and not force:

@@ -1,6 +1,5 @@
 """The `splittool` command: its subcommands, and the one place where errors become exit codes."""
 
-import os
 import signal
 import sys
 from types import FrameType
@@ -20,6 +19,7 @@ from splittool.cli import (
     train,
 )
 from splittool.cli.options import Command
+from splittool.cli.output import discard, say
 from splittool.errors import ExitCode, PipeClosedError, SplittoolError, StoppedError
 
 app = typer.Typer(
@@ -115,22 +115,28 @@ def _flush_stdout() -> None:
 def _explain(error: Exception) -> int:
     """Say what happened in one line, and choose the exit code."""
     if isinstance(error, PipeClosedError | BrokenPipeError):
-        _discard_stdout()
+        discard(sys.stdout)
         return int(ExitCode.PIPE_CLOSED)
     if isinstance(error, SplittoolError):
         return _fail(str(error), error.exit_code)
     if isinstance(error, OSError):
-        _discard_stdout()
+        discard(sys.stdout)
         place = error.filename or "standard output"
         cause = (error.strerror or str(error)).lower()
         return _fail(f"{place}: {cause}; check the path and the space left", ExitCode.FAILED)
+    if isinstance(error, UnicodeEncodeError):
+        return _fail(
+            f"a file's name is not UTF-8 text ({str(error)[:200]}); rename the file",
+            ExitCode.BAD_INPUT,
+        )
     if hasattr(error, "format_message"):  # Typer's own errors about the command line
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "splittool"
-        message = error.format_message().rstrip(".").replace("\n", " ")
-        if not message:  # `splittool` alone has printed its help
-            return ExitCode.USAGE
-        return _fail(f"{message}; see: {command} --help", ExitCode.USAGE)
+        message = error.format_message()
+        if message.startswith("Usage:"):  # `splittool` alone shows its help
+            say(message)
+            return int(ExitCode.USAGE)
+        return _fail(f"{message.rstrip('.')}; see: {command} --help", ExitCode.USAGE)
     return _fail(
         f"internal error: {type(error).__name__}: {str(error).partition(chr(10))[0][:200]};"
         " run again with --debug and report it",
@@ -139,12 +145,5 @@ def _explain(error: Exception) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    if sys.stderr is not None:
-        print(f"splittool: {message}", file=sys.stderr)  # noqa: T201
+    say("splittool: " + " ".join(message.splitlines()))  # a file's name may hold a line end
     return int(code)
-
-
-def _discard_stdout() -> None:
-    """Nobody reads any more: what is still buffered must not fail again at exit."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from splittool.cli.output import Output
+from splittool.errors import UsageError
 
 _COMMON = {
     "json": ("--json", "Print the JSON report even on a terminal."),
@@ -27,7 +28,20 @@ class Command(TyperCommand):
         """Turn the common options into an `Output` before the function sees the rest."""
         values = {name: ctx.params.pop(name) for name in _COMMON}
         ctx.obj = Output(values["json"], values["quiet"], values["verbose"])
+        _check_numbers(ctx.params)
         return super().invoke(ctx)
+
+
+def _check_numbers(options: dict[str, Any]) -> None:
+    """Refuse what is a number to Python and to nobody else: nan, inf, and more than 63 bits.
+
+    Raises:
+        UsageError: An option has such a value.
+    """
+    for name, value in options.items():
+        if isinstance(value, int | float) and not abs(value) < 2**63:  # so that nan is, too
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} {value} is out of range; give a smaller number")
 
 
 def _common_option(name: str) -> TyperOption:
@@ -52,8 +66,6 @@ def positive(values: list[float], option: str) -> list[float]:
     Raises:
         UsageError: One is not.
     """
-    from splittool.errors import UsageError
-
     for value in values:
         if not 0 < value < float("inf"):
             raise UsageError(f"{option} {value:g} is out of range; give a number above 0")

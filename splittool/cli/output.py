@@ -1,10 +1,11 @@
 """Where a command's words go: data to stdout, everything else to stderr."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from splittool.errors import OutputError, PipeClosedError
 
@@ -31,8 +32,8 @@ class Output:
 
     def note(self, message: str) -> None:
         """Tell the user something on stderr."""
-        if not self.quiet and sys.stderr is not None:
-            print(message, file=sys.stderr, flush=True)  # noqa: T201
+        if not self.quiet:
+            say(message)
 
     def detail(self, message: str) -> None:
         """Tell the user something on stderr if they want to know more."""
@@ -58,7 +59,7 @@ class Output:
         from splittool.reports import encode
 
         try:
-            sys.stdout.write(encode(report).decode())
+            sys.stdout.buffer.write(encode(report))  # UTF-8, whatever the terminal's encoding
             sys.stdout.flush()
         except BrokenPipeError:  # Typer would turn it into exit code 1
             raise PipeClosedError from None
@@ -85,6 +86,22 @@ class Output:
         hidden = self.quiet or not console.is_terminal
         with Progress(*columns, console=console, disable=hidden, transient=True) as progress:
             yield progress
+
+
+def say(message: str) -> None:
+    """Print on stderr; when nobody can read it, go on without."""
+    try:
+        if sys.stderr is not None:
+            print(message, file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO | None) -> None:
+    """Point a stream at /dev/null: what is still buffered must not fail again at exit."""
+    if stream is not None:
+        with suppress(OSError):  # a caller's own stream may have no number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def make_table(

@@ -173,7 +173,9 @@ def _observer(output: Output, progress: "Progress", settings: "Settings", rank: 
                 f"{short(held_out['dice'])}  kaggle {held_out['kaggle']:.3f}"
                 f" (floor {held_out['floor']:.3f}){' best' if is_best else ''}"
             )
-            if not output.quiet:
+            if progress.disable:
+                output.note(line)
+            else:
                 progress.console.print(line, highlight=False)
 
     return Shown()

@@ -52,6 +52,8 @@ def _image_error(path: Path, error: Exception) -> InputError:
         return InputError(f"there is no image {path}; check the name")
     if isinstance(error, UnidentifiedImageError):
         return InputError(f"{path} is not an image; give JPEG or PNG files, or remove it")
+    if isinstance(error, Image.DecompressionBombError):
+        return InputError(f"{path} is too large ({error}); cut it into tiles")
     if isinstance(error, OSError) and error.errno:
         return InputError(f"cannot read {path}: {describe(error)}; check its permissions")
     return InputError(f"{path} is damaged ({error}); fetch it again or remove it")

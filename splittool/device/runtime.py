@@ -57,6 +57,10 @@ def require_device(core: ov.Core, name: str) -> None:
         near = get_close_matches(kind.upper(), KNOWN, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise UsageError(f"unknown device {name!r}; {hint}give one of: {', '.join(KNOWN)}")
+    _, _, choices = name.partition(":")
+    for choice in choices.split(","):  # as in AUTO:GPU,CPU; a minus leaves a device out
+        if choice and not choice.startswith("-"):
+            require_device(core, choice)
     present = core.available_devices
     if kind == "AUTO" or name in present or any(p.partition(".")[0] == kind for p in present):
         return

@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import openvino as ov
+from openvino.frontend import FrontEndManager
 
 from splittool.errors import InputError
 from splittool.files import require_file
@@ -27,6 +28,8 @@ def load_model(path: Path) -> ov.Model:
         return export_in_memory(path)
     if path.suffix == ".xml":
         _check_weights(path)
+    else:
+        _check_kind(path)
     try:
         model = ov.Core().read_model(path)
     except RuntimeError as error:
@@ -35,6 +38,15 @@ def load_model(path: Path) -> ov.Model:
         ) from None
     _require_fixed_shapes(path, model)
     return model
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse a file that is not what its suffix says; OpenVINO would try it as every other kind."""
+    reader = FrontEndManager().load_by_framework(path.suffix.removeprefix("."))
+    if not reader.supported(str(path)):
+        raise InputError(
+            f"{path} cannot be read as a model (it is no {path.suffix} file); export it again"
+        )
 
 
 def _cause(error: RuntimeError) -> str:

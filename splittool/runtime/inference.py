@@ -97,9 +97,9 @@ def predict(
         InputError: An image is damaged; the masks of those before it are written.
         OutputError: A file cannot be written.
     """
+    classes = class_names(pipeline, labels, pipeline.maps)
     make_folder(folder / "masks")
     make_folder(folder / "overlays")
-    classes: list[str] = []
     waiting: list[Future[_Finished]] = []
     elements = None
     started = time.perf_counter()
@@ -111,7 +111,6 @@ def predict(
                 upcoming = pool.submit(samples[index + 1].image)
             frame = pipeline.run(canvas.image(pixels))
             elements = frame.elements
-            classes = classes or class_names(pipeline, labels, len(frame.probabilities))
             finish = partial(_finish, sample, pixels, frame, classes, canvas, threshold, folder)
             waiting.append(pool.submit(finish, has_labels=labels is not None))
             if len(waiting) > 2:

@@ -38,7 +38,12 @@ def expand_inputs(inputs: Sequence[str]) -> list[Path]:
 def _standard_input() -> Iterable[str]:
     if sys.stdin is None:
         raise InputError("standard input is closed; pipe image paths into it, one per line")
-    return sys.stdin
+    try:
+        return list(sys.stdin)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"standard input is not text ({error}); pipe image paths into it, one per line"
+        ) from None
 
 
 def _listed(lines: Iterable[str], name: str) -> list[Path]:

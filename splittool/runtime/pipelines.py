@@ -43,6 +43,7 @@ class WholePipeline:
         model = load_model(path)
         self.info = read_info(model)
         self.input_shape = _image_shape(path, model.inputs)
+        self.maps = _output_maps(path, model.outputs, self.input_shape, self.info)
         self.compiled = compile_model(core, model, device, precision)
         self._request = self.compiled.model.create_infer_request()
 
@@ -72,6 +73,7 @@ class SplitPipeline:
         tail = load_model(_verified(path, cut.tail))
         self.info = ModelInfo(classes=cut.classes, fit=cut.fit)
         self.input_shape = _image_shape(path, list(head.inputs))
+        self.maps = _output_maps(path, tail.outputs, self.input_shape, self.info)
         self.compiled: Compiled = compile_model(core, head, device, precision)
         self.bits = bits
         self.names = [tensor.name for tensor in cut.split.tensors]
@@ -118,6 +120,20 @@ def _image_shape(path: Path, inputs: list[ov.Output]) -> tuple[int, ...]:
             " give a model written by splittool export or cut"
         )
     return shape
+
+
+def _output_maps(
+    path: Path, outputs: list[ov.Output], image: tuple[int, ...], info: ModelInfo
+) -> int:
+    """How many maps of the image's size the model puts out: one for each class."""
+    shape = tuple(outputs[0].get_shape()) if len(outputs) == 1 else ()
+    maps = shape[1] if len(shape) == 4 else 0
+    if shape != (1, maps, *image[2:]) or (info.classes and maps != len(info.classes)):
+        raise InputError(
+            f"{path} does not put out one map (height, width) per class;"
+            " give a whole segmentation network, or the cut.json of a cut"
+        )
+    return maps
 
 
 def _verified(path: Path, files: list[FileRecord]) -> Path:

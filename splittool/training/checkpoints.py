@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from splittool.data.images import Canvas
-from splittool.errors import InputError
+from splittool.errors import InputError, StoppedError
 from splittool.files import require_file, write_bytes
 from splittool.models import NETWORKS, Segmenter, build
 
@@ -45,6 +45,8 @@ def load(path: Path, kind: str) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise InputError(f"{path} holds pickled code, {_NEVER_RUN}") from None
+    except StoppedError:
+        raise
     except Exception as error:  # torch raises whatever its reader stumbles over
         first_line = str(error).partition("\n")[0][:100]
         raise InputError(
@@ -114,4 +116,10 @@ def restore_model(path: Path, content: dict[str, Any]) -> Segmenter:
         raise InputError(
             f"{path} does not hold a whole {arch} ({first_line}); train a new one"
         ) from None
+    for name, weights in model.named_parameters():
+        if not weights.isfinite().all():
+            raise InputError(
+                f"{path}: weights {name} are not all finite numbers; train again with a lower"
+                " --learning-rate"
+            )
     return model.eval()
