@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
+from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
 from pathlib import Path
 
 from splittool.errors import InputError, OutputError
@@ -14,6 +14,7 @@ from splittool.errors import InputError, OutputError
 _FIXES = {
     ENOSPC: "free some space or write elsewhere with -o",
     EDQUOT: "free some space or write elsewhere with -o",
+    EFBIG: "raise the limit on file sizes (ulimit -f) or write elsewhere with -o",
     EACCES: "choose a place you may write to with -o",
     EPERM: "choose a place you may write to with -o",
     EROFS: "choose a place you may write to with -o",

@@ -175,7 +175,7 @@ def _observer(output: Output, progress: "Progress", settings: "Settings", rank: 
             )
             if progress.disable:
                 output.note(line)
-            else:
+            elif not output.quiet:
                 progress.console.print(line, highlight=False)
 
     return Shown()

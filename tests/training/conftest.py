@@ -1,6 +1,5 @@
 """A function that runs the whole training on the tiny data."""
 
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +28,7 @@ class StopAfter(Observer):
         if self.left is not None:
             self.left -= 1
             if self.left == 0:
-                os.kill(os.getpid(), self.number)
+                signal.raise_signal(self.number)
 
     def epoch_done(self, record: dict[str, Any], is_best: bool) -> None:
         if is_best:
