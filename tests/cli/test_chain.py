@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino as ov
 import pytest
+from openvino import opset13 as op
 from PIL import Image
 
 from splittool.cli.main import run
 from splittool.data import rle
 from splittool.data.kaggle import read_folder
 from splittool.errors import ExitCode
+from splittool.ir.saving import save_ir
 
 
 @pytest.fixture
@@ -140,6 +143,29 @@ def test_mixed_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any)
                 runs = rle.parse(predicted.get((sample.path.name, label), ""))
                 drawn = rle.decode(runs, sample.height, sample.width)
                 assert drawn.sum() == row["pixels"][label]
+
+
+def test_a_model_of_another_tool(workspace: Path, report: Any) -> None:
+    """Without our names and classes: every operation is a split point, classes are numbers."""
+    pixels = op.parameter([1, 3, 64, 96], ov.Type.u8, name="image")
+    edges = op.max_pool(op.convert(pixels, "f32"), [1, 1], [1, 1], [1, 1], [1, 1], [3, 3])
+    edges.set_friendly_name("edges")
+    found = op.sigmoid(op.subtract(edges.output(0), op.constant(np.float32([100.5]))))
+    save_ir(ov.Model([op.result(found)], [pixels], "edges"), Path("other.xml"))
+    points = [split["point"] for split in report("cut", "other.xml", "--list")["splits"]]
+    assert {"input", "edges"} <= set(points)
+    cut = report("cut", "other.xml", "--at", "edges", "-o", "other")
+    assert cut["classes"] == []
+    priced = report("bitrate", "other/cut.json", "--bits", "8", "--link", "1Mbps")
+    assert [row["point"] for row in priced["rows"]] == ["input", "edges"]
+    plain = ["--precision", "f32", "--no-labels"]
+    whole, halves = (
+        report("infer", model, "steel/train_images", "-o", folder, *plain)
+        for model, folder in (("other.xml", "all"), ("other/cut.json", "both"))
+    )
+    assert list(whole["rows"][0]["pixels"]) == ["1", "2", "3"]
+    assert halves["payload_bytes_per_frame"] > cut["split"]["elements"] * 2
+    assert [row["pixels"] for row in halves["rows"]] == [row["pixels"] for row in whole["rows"]]
 
 
 def test_force_replaces(workspace: Path, report: Any) -> None:

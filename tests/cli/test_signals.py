@@ -3,15 +3,19 @@
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
 
+from splittool.cli.main import run
 from splittool.errors import ExitCode
 from splittool.reports import BenchReport, decode
 
 Env = dict[str, str]
+Start = Callable[..., subprocess.Popen[str]]
 
 TRAIN = [
     "train",
@@ -21,11 +25,12 @@ TRAIN = [
     "--workers",
     "0",
     "--epochs",
-    "40",
+    "12",
     "--precision",
     "fp32",
 ]
 SLOW = 120.0
+SIGNALS = [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
@@ -37,20 +42,36 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-def start(command: list[str], cwd: Path, env: Env) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=env
-    )
+@pytest.fixture
+def start(workspace: Path, splittool: list[str], environment: Env) -> Iterator[Start]:
+    """A function that starts a command; what still runs after the test is ended."""
+    with ExitStack() as started:
+
+        def call(*arguments: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [*splittool, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=workspace,
+                env=environment,
+            )
+            started.enter_context(process)
+            started.callback(process.kill)
+            return process
+
+        yield call
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)],
-)
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_training_is_saved_and_goes_on(
-    number: int, code: int, workspace: Path, splittool: list[str], environment: Env
+    number: int,
+    code: int,
+    workspace: Path,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    process = start([*splittool, *TRAIN], workspace, environment)
+    process = start(*TRAIN)
     wait_for(workspace / "new.state.pt", process)
     process.send_signal(number)
     out, err = process.communicate(timeout=SLOW)
@@ -60,58 +81,73 @@ def test_training_is_saved_and_goes_on(
     assert last.startswith("splittool: stopped in epoch")
     assert last.endswith(" ".join(["splittool", *TRAIN, "--resume"]))
     state = torch.load(workspace / "new.state.pt", weights_only=True)
-    assert 1 <= state["progress"]["epoch"] <= 40
+    assert 1 <= state["progress"]["epoch"] <= 12
     if number == signal.SIGINT:
-        resumed = subprocess.run(
-            [*splittool, *TRAIN, "--resume"], capture_output=True, cwd=workspace, env=environment
-        )
-        assert resumed.returncode == 0, resumed.stderr
-        whole = [word.replace("new.pt", "whole.pt") for word in TRAIN]
-        subprocess.run(
-            [*splittool, *whole], check=True, capture_output=True, cwd=workspace, env=environment
-        )
-        one, other = (
-            torch.load(workspace / f"{n}.pt", weights_only=True) for n in ("new", "whole")
-        )
+        monkeypatch.chdir(workspace)
+        assert run([*TRAIN, "--resume"]) == 0
+        assert run([word.replace("new.pt", "whole.pt") for word in TRAIN]) == 0
+        one, other = (torch.load(f"{name}.pt", weights_only=True) for name in ("new", "whole"))
         assert one["training"]["epoch"] == other["training"]["epoch"]
         for name, tensor in one["state"].items():
             assert torch.equal(tensor, other["state"][name]), name
 
 
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_benchmark_reports_what_it_has(
-    workspace: Path, splittool: list[str], environment: Env
+    number: int, code: int, workspace: Path, start: Start
 ) -> None:
-    command = [*splittool, "bench-vpu", "unet.xml", "--minutes", "5", "--warmup", "0"]
-    process = start(command, workspace, environment)
+    command = ["bench-vpu", "unet.xml", "--minutes", "5", "--warmup", "0"]
+    process = start(*command)
     assert process.stderr is not None
     assert "measuring on" in process.stderr.readline()
     time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=SLOW)
-    assert process.returncode == ExitCode.INTERRUPTED
+    process.send_signal(number)
+    out, err = process.communicate(timeout=SLOW)
+    assert process.returncode == code
+    assert err in ("", "splittool: interrupted\n")
     report = decode(out.encode(), "stdout", BenchReport)
     assert report.interrupted
     assert report.frames == sum(window.frames for window in report.windows) > 0
 
 
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_interrupted_predictions_are_whole(
-    workspace: Path, splittool: list[str], environment: Env
+    number: int, code: int, workspace: Path, start: Start
 ) -> None:
     from PIL import Image
 
     source = min((workspace / "steel/train_images").iterdir())
-    for number in range(400):
-        (workspace / f"steel/train_images/copy_{number:03d}.jpg").symlink_to(source)
-    command = [*splittool, "infer", "unet.xml", "steel/train_images", "-o", "out", "--no-labels"]
-    process = start(command, workspace, environment)
+    for copy in range(400):
+        (workspace / f"steel/train_images/copy_{copy:03d}.jpg").symlink_to(source)
+    command = ["infer", "unet.xml", "steel/train_images", "-o", "out", "--no-labels"]
+    process = start(*command)
     wait_for(workspace / "out/masks/copy_000.png", process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=SLOW)
-    assert (process.returncode, out) == (ExitCode.INTERRUPTED, ""), err
-    assert err.strip().splitlines()[-1] == "splittool: interrupted"
+    assert (process.returncode, out) == (code, ""), err
+    assert err in ("splittool: interrupted\n", "splittool: terminated\n")
     assert not (workspace / "out/report.json").exists()
     written = [path for path in (workspace / "out").rglob("*") if path.is_file()]
     assert written
     for path in written:
         with Image.open(path) as image:
             image.load()
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_an_interrupted_data_set_does_not_appear(
+    number: int, code: int, workspace: Path, start: Start
+) -> None:
+    before = sorted((workspace / "steel").rglob("*"))
+    command = ["synth", "steel", "--images", "5000", "--size", "64x96", "--force"]
+    process = start(*command)
+    end = time.monotonic() + SLOW
+    while not list((workspace / "steel").glob(".synth-*/train_images/*")):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=SLOW)
+    assert (process.returncode, out) == (code, "")
+    assert err in ("splittool: interrupted\n", "splittool: terminated\n")
+    assert sorted((workspace / "steel").rglob("*")) == before

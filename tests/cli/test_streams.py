@@ -10,18 +10,26 @@ from pathlib import Path
 import pytest
 
 from splittool.errors import ExitCode
-from splittool.reports import BitrateReport, CutReport, SplitsReport, decode
+from splittool.reports import (
+    BitrateReport,
+    CutReport,
+    SplitsReport,
+    SynthReport,
+    TrainReport,
+    decode,
+)
 
 Env = dict[str, str]
+LONG = "a-name-that-takes-more-than-one-line-of-a-terminal-" * 2
 
 
-def on_terminal(command: list[str], cwd: Path, env: Env) -> tuple[int, str]:
-    """Run with stdout on a terminal of 80 columns."""
+def on_terminal(command: list[str], cwd: Path, env: Env, stderr: bool = False) -> tuple[int, str]:
+    """Run with stdout, or else stderr, on a terminal of 80 columns."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         command,
-        stdout=theirs,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if stderr else theirs,
+        stderr=theirs if stderr else subprocess.DEVNULL,
         cwd=cwd,
         env={**env, "COLUMNS": "80"},
     )
@@ -78,14 +86,71 @@ def test_stdout_closed(workspace: Path, splittool: list[str], environment: Env) 
     assert "standard output is closed" in line
 
 
-def test_stdin_closed(workspace: Path, splittool: list[str], environment: Env) -> None:
-    command = f"{' '.join(splittool)} bitrate - <&-"
+@pytest.mark.parametrize("arguments", ["bitrate -", "infer cut/cut.json - -o out"])
+def test_stdin_closed(
+    arguments: str, workspace: Path, splittool: list[str], environment: Env
+) -> None:
+    command = f"{' '.join(splittool)} {arguments} <&-"
     result = subprocess.run(
         ["sh", "-c", command], capture_output=True, text=True, env=environment, cwd=workspace
     )
     assert result.returncode == ExitCode.BAD_INPUT
     (line,) = result.stderr.splitlines()
     assert "standard input is closed" in line
+
+
+def test_all_closed(workspace: Path, splittool: list[str], environment: Env) -> None:
+    """The files must not take the place of the streams."""
+    command = f"{' '.join(splittool)} cut unet.xml --at maxpool_1 -o new <&- >&- 2>&-"
+    result = subprocess.run(["sh", "-c", command], env=environment, cwd=workspace)
+    assert result.returncode == ExitCode.FAILED
+    report = decode((workspace / "new/cut.json").read_bytes(), "cut.json", CutReport)
+    for record in (*report.head, *report.tail):
+        assert (workspace / "new" / record.path).stat().st_size == record.bytes
+
+
+@pytest.mark.parametrize("stderr", ["&-", "/dev/full"])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("bench-vpu unet.xml --iterations 2 --warmup 0", 0), ("bitrate gone.json", 3)],
+)
+def test_notes_and_errors_that_nobody_reads(
+    arguments: str, code: int, stderr: str, workspace: Path, splittool: list[str], environment: Env
+) -> None:
+    command = f"{' '.join(splittool)} {arguments} 2>{stderr}"
+    result = subprocess.run(
+        ["sh", "-c", command], stdout=subprocess.PIPE, env=environment, cwd=workspace
+    )
+    assert result.returncode == code
+    assert bool(result.stdout) == (code == 0)
+
+
+def test_training_goes_on_when_nobody_watches(
+    workspace: Path, splittool: list[str], environment: Env
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*splittool, *["train", "steel", "-o", "new.pt", "--epochs", "2", "--workers", "0"]]
+    result = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=writer, env=environment, cwd=workspace
+    )
+    os.close(writer)
+    assert result.returncode == 0
+    assert decode(result.stdout, "stdout", TrainReport).epochs == 2
+
+
+def test_reports_are_utf8_everywhere(
+    workspace: Path, splittool: list[str], environment: Env
+) -> None:
+    command = [*splittool, *["synth", "stål", "--images", "1", "--size", "64x96"]]
+    result = subprocess.run(
+        command,
+        capture_output=True,
+        env={**environment, "PYTHONIOENCODING": "ascii"},
+        cwd=workspace,
+    )
+    assert result.returncode == 0, result.stderr
+    assert decode(result.stdout, "stdout", SynthReport).folder == "stål"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +160,11 @@ def test_stdin_closed(workspace: Path, splittool: list[str], environment: Env) -
         ["cut", "unet.xml", "--list"],
         ["profile", "unet.xml"],
         ["bench-vpu", "unet.xml", "--iterations", "3", "--warmup", "0"],
+        ["infer", "cut/cut.json", "steel/train_images", "-o", LONG],
+        ["synth", LONG, "--images", "1", "--size", "64x96"],
+        ["export", "unet.pt", "-o", f"{LONG}.xml"],
+        ["cut", "unet.xml", "--at", "maxpool_2", "-o", LONG],
+        ["train", "steel", "-o", f"{LONG}.pt", "--epochs", "1", "--workers", "0"],
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -105,7 +175,7 @@ def test_table_on_a_terminal(
     code, shown = on_terminal(command, workspace, {**environment, "NO_COLOR": "1"})
     assert code == 0
     assert "{" not in shown
-    assert "maxpool" in shown or "FPS" in shown
+    assert re.search("[a-z]{3}", shown)
     bare = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert max(map(len, bare.splitlines())) <= 80
     colours = re.findall(r"\x1b\[(?:3[0-7]|9[0-7])m", shown)
@@ -127,3 +197,19 @@ def test_quiet_says_nothing_on_stderr(
     assert b"no VPU is here" in loud.stderr or b"NPU" in loud.stdout
     quiet = subprocess.run([*command, "-q"], capture_output=True, env=environment, cwd=workspace)
     assert (quiet.returncode, quiet.stderr) == (0, b"")
+
+
+def test_progress_on_a_terminal(workspace: Path, splittool: list[str], environment: Env) -> None:
+    command = [*splittool, *["synth", "new", "--images", "20", "--size", "64x96"]]
+    code, shown = on_terminal(command, workspace, environment, stderr=True)
+    assert code == 0
+    assert "rolling steel" in shown
+    code, shown = on_terminal([*command, "--force", "-q"], workspace, environment, stderr=True)
+    assert (code, shown) == (0, "")
+
+
+def test_the_command_alone_shows_its_help(splittool: list[str], environment: Env) -> None:
+    result = subprocess.run(splittool, capture_output=True, text=True, env=environment)
+    assert (result.returncode, result.stdout) == (ExitCode.USAGE, "")
+    assert result.stderr.startswith("Usage: splittool")
+    assert "\n  synth " in result.stderr
