@@ -17,8 +17,7 @@ demo: $(VENV)/ready  ## Run the whole chain on synthetic steel; results in demo/
 	PATH="$(abspath $(BIN)):$$PATH" sh examples/demo.sh demo
 
 test: $(VENV)/ready lint  ## Lint, type-check and run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --quiet --ignore tests/training
-	$(BIN)/python -m pytest --numprocesses 2 --quiet tests/training  # apart: they signal themselves
+	$(BIN)/python -m pytest --numprocesses 2 --quiet
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

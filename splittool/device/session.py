@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import openvino as ov
-
 from splittool.device.benchmark import Plan, measure, percentiles, windows
 from splittool.device.runtime import Hint, compile_model, default_device, require_device, vpus
 from splittool.errors import ExitCode
 from splittool.interrupt import Interrupt
+from splittool.ir.engine import core
 from splittool.ir.load import load_model
 from splittool.reports import BenchReport, file_record
 
@@ -41,15 +40,15 @@ def run_benchmark(
         DeviceError: The device is not there.
         UsageError: The device or precision has no such name.
     """
-    core = ov.Core()
-    requested = device or default_device(core)
-    require_device(core, requested)
+    engine = core()
+    requested = device or default_device(engine)
+    require_device(engine, requested)
     model = load_model(path)
-    compiled = compile_model(core, model, requested, precision, hint)
-    has_vpu = bool(vpus(core))
+    compiled = compile_model(engine, model, requested, precision, hint)
+    has_vpu = bool(vpus(engine))
     if not has_vpu:
         note(
-            f"note: no VPU is here (OpenVINO finds {', '.join(core.available_devices)});"
+            f"note: no VPU is here (OpenVINO finds {', '.join(engine.available_devices)});"
             f" measuring on {', '.join(compiled.devices)}: {compiled.device_name}"
         )
     with Interrupt() as interrupt:

@@ -7,6 +7,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset13 as opset
 
+from splittool.ir.engine import core
 from splittool.ir.graph import Graph
 from splittool.ir.info import read_info, write_info
 from splittool.ir.splits import Cut, require_both_sides
@@ -89,16 +90,15 @@ def verify(
     head: ov.Model, tail: ov.Model, whole: ov.Model, tolerance: float, seed: int = 0
 ) -> Verification:
     """Run head, tail and whole on the same random input, in 32 bits on the CPU."""
-    core = ov.Core()
     rng = np.random.default_rng(seed)
     inputs = [_random(rng, port) for port in whole.inputs]
-    expected = list(core.compile_model(whole, "CPU", _F32)(inputs).values())
+    expected = list(core().compile_model(whole, "CPU", _F32)(inputs).values())
     by_name = dict(
         zip((p.get_node().get_friendly_name() for p in whole.inputs), inputs, strict=True)
     )
     head_inputs = [by_name[port.get_node().get_friendly_name()] for port in head.inputs]
-    crossing = list(core.compile_model(head, "CPU", _F32)(head_inputs).values())
-    found = list(core.compile_model(tail, "CPU", _F32)(crossing).values())
+    crossing = list(core().compile_model(head, "CPU", _F32)(head_inputs).values())
+    found = list(core().compile_model(tail, "CPU", _F32)(crossing).values())
     with np.errstate(invalid="ignore"):  # infinity against infinity is NaN, and never holds
         differences = [
             np.abs(a.astype(np.float64) - b.astype(np.float64)).max()

@@ -11,6 +11,7 @@ import openvino as ov
 
 from splittool.data.images import Canvas
 from splittool.errors import MissingExtraError, UsageError
+from splittool.ir.engine import core
 from splittool.ir.info import ModelInfo, write_info
 from splittool.ir.saving import write_ir
 
@@ -141,9 +142,7 @@ def export_in_memory(path: Path, size: tuple[int, int] | None = None) -> ov.Mode
         written = Path(folder) / "whole.xml"
         write_ir(convert(path, size).model, written)
         # Not mapped: the file is gone when the weights are used.
-        core = ov.Core()
-        core.set_property({"ENABLE_MMAP": False})
-        return core.read_model(written)
+        return core().read_model(written, config={"ENABLE_MMAP": False})
 
 
 def compare_with_torch(exported: Exported, path: Path, seed: int = 0) -> float:
@@ -155,7 +154,7 @@ def compare_with_torch(exported: Exported, path: Path, seed: int = 0) -> float:
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (1, 3, canvas.height, canvas.width), dtype=np.uint8)
     options = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = ov.Core().compile_model(path, "CPU", options)
+    compiled = core().compile_model(path, "CPU", options)
     ours = compiled(pixels)[0]
     with torch.no_grad():
         theirs = torch.sigmoid(exported.network(torch.from_numpy(pixels))).numpy()

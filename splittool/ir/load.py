@@ -8,6 +8,7 @@ from openvino.frontend import FrontEndManager
 
 from splittool.errors import InputError
 from splittool.files import require_file
+from splittool.ir.engine import core
 
 SUFFIXES = (".pt", ".xml", ".onnx", ".tflite")
 
@@ -31,7 +32,7 @@ def load_model(path: Path) -> ov.Model:
     else:
         _check_kind(path)
     try:
-        model = ov.Core().read_model(path)
+        model = core().read_model(path)
     except RuntimeError as error:
         raise InputError(
             f"{path} cannot be read as a model ({_cause(error)}); export it again"

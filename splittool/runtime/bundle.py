@@ -3,13 +3,12 @@
 import tempfile
 from pathlib import Path
 
-import openvino as ov
-
 from splittool.analysis.operations import operation_costs
 from splittool.analysis.splits import describe_split, tensor_record
 from splittool.errors import VerificationError
 from splittool.files import make_folder, output_errors, refuse_existing
 from splittool.ir.cutting import Verification, split, verify
+from splittool.ir.engine import core
 from splittool.ir.graph import read_graph
 from splittool.ir.info import read_info
 from splittool.ir.load import load_model
@@ -55,8 +54,7 @@ def write_cut(
         written = Path(temporary)
         write_ir(head, written / "head.xml")
         write_ir(tail, written / "tail.xml")
-        core = ov.Core()
-        halves = [core.read_model(written / name) for name in ("head.xml", "tail.xml")]
+        halves = [core().read_model(written / name) for name in ("head.xml", "tail.xml")]
         proof = verify(halves[0], halves[1], whole, tolerance)
         _require_proof(point, proof)
         info = read_info(whole)

@@ -12,6 +12,7 @@ from splittool.data.images import Canvas, Fit
 from splittool.device.runtime import Compiled, compile_model
 from splittool.errors import InputError
 from splittool.files import sha256
+from splittool.ir.engine import core
 from splittool.ir.info import ModelInfo, read_info
 from splittool.ir.load import load_model
 from splittool.reports import CutReport, FileRecord
@@ -39,12 +40,11 @@ class WholePipeline:
     """A model that runs in one place."""
 
     def __init__(self, path: Path, device: str, precision: str) -> None:
-        core = ov.Core()
         model = load_model(path)
         self.info = read_info(model)
         self.input_shape = _image_shape(path, model.inputs)
         self.maps = _output_maps(path, model.outputs, self.input_shape, self.info)
-        self.compiled = compile_model(core, model, device, precision)
+        self.compiled = compile_model(core(), model, device, precision)
         self._request = self.compiled.model.create_infer_request()
 
     def run(self, pixels: Pixels) -> Frame:
@@ -68,17 +68,16 @@ class SplitPipeline:
     """
 
     def __init__(self, path: Path, cut: CutReport, bits: int, device: str, precision: str) -> None:
-        core = ov.Core()
         head = load_model(_verified(path, cut.head))
         tail = load_model(_verified(path, cut.tail))
         self.info = ModelInfo(classes=cut.classes, fit=cut.fit)
         self.input_shape = _image_shape(path, list(head.inputs))
         self.maps = _output_maps(path, tail.outputs, self.input_shape, self.info)
-        self.compiled: Compiled = compile_model(core, head, device, precision)
+        self.compiled: Compiled = compile_model(core(), head, device, precision)
         self.bits = bits
         self.names = [tensor.name for tensor in cut.split.tensors]
         self._head = self.compiled.model.create_infer_request()
-        tail_compiled = compile_model(core, tail, "CPU", precision)
+        tail_compiled = compile_model(core(), tail, "CPU", precision)
         self._tail = tail_compiled.model.create_infer_request()
 
     def run(self, pixels: Pixels) -> Frame:

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 import pytest
 import torch
 from PIL import Image
 
 from splittool.cli.main import run
 from splittool.errors import ExitCode
+from splittool.ir.engine import core
 from splittool.reports import SynthReport, encode
 
 BAD, USAGE, FAILED = ExitCode.BAD_INPUT, ExitCode.USAGE, ExitCode.FAILED
@@ -553,7 +553,7 @@ def test_no_room_for_an_output(
 
 
 def test_no_such_device(workspace: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    devices = {name.partition(".")[0] for name in openvino.Core().available_devices}
+    devices = {name.partition(".")[0] for name in core().available_devices}
     absent = {"NPU", "GPU"} - devices
     if not absent:
         pytest.skip("this machine has them all")

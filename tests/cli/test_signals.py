@@ -55,6 +55,8 @@ def start(workspace: Path, splittool: list[str], environment: Env) -> Iterator[S
                 text=True,
                 cwd=workspace,
                 env=environment,
+                # A shell's background jobs ignore Ctrl-C, and so would what they start.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
             started.enter_context(process)
             started.callback(process.kill)

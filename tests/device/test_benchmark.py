@@ -4,7 +4,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from splittool.device.benchmark import Plan, Samples, measure, percentiles, wind
 from splittool.device.runtime import Compiled, compile_model
 from splittool.errors import DeviceError, ExitCode
 from splittool.interrupt import Interrupt
+from splittool.ir.engine import core
 from splittool.ir.load import load_model
 
 
@@ -70,7 +70,7 @@ def test_percentiles_are_ordered(values: list[float]) -> None:
 
 @pytest.fixture(scope="module")
 def compiled(exported: Path) -> Compiled:
-    return compile_model(ov.Core(), load_model(exported), "CPU", "f32", "throughput")
+    return compile_model(core(), load_model(exported), "CPU", "f32", "throughput")
 
 
 def _plan(

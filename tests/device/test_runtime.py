@@ -2,11 +2,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import openvino as ov
 import pytest
 
 from splittool.device.runtime import compile_model, default_device, require_device, vpus
 from splittool.errors import DeviceError, UsageError
+from splittool.ir.engine import core
 from splittool.ir.load import load_model
 
 
@@ -53,7 +53,7 @@ def test_a_vpu_is_preferred() -> None:
 
 @pytest.mark.parametrize("device", ["CPU", "AUTO"])
 def test_what_a_model_really_runs_on_is_told(exported: Path, device: str) -> None:
-    compiled = compile_model(ov.Core(), load_model(exported), device, "f32")
+    compiled = compile_model(core(), load_model(exported), device, "f32")
     assert compiled.devices == ["CPU"]
     assert compiled.device_name
     assert compiled.precision == "f32"
@@ -62,4 +62,4 @@ def test_what_a_model_really_runs_on_is_told(exported: Path, device: str) -> Non
 
 def test_an_unknown_precision_is_refused(exported: Path) -> None:
     with pytest.raises(UsageError, match="unknown precision 'f8'; give one of: auto, f32"):
-        compile_model(ov.Core(), load_model(exported), "CPU", "f8")
+        compile_model(core(), load_model(exported), "CPU", "f8")

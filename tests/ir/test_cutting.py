@@ -11,6 +11,7 @@ from openvino import opset13 as op
 
 from splittool.errors import InputError
 from splittool.ir.cutting import Verification, split, verify
+from splittool.ir.engine import core
 from splittool.ir.graph import Graph, read_graph
 from splittool.ir.info import ModelInfo, read_info, write_info
 from splittool.ir.load import load_model
@@ -100,7 +101,7 @@ def _models(draw: st.DrawFn) -> ov.Model:
 
 
 def _run(model: ov.Model, inputs: list[np.ndarray]) -> list[np.ndarray]:
-    return [v.copy() for v in ov.Core().compile_model(model, "CPU", F32)(inputs).values()]
+    return [v.copy() for v in core().compile_model(model, "CPU", F32)(inputs).values()]
 
 
 def _check_cut(whole: ov.Model, graph: Graph, name: str) -> bool:
@@ -154,9 +155,8 @@ def test_halves_on_disk_are_the_halves(whole: ov.Model) -> None:
             halves = []
             for half, stem in zip(split(whole, graph, cut), ("head", "tail"), strict=True):
                 write_ir(half, Path(folder) / f"{stem}.xml", half=False)
-                core = ov.Core()
-                core.set_property({"ENABLE_MMAP": False})
-                halves.append(core.read_model(Path(folder) / f"{stem}.xml"))
+                path = Path(folder) / f"{stem}.xml"
+                halves.append(core().read_model(path, config={"ENABLE_MMAP": False}))
         for port, tensor in zip(halves[1].inputs, cut.tensors, strict=True):
             assert tuple(port.get_shape()) == tensor.shape
         assert verify(*halves, whole, 1e-4).holds

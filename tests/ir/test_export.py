@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from splittool.errors import InputError, UsageError
+from splittool.ir.engine import core
 from splittool.ir.export import compare_with_torch, convert
 from splittool.ir.graph import Graph, read_graph
 from splittool.ir.load import load_model
@@ -49,7 +50,7 @@ def test_pixels_in_probabilities_out(exported: Path, network: Segmenter) -> None
     assert model.outputs[0].get_names() == {"probabilities"}
     pixels = np.random.default_rng(3).integers(0, 256, (1, 3, 64, 96), dtype=np.uint8)
     options = {"INFERENCE_PRECISION_HINT": "f32"}
-    found = ov.Core().compile_model(model, "CPU", options)(pixels)[0]
+    found = core().compile_model(model, "CPU", options)(pixels)[0]
     with torch.no_grad():
         expected = torch.sigmoid(network(torch.from_numpy(pixels))).numpy()
     assert found == pytest.approx(expected, abs=2e-3)

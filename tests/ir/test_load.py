@@ -8,6 +8,7 @@ import pytest
 from openvino import opset13 as op
 
 from splittool.errors import InputError
+from splittool.ir.engine import core
 from splittool.ir.load import load_model
 from splittool.ir.saving import save_ir
 
@@ -29,7 +30,7 @@ def test_ir_is_read(copied: Path) -> None:
 def test_a_checkpoint_is_read_as_what_export_writes(checkpoint: Path, exported: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 96), dtype=np.uint8)
     first, second = (
-        ov.Core().compile_model(load_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        core().compile_model(load_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         for path in (checkpoint, exported)
     )
     assert np.array_equal(first(pixels)[0], second(pixels)[0])

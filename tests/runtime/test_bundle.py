@@ -8,6 +8,7 @@ import pytest
 
 from splittool.errors import InputError, OutputError, VerificationError
 from splittool.ir.cutting import split
+from splittool.ir.engine import core
 from splittool.reports import CutReport, read_report
 from splittool.runtime import bundle
 from splittool.runtime.bundle import write_cut
@@ -57,8 +58,7 @@ def test_the_description_says_what_crosses(cut_folder: Path) -> None:
 
 
 def test_the_halves_are_models(cut_folder: Path) -> None:
-    core = ov.Core()
-    head, tail = (core.read_model(cut_folder / name) for name in ("head.xml", "tail.xml"))
+    head, tail = (core().read_model(cut_folder / name) for name in ("head.xml", "tail.xml"))
     assert len(head.outputs) == len(tail.inputs) == 3
     assert list(tail.outputs[0].get_shape()) == [1, 4, 64, 96]
 
