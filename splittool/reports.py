@@ -37,9 +37,14 @@ class TensorRecord(msgspec.Struct, frozen=True):
 
 
 class SplitRecord(msgspec.Struct, frozen=True):
-    """One split point and what each side has to do."""
+    """One split point and what each side has to do.
+
+    `at` holds the operations to cut after, one `--at` each; `difference` is that of head and tail
+    together from the whole, as a share of the output's range, where it was measured.
+    """
 
     point: str
+    at: list[str]
     elements: int
     tensors: Annotated[list[TensorRecord], msgspec.Meta(min_length=1)]
     head_operations: int
@@ -55,6 +60,8 @@ class SplitRecord(msgspec.Struct, frozen=True):
     head_live_elements: int
     head_live_bytes: int
     head_sum_elements: int
+    head_sum_bytes: int
+    difference: float | None = None
 
 
 class Report(msgspec.Struct, kw_only=True, tag_field="schema"):
@@ -140,19 +147,34 @@ class CutReport(Report, tag="splittool.cut/1"):
     verification: VerificationRecord
 
 
+class RefusedRecord(msgspec.Struct, frozen=True):
+    """A place where a graph cannot be cut, and why."""
+
+    point: str
+    reason: str
+
+
 class SplitsReport(Report, tag="splittool.splits/1"):
-    """The split points of a model, from `cut --list`."""
+    """The split points of a model, from `cut --list` or `cut --all`.
+
+    `renamed` holds the names that were made unique, and what they were.
+    """
 
     source: FileRecord
     splits: list[SplitRecord]
+    refused: list[RefusedRecord] = []
+    renamed: dict[str, str] = {}
 
 
 class LayerRecord(msgspec.Struct, frozen=True):
-    """One operation; `gflops` is null when its type has no definition."""
+    """One operation.
+
+    `gflops` is null when its type has no definition, `shape` when it depends on the data.
+    """
 
     name: str
     type: str
-    shape: list[int]
+    shape: list[int] | None
     gflops: float | None
     gmacs: float
     parameters: int
@@ -165,11 +187,21 @@ class LayerRecord(msgspec.Struct, frozen=True):
     cumulative_elements: int
 
 
+class ModelAnalyzerRecord(msgspec.Struct, frozen=True):
+    """What OpenVINO Model Analyzer says of the same graph, and the parts that are its mistakes."""
+
+    gflops: float
+    max_memory_elements: int
+    index_output_gflops: float
+    index_output_elements: int
+    weight_conversion_elements: int
+
+
 class ProfileReport(Report, tag="splittool.profile/1"):
     """Operations and memory of a model, its layers and its split points.
 
-    `min_memory_elements` and `max_memory_elements` are Model Analyzer's MinMem (the largest live
-    set) and MaxMem (the sum of all outputs).
+    `min_memory_elements` and `max_memory_elements` are by Model Analyzer's definitions of MinMem
+    (the largest live set) and MaxMem (the sum of all outputs), without its mistakes.
     """
 
     source: FileRecord
@@ -181,9 +213,12 @@ class ProfileReport(Report, tag="splittool.profile/1"):
     min_memory_bytes: int
     max_memory_elements: int
     max_memory_bytes: int
+    model_analyzer: ModelAnalyzerRecord
     not_counted: dict[str, int]
     layers: list[LayerRecord]
     splits: list[SplitRecord]
+    refused: list[RefusedRecord] = []
+    renamed: dict[str, str] = {}
 
 
 class WindowRecord(msgspec.Struct, frozen=True):

@@ -102,7 +102,7 @@ def network(checkpoint: Path) -> Segmenter:
 def cut_folder(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same cut at maxpool_2; do not change it."""
     folder = tmp_path_factory.mktemp("cut")
-    write_cut(exported, "maxpool_2", folder, 1e-3)
+    write_cut(exported, ["maxpool_2"], folder, 1e-3)
     return folder
 
 

@@ -4,7 +4,7 @@ MaxMem is the sum of all outputs: every tensor has a place of its own. MinMem is
 set over the topological order: a tensor's place is free again after its last reader.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from splittool.ir.graph import Graph
@@ -21,10 +21,10 @@ class Memory:
         live_bytes: The same in bytes.
     """
 
-    sum_elements: int
-    sum_bytes: int
-    live_elements: int
-    live_bytes: int
+    sum_elements: int = 0
+    sum_bytes: int = 0
+    live_elements: int = 0
+    live_bytes: int = 0
 
 
 def activation_memory(graph: Graph, part: Iterable[int]) -> Memory:
@@ -32,52 +32,43 @@ def activation_memory(graph: Graph, part: Iterable[int]) -> Memory:
 
     Args:
         graph: The graph.
-        part: Operation indices; their inputs from outside are live from the start.
+        part: Operation indices.
     """
-    indices = sorted(set(part))
-    inside = set(indices)
-    last_reader: dict[tuple[int, int], int] = {}
-    kept: set[tuple[int, int]] = set()
-    for index in indices:
-        for source in graph.operations[index].inputs:
-            if not graph.operations[source[0]].constant:
-                last_reader[source] = index
-        for port in range(len(graph.operations[index].outputs)):
-            readers = graph.consumers.get((index, port), [])
-            if any(reader not in inside for reader in readers):
-                kept.add((index, port))  # sent, or the result: lives to the end
-    outside = [source for source in last_reader if source[0] not in inside]
-    return _simulate(graph, indices, last_reader, kept, outside)
+    memory = Memory()
+    for memory in running_memory(graph, part):  # noqa: B007, the last one is wanted
+        pass
+    return memory
 
 
-def _simulate(
-    graph: Graph,
-    indices: list[int],
-    last_reader: dict[tuple[int, int], int],
-    kept: set[tuple[int, int]],
-    outside: list[tuple[int, int]],
-) -> Memory:
-    def size(source: tuple[int, int]) -> tuple[int, int]:
-        tensor = graph.tensor(source)
-        return tensor.elements, tensor.bytes
+def running_memory(graph: Graph, part: Iterable[int]) -> Iterator[Memory]:
+    """Memory after each of some operations, in topological order.
 
-    live_elements = sum(size(source)[0] for source in outside)
-    live_bytes = sum(size(source)[1] for source in outside)
-    total_elements, total_bytes = live_elements, live_bytes
-    peak_elements, peak_bytes = live_elements, live_bytes
-    for index in indices:
-        read = graph.consumers
-        written = [(index, p) for p in range(len(graph.operations[index].outputs))]
-        for source in (w for w in written if w in read or w[1] == 0):
-            elements, size_bytes = size(source)
-            live_elements += elements
-            live_bytes += size_bytes
-            total_elements += elements
-            total_bytes += size_bytes
-        peak_elements = max(peak_elements, live_elements)
-        peak_bytes = max(peak_bytes, live_bytes)
-        done = {s for s in graph.operations[index].inputs if last_reader.get(s) == index}
-        for source in done - kept:
-            live_elements -= size(source)[0]
-            live_bytes -= size(source)[1]
-    return Memory(total_elements, total_bytes, peak_elements, peak_bytes)
+    What an operation outside the part reads, or a result of the graph, lives to the end. What an
+    operation outside the part has put out lives from the first time it is read.
+    """
+    unread: dict[tuple[int, int], int] = {}
+    elements = size = 0
+    total_elements = total_size = peak_elements = peak_size = 0
+    for index in sorted(set(part)):
+        operation = graph.operations[index]
+        read = [source for source in operation.inputs if not graph.operations[source[0]].constant]
+        written = [
+            (index, port)
+            for port in range(len(operation.outputs))
+            if port == 0 or (index, port) in graph.consumers
+        ]
+        for source in dict.fromkeys([*read, *written]):
+            if source not in unread:
+                unread[source] = len(graph.consumers.get(source, ()))
+                tensor = graph.tensor(source)
+                elements, size = elements + tensor.elements, size + tensor.bytes
+                total_elements += tensor.elements
+                total_size += tensor.bytes
+        peak_elements, peak_size = max(peak_elements, elements), max(peak_size, size)
+        for source in read:
+            unread[source] -= 1
+        for source in dict.fromkeys([*read, *written]):
+            if not unread[source]:
+                tensor = graph.tensor(source)
+                elements, size = elements - tensor.elements, size - tensor.bytes
+        yield Memory(total_elements, total_size, peak_elements, peak_size)

@@ -1,8 +1,9 @@
 """Operations by the published definitions of OpenVINO's Model Analyzer, and plain MACs.
 
-A multiply-accumulate (MAC) is two floating-point operations (FLOP). Unlike Model Analyzer, a
-pooling is not counted again for its unused index output, and the conversion of 16-bit weights is
-not an operation: it happens once, when the model is loaded.
+A multiply-accumulate (MAC) is two floating-point operations (FLOP). Two of Model Analyzer's counts
+are not copied, and `model_analyzer_excess` says what they come to: it counts a pooling again for
+its index output, even if nobody reads it, and gives the 16-bit weights a second place in memory for
+their conversion, which happens once, when the model is loaded.
 """
 
 import math
@@ -48,6 +49,7 @@ _FREE = {
     "Convert",
     "Transpose",
     "Interpolate",
+    "ReadValue",
 }
 
 
@@ -73,7 +75,7 @@ def operation_costs(graph: Graph) -> dict[int, OperationCost]:
     claimed: set[int] = set()
     costs = {}
     for operation in graph.operations:
-        if operation.constant or operation.type in ("Parameter", "Result"):
+        if not operation.works:
             continue
         weights = [w for w in _weights(graph, operation) if w.index not in claimed]
         claimed |= {weight.index for weight in weights}
@@ -89,39 +91,89 @@ def operation_costs(graph: Graph) -> dict[int, OperationCost]:
 def macs(graph: Graph, operation: Operation) -> int:
     """Multiply-accumulates; 0 for operations that are no convolution or matrix product."""
     count = _MACS.get(operation.type)
-    return count(graph, operation) if count else 0
+    return count(graph, operation) if count and _fixed(graph, operation) else 0
 
 
 def flops(graph: Graph, operation: Operation) -> int | None:
-    """Floating-point operations; None for a type without a definition."""
+    """Floating-point operations; None for a type without a definition, or an open size."""
+    if operation.type in _FREE:
+        return 0
+    if not _fixed(graph, operation):
+        return None
     output = operation.outputs[0].elements
     if operation.type in _MACS:
         return 2 * macs(graph, operation)
     if operation.type in ("MaxPool", "AvgPool"):
-        return output * math.prod(map(int, operation.attributes["kernel"]))
+        return output * _kernel(operation)
     if operation.type in _PER_ELEMENT:
         return output * _PER_ELEMENT[operation.type]
-    return 0 if operation.type in _FREE else None
+    return None
+
+
+@dataclass(frozen=True)
+class Excess:
+    """What Model Analyzer counts beyond what is computed.
+
+    Attributes:
+        flops: Of the index outputs of poolings.
+        index_elements: Memory of the index outputs of poolings.
+        convert_elements: Memory of 16-bit weights after their conversion.
+    """
+
+    flops: int
+    index_elements: int
+    convert_elements: int
+
+
+def model_analyzer_excess(graph: Graph) -> Excess:
+    """Why Model Analyzer's GFLOPs and MaxMem of the same graph are larger."""
+    pools = [op for op in graph.operations if op.type == "MaxPool" and len(op.outputs) > 1]
+    converts = [
+        op
+        for op in graph.operations
+        if op.constant and op.type == "Convert" and graph.tensor(op.inputs[0]).type == "f16"
+    ]
+    return Excess(
+        flops=sum(op.outputs[1].elements * _kernel(op) for op in pools),
+        index_elements=sum(op.outputs[1].elements for op in pools),
+        convert_elements=sum(op.outputs[0].elements for op in converts),
+    )
+
+
+def _kernel(pooling: Operation) -> int:
+    return math.prod(map(int, pooling.attributes["kernel"]))
+
+
+def _fixed(graph: Graph, operation: Operation) -> bool:
+    """Whether all sizes are known before there is data."""
+    tensors = [*operation.outputs, *(graph.tensor(source) for source in operation.inputs)]
+    return all(tensor.shape is not None for tensor in tensors)
+
+
+def _shape(graph: Graph, operation: Operation, place: int) -> tuple[int, ...]:
+    shape = graph.tensor(operation.inputs[place]).shape
+    assert shape is not None
+    return shape
 
 
 def _convolution(graph: Graph, operation: Operation) -> int:
-    weights = graph.tensor(operation.inputs[1]).shape  # (Cout, Cin, *kernel)
+    weights = _shape(graph, operation, 1)  # (Cout, Cin, *kernel)
     return operation.outputs[0].elements * math.prod(weights[1:])
 
 
 def _group_convolution(graph: Graph, operation: Operation) -> int:
-    weights = graph.tensor(operation.inputs[1]).shape  # (groups, Cout/groups, Cin/groups, *kernel)
+    weights = _shape(graph, operation, 1)  # (groups, Cout/groups, Cin/groups, *kernel)
     return operation.outputs[0].elements * math.prod(weights[2:])
 
 
 def _transposed_convolution(graph: Graph, operation: Operation) -> int:
-    weights = graph.tensor(operation.inputs[1]).shape  # (Cin, Cout, *kernel)
+    weights = _shape(graph, operation, 1)  # (Cin, Cout, *kernel)
     work = operation.outputs[0].elements * weights[0] * math.prod(weights[2:])
     return work // math.prod(map(int, operation.attributes["strides"]))
 
 
 def _matrix_product(graph: Graph, operation: Operation) -> int:
-    first = graph.tensor(operation.inputs[0]).shape
+    first = _shape(graph, operation, 0)
     inner = first[-2] if operation.attributes.get("transpose_a") else first[-1]
     return operation.outputs[0].elements * inner
 

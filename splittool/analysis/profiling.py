@@ -1,30 +1,33 @@
 """The profile of a whole model: layers, totals, split points."""
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from splittool.analysis.memory import activation_memory
-from splittool.analysis.operations import operation_costs
-from splittool.analysis.splits import describe_layers, describe_splits
+from splittool.analysis.operations import model_analyzer_excess, operation_costs
+from splittool.analysis.splits import describe_layers, list_splits
 from splittool.ir.graph import Graph
-from splittool.reports import ProfileReport, file_record
+from splittool.ir.info import ModelInfo
+from splittool.reports import ModelAnalyzerRecord, ProfileReport, file_record
 
 
-def profile(source: Path, graph: Graph, points: Sequence[str]) -> ProfileReport:
+def profile(source: Path, graph: Graph, info: ModelInfo) -> ProfileReport:
     """Price a model.
 
     Args:
         source: The file it was read from.
         graph: Its graph.
-        points: Split points to show the head's share for.
+        info: What it says about itself: the split points to show, if it names any.
     """
     costs = operation_costs(graph)
+    flops = sum(cost.flops or 0 for cost in costs.values())
     memory = activation_memory(graph, costs)
+    excess = model_analyzer_excess(graph)
     unknown = Counter(graph.operations[i].type for i, cost in costs.items() if cost.flops is None)
+    splits, refused = list_splits(graph, info)
     return ProfileReport(
         source=file_record(source),
-        gflops=sum(cost.flops or 0 for cost in costs.values()) / 1e9,
+        gflops=flops / 1e9,
         gmacs=sum(cost.macs for cost in costs.values()) / 1e9,
         parameters=sum(cost.parameters for cost in costs.values()),
         weight_bytes=sum(cost.weight_bytes for cost in costs.values()),
@@ -32,7 +35,18 @@ def profile(source: Path, graph: Graph, points: Sequence[str]) -> ProfileReport:
         min_memory_bytes=memory.live_bytes,
         max_memory_elements=memory.sum_elements,
         max_memory_bytes=memory.sum_bytes,
+        model_analyzer=ModelAnalyzerRecord(
+            gflops=(flops + excess.flops) / 1e9,
+            max_memory_elements=(
+                memory.sum_elements + excess.index_elements + excess.convert_elements
+            ),
+            index_output_gflops=excess.flops / 1e9,
+            index_output_elements=excess.index_elements,
+            weight_conversion_elements=excess.convert_elements,
+        ),
         not_counted=dict(unknown),
         layers=describe_layers(graph),
-        splits=describe_splits(graph, points),
+        splits=splits,
+        refused=refused,
+        renamed=graph.renamed,
     )

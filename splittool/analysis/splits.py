@@ -1,17 +1,42 @@
 """What each side of a cut has to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from splittool.analysis.memory import activation_memory
+from splittool.analysis.memory import Memory, activation_memory, running_memory
 from splittool.analysis.operations import WEIGHTED, OperationCost, operation_costs
-from splittool.ir.graph import Graph, TensorInfo
-from splittool.ir.splits import INPUT, Cut, find_cut
-from splittool.reports import CutReport, LayerRecord, SplitRecord, TensorRecord
+from splittool.ir.graph import Graph, Operation, TensorInfo
+from splittool.ir.info import ModelInfo
+from splittool.ir.splits import INPUT, Cut, find_cut, places
+from splittool.reports import CutReport, LayerRecord, RefusedRecord, SplitRecord, TensorRecord
 
 
 def tensor_record(tensor: TensorInfo) -> TensorRecord:
-    """A tensor as reports show it."""
+    """A tensor as reports show it; one whose size depends on the data has no cut to be shown in."""
+    assert tensor.shape is not None
     return TensorRecord(tensor.name, list(tensor.shape), tensor.type, tensor.bits, tensor.elements)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What some operations cost together."""
+
+    operations: int = 0
+    weighted: int = 0
+    flops: int = 0
+    macs: int = 0
+    parameters: int = 0
+    weight_bytes: int = 0
+
+    def plus(self, operation: Operation, cost: OperationCost) -> "_Work":
+        return _Work(
+            self.operations + 1,
+            self.weighted + (operation.type in WEIGHTED),
+            self.flops + (cost.flops or 0),
+            self.macs + cost.macs,
+            self.parameters + cost.parameters,
+            self.weight_bytes + cost.weight_bytes,
+        )
 
 
 def describe_splits(graph: Graph, names: Iterable[str]) -> list[SplitRecord]:
@@ -26,27 +51,68 @@ def describe_splits(graph: Graph, names: Iterable[str]) -> list[SplitRecord]:
 
 def describe_split(graph: Graph, cut: Cut, costs: dict[int, OperationCost]) -> SplitRecord:
     """Price one cut; `costs` is `operation_costs(graph)`."""
-    head = [costs[index] for index in cut.head]
-    tail = [costs[index] for index in cut.tail]
-    head_flops, tail_flops = (sum(cost.flops or 0 for cost in side) for side in (head, tail))
+    head = _work(graph, cut.head, costs)
     memory = activation_memory(graph, cut.head)
+    return _record(cut.at, cut.tensors, head, _work(graph, costs, costs), memory)
+
+
+def describe_places(graph: Graph) -> tuple[list[SplitRecord], list[RefusedRecord]]:
+    """Price every place to cut in topological order, the input first, in one pass.
+
+    Returns:
+        The places, and those where the graph cannot be cut.
+    """
+    costs = operation_costs(graph)
+    whole, head = _work(graph, costs, costs), _Work()
+    found = [describe_split(graph, find_cut(graph, INPUT), costs)]
+    refused = []
+    for place, memory in zip(places(graph), running_memory(graph, costs), strict=False):
+        operation = graph.operations[place.operation]
+        head = head.plus(operation, costs[operation.index])
+        at = tuple(graph.operations[index].name for index in sorted(place.ends))
+        if place.refusal:
+            refused.append(RefusedRecord(" + ".join(at), place.refusal))
+        else:
+            tensors = [graph.tensor(source) for source in place.crossing]
+            found.append(_record(at, tensors, head, whole, memory))
+    return found, refused
+
+
+def list_splits(graph: Graph, info: ModelInfo) -> tuple[list[SplitRecord], list[RefusedRecord]]:
+    """Price the split points a model has names for, or else every place in topological order."""
+    names = [name for name in info.split_points if name in graph.by_name]
+    return (describe_splits(graph, [INPUT, *names]), []) if names else describe_places(graph)
+
+
+def _work(graph: Graph, part: Iterable[int], costs: dict[int, OperationCost]) -> _Work:
+    work = _Work()
+    for index in part:
+        work = work.plus(graph.operations[index], costs[index])
+    return work
+
+
+def _record(
+    at: Sequence[str], tensors: Sequence[TensorInfo], head: _Work, whole: _Work, memory: Memory
+) -> SplitRecord:
     return SplitRecord(
-        point=cut.name,
-        elements=cut.elements,
-        tensors=[tensor_record(tensor) for tensor in cut.tensors],
-        head_operations=len(head),
-        tail_operations=len(tail),
-        head_weighted_layers=sum(graph.operations[i].type in WEIGHTED for i in cut.head),
-        head_gflops=head_flops / 1e9,
-        tail_gflops=tail_flops / 1e9,
-        head_gmacs=sum(cost.macs for cost in head) / 1e9,
-        tail_gmacs=sum(cost.macs for cost in tail) / 1e9,
-        head_gflops_share=head_flops / max(head_flops + tail_flops, 1),
-        head_parameters=sum(cost.parameters for cost in head),
-        head_weight_bytes=sum(cost.weight_bytes for cost in head),
+        point=" + ".join(at),
+        at=list(at),
+        elements=sum(tensor.elements for tensor in tensors),
+        tensors=[tensor_record(tensor) for tensor in tensors],
+        head_operations=head.operations,
+        tail_operations=whole.operations - head.operations,
+        head_weighted_layers=head.weighted,
+        head_gflops=head.flops / 1e9,
+        tail_gflops=(whole.flops - head.flops) / 1e9,
+        head_gmacs=head.macs / 1e9,
+        tail_gmacs=(whole.macs - head.macs) / 1e9,
+        head_gflops_share=head.flops / max(whole.flops, 1),
+        head_parameters=head.parameters,
+        head_weight_bytes=head.weight_bytes,
         head_live_elements=memory.live_elements,
         head_live_bytes=memory.live_bytes,
         head_sum_elements=memory.sum_elements,
+        head_sum_bytes=memory.sum_bytes,
     )
 
 
@@ -55,6 +121,7 @@ def input_split(cut: CutReport) -> SplitRecord:
     split = cut.split
     return SplitRecord(
         point=INPUT,
+        at=[INPUT],
         elements=cut.input.elements,
         tensors=[cut.input],
         head_operations=0,
@@ -70,6 +137,7 @@ def input_split(cut: CutReport) -> SplitRecord:
         head_live_elements=0,
         head_live_bytes=0,
         head_sum_elements=0,
+        head_sum_bytes=0,
     )
 
 
@@ -88,7 +156,7 @@ def describe_layers(graph: Graph) -> list[LayerRecord]:
             LayerRecord(
                 name=operation.name,
                 type=operation.type,
-                shape=list(output.shape),
+                shape=None if output.shape is None else list(output.shape),
                 gflops=None if cost.flops is None else cost.flops / 1e9,
                 gmacs=cost.macs / 1e9,
                 parameters=cost.parameters,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from splittool.cli.options import ModelArgument
+from splittool.cli.options import ModelArgument, Shapes
 from splittool.cli.output import Output, make_table, short
 
 Hint = Literal["throughput", "latency"]
@@ -39,6 +39,7 @@ def bench_vpu(
     requests: Annotated[
         int | None, typer.Option(min=1, max=1024, help="In flight. [default: the device's choice]")
     ] = None,
+    shape: Shapes = None,
 ) -> None:
     """Measure frames per second over time.
 
@@ -60,7 +61,9 @@ def bench_vpu(
 
     with output.progress() as progress:
         tick = _live(progress, plan)
-        report, exit_code = run_benchmark(model, device, precision, hint, plan, output.note, tick)
+        report, exit_code = run_benchmark(
+            model, device, precision, hint, plan, shape or [], output.note, tick
+        )
     output.emit(report, _tables(report))
     if exit_code is not None:
         sys.stdout.flush()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splittool.cli.options import Fps, positive
+from splittool.cli.options import Fps, Shapes, positive
 from splittool.cli.output import Output, make_table
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def bitrate(
     max_mbps: Annotated[
         float | None, typer.Option(help="Exit with 5 if a split point needs more.")
     ] = None,
+    shape: Shapes = None,
 ) -> None:
     """Tell what each split point sends.
 
@@ -61,7 +62,7 @@ def bitrate(
     links = dict(parse_link(text) for text in link or DEFAULT_LINKS)
     if at and (source == "-" or source.endswith(".json")):
         raise UsageError(f"--at is for a model; {source} is one cut, made at its own split point")
-    record, splits = _read_splits(source, at or [])
+    record, splits = _read_splits(source, at or [], shape or [])
     rows = [
         split_row(split, precision, rates, links)
         for number, precision in enumerate(precisions)
@@ -95,7 +96,9 @@ def bitrate(
         )
 
 
-def _read_splits(source: str, at: list[str]) -> "tuple[FileRecord | None, list[SplitRecord]]":
+def _read_splits(
+    source: str, at: list[str], shapes: list[str]
+) -> "tuple[FileRecord | None, list[SplitRecord]]":
     """The split points of a model, or the one of a cut report beside its input."""
     from splittool.errors import InputError
     from splittool.reports import CutReport, decode, file_record, read_report
@@ -109,20 +112,18 @@ def _read_splits(source: str, at: list[str]) -> "tuple[FileRecord | None, list[S
     if path.suffix == ".json":
         report = read_report(path, CutReport)
         return file_record(path), _cut_splits(report)
-    from splittool.analysis.splits import describe_splits
+    from splittool.analysis.splits import describe_splits, list_splits
     from splittool.ir.graph import read_graph
     from splittool.ir.info import read_info
     from splittool.ir.load import load_model
-    from splittool.ir.splits import INPUT, named_points
+    from splittool.ir.splits import INPUT
 
-    model = load_model(path)
+    model = load_model(path, shapes)
     graph = read_graph(model)
-    points = (
-        [INPUT, *(name for name in at if name != INPUT)]
-        if at
-        else named_points(graph, read_info(model))
-    )
-    return file_record(path), describe_splits(graph, points)
+    if at:
+        points = [INPUT, *(name for name in at if name != INPUT)]
+        return file_record(path), describe_splits(graph, points)
+    return file_record(path), list_splits(graph, read_info(model))[0]
 
 
 def _cut_splits(report: "CutReport") -> "list[SplitRecord]":

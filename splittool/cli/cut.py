@@ -5,23 +5,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splittool.cli.options import Force, ModelArgument
+from splittool.cli.options import Force, ModelArgument, Shapes
 from splittool.cli.output import Output, make_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from splittool.reports import CutReport, SplitRecord
+    from splittool.reports import CutReport, ProfileReport, SplitRecord, SplitsReport
 
 
 def cut(
     ctx: typer.Context,
     model: ModelArgument,
-    at: Annotated[str | None, typer.Option(help="The split point: an operation's name.")] = None,
-    list_points: Annotated[bool, typer.Option("--list", help="List the split points.")] = False,
-    every: Annotated[
-        bool, typer.Option("--all", help="With --list: every operation, not only the named points.")
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="The split point: an operation's name; repeat to cut after several."),
+    ] = None,
+    list_points: Annotated[
+        bool, typer.Option("--list", help="List the named split points, or else every place.")
     ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="List every place to cut, in topological order.")
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Prove every cut listed; a cut that is made always is."),
+    ] = False,
+    shape: Shapes = None,
     output_folder: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for head, tail and cut.json.")
     ] = Path(),
@@ -36,46 +46,79 @@ def cut(
     head.xml runs on the device, tail.xml in the cloud. The head of a cut at X is X and all its
     ancestors. Every tensor that crosses the cut, skip connections included, is an output of the
     head and an input of the tail. Head, tail and whole are run on the same input; a difference
-    above the tolerance fails the command.
+    above the tolerance fails the command. --all prices each place of the graph in topological
+    order: all operations up to there are the head. Where several branches end there, it names them
+    all, and one --at for each makes that cut.
     """
     output: Output = ctx.obj
     from splittool.errors import UsageError
 
-    if list_points == (at is not None):
-        raise UsageError("give either --at NAME to cut, or --list to see the split points")
-    if list_points:
-        _list(output, model, every)
+    if (list_points or every) == bool(at):
+        raise UsageError("give either --at NAME to cut, or --list or --all to see where")
+    if not at:
+        _list(output, model, shape or [], every, tolerance if verify else None)
         return
-    assert at is not None
     from splittool.runtime.bundle import write_cut
 
-    report = write_cut(model, at, output_folder, tolerance, force)
+    report = write_cut(model, at, output_folder, tolerance, shape or [], force)
     output.emit(report, _tables(report))
 
 
-def _list(output: Output, model: Path, every: bool) -> None:
-    from splittool.analysis.splits import describe_splits
+def _list(
+    output: Output, model: Path, shapes: list[str], every: bool, tolerance: float | None
+) -> None:
+    from splittool.analysis.splits import describe_places, list_splits
     from splittool.ir.graph import read_graph
-    from splittool.ir.info import ModelInfo, read_info
+    from splittool.ir.info import read_info
     from splittool.ir.load import load_model
-    from splittool.ir.splits import named_points
     from splittool.reports import SplitsReport, file_record
 
-    loaded = load_model(model)
+    loaded = load_model(model, shapes)
     graph = read_graph(loaded)
-    info = ModelInfo() if every else read_info(loaded)
-    splits = describe_splits(graph, named_points(graph, info))
-    report = SplitsReport(source=file_record(model), splits=splits)
-    output.emit(report, [splits_table(f"split points of {model}", splits)])
+    splits, refused = describe_places(graph) if every else list_splits(graph, read_info(loaded))
+    if tolerance is not None:
+        splits = _verified(output, model, shapes, splits, tolerance)
+    report = SplitsReport(
+        source=file_record(model), splits=splits, refused=refused, renamed=graph.renamed
+    )
+    table = splits_table if len(splits) <= 20 else _places_table
+    output.emit(report, [table(f"split points of {model}", splits), *remarks(report)])
+
+
+def _verified(
+    output: Output, model: Path, shapes: list[str], splits: "list[SplitRecord]", tolerance: float
+) -> "list[SplitRecord]":
+    from splittool.runtime.bundle import verify_splits
+
+    with output.progress() as progress:
+        task = progress.add_task("verifying", total=len(splits))
+        return verify_splits(model, splits, tolerance, shapes, lambda: progress.advance(task))
+
+
+def remarks(report: "SplitsReport | ProfileReport") -> list[str]:
+    """What a table of split points cannot say: proofs, places refused, names changed."""
+    lines = []
+    differences = [s.difference for s in report.splits if s.difference is not None]
+    if differences:
+        lines.append(
+            f"{len(differences)} cuts verified in f32 on the CPU; largest difference of"
+            f" tail(head(x)) from the whole: {max(differences):.1e} of the output's range"
+        )
+    lines += [f"no cut at {place.point}: {place.reason}" for place in report.refused]
+    lines += [
+        f"{name} is the name here of another {own!r}" if own else f"{name} had no name"
+        for name, own in report.renamed.items()
+    ]
+    return lines
 
 
 def splits_table(title: str, splits: "list[SplitRecord]") -> "Table":
     """What crosses each cut and what each side does."""
     rows = [
         [
-            split.point,
+            "\n".join(split.at),
             "\n".join(
-                f"{tensor.name} {'x'.join(map(str, tensor.shape[1:]))}" for tensor in split.tensors
+                f"{tensor.name} {'x'.join(map(str, tensor.shape))}" for tensor in split.tensors
             ),
             f"{split.elements:,}",
             f"{split.head_gflops:.3f}",
@@ -86,6 +129,24 @@ def splits_table(title: str, splits: "list[SplitRecord]") -> "Table":
     ]
     columns = ["point", "crossing tensors", "elements", "head\nGFLOPs", "tail\nGFLOPs", "head"]
     return make_table(title, columns, rows, texts=2)
+
+
+def _places_table(title: str, splits: "list[SplitRecord]") -> "Table":
+    """One line for each of many places."""
+    rows = [
+        [
+            " + ".join(split.at),
+            str(len(split.tensors)),
+            f"{split.elements:,}",
+            str(split.head_operations),
+            f"{split.head_gflops:.3f}",
+            f"{split.head_gflops_share:.1%}",
+            f"{split.head_live_elements / 1e6:.2f}",
+        ]
+        for split in splits
+    ]
+    columns = ["head up to", "sends", "elements", "ops", "GFLOPs", "share", "MinMem"]
+    return make_table(title, columns, rows)
 
 
 def _tables(report: "CutReport") -> "list[Table | str]":

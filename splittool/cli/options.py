@@ -53,6 +53,14 @@ ModelArgument = Annotated[
     Path,
     typer.Argument(metavar="MODEL", help="A .pt checkpoint, or an .xml, .onnx or .tflite model."),
 ]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shape",
+        metavar="SHAPE",
+        help="Fix an open input: 1x3x256x1600, or NAME=1x3x256x1600; repeat for several.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.")]
 Fps = Annotated[
     list[float] | None,

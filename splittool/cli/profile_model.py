@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splittool.cli.options import ModelArgument
+from splittool.cli.cut import remarks
+from splittool.cli.options import ModelArgument, Shapes
 from splittool.cli.output import Output, make_table, short
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from splittool.reports import ProfileReport
+    from splittool.reports import ModelAnalyzerRecord, ProfileReport
 
 
 def profile(
@@ -19,6 +20,7 @@ def profile(
     layers: Annotated[
         bool, typer.Option("--layers/--no-layers", help="Show every operation in the table.")
     ] = True,
+    shape: Shapes = None,
 ) -> None:
     """Count operations, parameters and memory.
 
@@ -31,11 +33,9 @@ def profile(
     from splittool.ir.graph import read_graph
     from splittool.ir.info import read_info
     from splittool.ir.load import load_model
-    from splittool.ir.splits import named_points
 
-    loaded = load_model(model)
-    graph = read_graph(loaded)
-    report = profile_graph(model, graph, named_points(graph, read_info(loaded)))
+    loaded = load_model(model, shape or [])
+    report = profile_graph(model, read_graph(loaded), read_info(loaded))
     output.emit(report, _tables(report, layers))
 
 
@@ -49,10 +49,21 @@ def _tables(report: "ProfileReport", layers: bool) -> "list[Table | str]":
         f" ({report.min_memory_bytes:,} bytes), MaxMem {report.max_memory_elements / 1e6:.4f} M"
         f" ({report.max_memory_bytes:,} bytes)"
     )
+    tables.append(_model_analyzer(report.model_analyzer))
     if report.not_counted:
         unknown = ", ".join(f"{name} x{number}" for name, number in report.not_counted.items())
         tables.append(f"not counted, their FLOPs have no definition here: {unknown}")
-    return tables
+    return [*tables, *remarks(report)]
+
+
+def _model_analyzer(record: "ModelAnalyzerRecord") -> str:
+    indices, weights = record.index_output_elements / 1e6, record.weight_conversion_elements / 1e6
+    return (
+        f"Model Analyzer would say {record.gflops:.4f} GFLOPs and MaxMem"
+        f" {record.max_memory_elements / 1e6:.4f} M: it also counts the index outputs of"
+        f" poolings (+{record.index_output_gflops:.7f} GFLOPs, +{indices:.4f} M) and the conversion"
+        f" of 16-bit weights (+{weights:.4f} M)"
+    )
 
 
 def _layers_table(report: "ProfileReport") -> "Table":

@@ -1,6 +1,6 @@
 """One benchmark from a model file to a report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from splittool.device.benchmark import Plan, measure, percentiles, windows
@@ -18,6 +18,7 @@ def run_benchmark(
     precision: str,
     hint: Hint,
     plan: Plan,
+    shapes: Sequence[str] = (),
     note: Callable[[str], None] = lambda message: None,
     tick: Callable[[float, int], None] = lambda seconds, frames: None,
 ) -> tuple[BenchReport, ExitCode | None]:
@@ -29,6 +30,7 @@ def run_benchmark(
         precision: "auto" or a number type.
         hint: What to be fast at.
         plan: How long.
+        shapes: Input shapes to set, as `load_model` takes them.
         note: Tells the user what device is really used.
         tick: Called about twice a second with the seconds and frames so far.
 
@@ -43,7 +45,7 @@ def run_benchmark(
     engine = core()
     requested = device or default_device(engine)
     require_device(engine, requested)
-    model = load_model(path)
+    model = load_model(path, shapes)
     compiled = compile_model(engine, model, requested, precision, hint)
     has_vpu = bool(vpus(engine))
     if not has_vpu:

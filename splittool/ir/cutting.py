@@ -1,5 +1,6 @@
 """Make the two halves of a cut, and prove that together they are the whole."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from openvino import opset13 as opset
 
 from splittool.ir.engine import core
-from splittool.ir.graph import Graph
+from splittool.ir.graph import Graph, Operation
 from splittool.ir.info import read_info, write_info
 from splittool.ir.splits import Cut, require_both_sides
 
@@ -33,7 +34,7 @@ def split(model: ov.Model, graph: Graph, cut: Cut) -> tuple[ov.Model, ov.Model]:
         InputError: One side would be empty.
     """
     require_both_sides(cut)
-    return _head(model.clone(), graph, cut), _tail(model.clone(), cut)
+    return _head(model.clone(), graph, cut), _tail(model.clone(), graph, cut)
 
 
 def _head(model: ov.Model, graph: Graph, cut: Cut) -> ov.Model:
@@ -46,12 +47,13 @@ def _head(model: ov.Model, graph: Graph, cut: Cut) -> ov.Model:
     used = {i for head in cut.head for i, _ in graph.operations[head].inputs}
     used |= {index for index, _ in cut.crossing}
     parameters = [nodes[op.index] for op in graph.parameters if op.index in used]
-    head = ov.Model(results, parameters, f"{model.get_friendly_name()}_head")
+    sinks = [nodes[writer.index] for writer in _writers(graph, cut.head)]
+    head = ov.Model(results, sinks, parameters, f"{model.get_friendly_name()}_head")
     write_info(head, read_info(model))
     return head
 
 
-def _tail(model: ov.Model, cut: Cut) -> ov.Model:
+def _tail(model: ov.Model, graph: Graph, cut: Cut) -> ov.Model:
     nodes = model.get_ordered_ops()
     parameters = []
     for (index, port), tensor in zip(cut.crossing, cut.tensors, strict=True):
@@ -61,9 +63,16 @@ def _tail(model: ov.Model, cut: Cut) -> ov.Model:
             target.replace_source_output(parameter.output(0))
         parameter.output(0).get_tensor().set_names({tensor.name})
         parameters.append(parameter)
-    tail = ov.Model(model.get_results(), parameters, f"{model.get_friendly_name()}_tail")
+    sinks = [nodes[writer.index] for writer in _writers(graph, cut.tail)]
+    tail = ov.Model(model.get_results(), sinks, parameters, f"{model.get_friendly_name()}_tail")
     write_info(tail, read_info(model))
     return tail
+
+
+def _writers(graph: Graph, side: Sequence[int]) -> list[Operation]:
+    """The writers of the states that one side reads; no cut puts the two apart."""
+    states = {graph.operations[index].variable for index in side}
+    return [writer for writer in graph.writers if writer.variable in states]
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class Verification:
 
     Attributes:
         difference: Largest absolute difference of an output value.
-        output_range: Largest minus smallest output value of the whole.
+        output_range: Largest minus smallest value, in the whole, of the output that differs most.
         tolerance: Largest difference allowed, as a share of `output_range`.
     """
 
@@ -81,37 +90,73 @@ class Verification:
     tolerance: float
 
     @property
+    def share(self) -> float:
+        """The difference as a share of the output's range."""
+        return self.difference / max(self.output_range, 1e-30)
+
+    @property
     def holds(self) -> bool:
         """Whether the difference is within the tolerance; a NaN is not."""
         return self.difference <= self.tolerance * max(self.output_range, 1e-30)
 
 
-def verify(
-    head: ov.Model, tail: ov.Model, whole: ov.Model, tolerance: float, seed: int = 0
-) -> Verification:
-    """Run head, tail and whole on the same random input, in 32 bits on the CPU."""
-    rng = np.random.default_rng(seed)
-    inputs = [_random(rng, port) for port in whole.inputs]
-    expected = list(core().compile_model(whole, "CPU", _F32)(inputs).values())
-    by_name = dict(
-        zip((p.get_node().get_friendly_name() for p in whole.inputs), inputs, strict=True)
-    )
-    head_inputs = [by_name[port.get_node().get_friendly_name()] for port in head.inputs]
-    crossing = list(core().compile_model(head, "CPU", _F32)(head_inputs).values())
-    found = list(core().compile_model(tail, "CPU", _F32)(crossing).values())
-    with np.errstate(invalid="ignore"):  # infinity against infinity is NaN, and never holds
-        differences = [
-            np.abs(a.astype(np.float64) - b.astype(np.float64)).max()
-            for a, b in zip(expected, found, strict=True)
-        ]
-    spread = max(float(a.max()) - float(a.min()) for a in expected)
+class Reference:
+    """The whole, run once on a random input in 32 bits on the CPU, for its cuts to be held against.
+
+    Args:
+        whole: The model.
+        seed: Of the input.
+    """
+
+    def __init__(self, whole: ov.Model, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        inputs = [_random(rng, port) for port in whole.inputs]
+        self._inputs = dict(zip(map(_name, whole.inputs), inputs, strict=True))
+        self._outputs = _run(whole, inputs)
+
+    def verify(self, head: ov.Model, tail: ov.Model, tolerance: float) -> Verification:
+        """Run head and tail on the same input, and compare with what the whole put out."""
+        crossing = _run(head, [self._inputs[_name(port)] for port in head.inputs])
+        found = _run(tail, crossing)
+        pairs = zip(self._outputs, found, strict=True)
+        proofs = [_compare(whole, both, tolerance) for whole, both in pairs]
+        # A NaN is the worst there is, and `max` alone would not find it.
+        return max(proofs, key=lambda proof: (np.isnan(proof.difference), proof.share))
+
+
+Array = NDArray[np.generic]
+
+
+def _run(model: ov.Model, inputs: list[Array]) -> list[Array]:
+    results = core().compile_model(model, "CPU", _F32)(inputs)
+    return [np.array(values) for values in results.values()]
+
+
+def _name(port: ov.Output) -> str:
+    name: str = port.get_node().get_friendly_name()
+    return name
+
+
+def _compare(whole: Array, both: Array, tolerance: float) -> Verification:
+    expected, found = whole.astype(np.float64), both.astype(np.float64)
+    if expected.shape != found.shape:  # sizes may depend on the data
+        return Verification(float("inf"), 0.0, tolerance)
+    if not expected.size:
+        return Verification(0.0, 0.0, tolerance)
+    finite = expected[np.isfinite(expected)]
+    spread = float(finite.max() - finite.min()) if finite.size else 0.0
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        differences = np.where(expected == found, 0.0, np.abs(expected - found))
     return Verification(float(np.max(differences)), spread, tolerance)
 
 
-def _random(rng: np.random.Generator, port: ov.Output) -> NDArray[np.generic]:
-    """Random values in the natural range of an input's type: pixels, or a unit normal."""
+def _random(rng: np.random.Generator, port: ov.Output) -> Array:
+    """Random values in the natural range of an input's type: pixels, flags, or a unit normal.
+
+    Wide integers are indices or lengths more often than pixels: 0 and 1 are valid ones.
+    """
     dtype = port.get_element_type().to_dtype()
     shape = tuple(port.get_shape())
     if np.issubdtype(dtype, np.floating):
         return rng.standard_normal(shape).astype(dtype)
-    return rng.integers(0, 2 if dtype == np.bool_ else 256, shape).astype(dtype)
+    return rng.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)

@@ -12,6 +12,7 @@ import openvino as ov
 from splittool.data.images import Canvas
 from splittool.errors import MissingExtraError, UsageError
 from splittool.ir.engine import core
+from splittool.ir.graph import unique_names
 from splittool.ir.info import ModelInfo, write_info
 from splittool.ir.saving import write_ir
 
@@ -122,18 +123,26 @@ def _trace(network: "Segmenter", canvas: Canvas) -> ov.Model:
 def _name_operations(model: ov.Model) -> None:
     """Turn "__module.network.maxpool_1/aten::max_pool2d/MaxPool" into "maxpool_1".
 
-    The last operation of a module gets the module's name, those before it the type behind it.
+    The last operation of a module gets the module's name, those before it the type behind it, and
+    those of the network itself the type alone; equal names are numbered.
     """
-    last: dict[str, ov.Node] = {}
-    for node in model.get_ordered_ops():
-        module, _, _ = node.get_friendly_name().partition("/")
-        if not module.startswith("__module.") or node.get_type_name() == "Constant":
-            continue
-        module = module.removeprefix("__module.").removeprefix("network.")
-        node.set_friendly_name(f"{module}/{node.get_type_name()}")
-        last[module] = node
-    for module, node in last.items():
-        node.set_friendly_name(module)
+    nodes = [
+        node
+        for node in model.get_ordered_ops()
+        if node.get_friendly_name().startswith("__module.") and node.get_type_name() != "Constant"
+    ]
+    modules = [
+        node.get_friendly_name().partition("/")[0].removeprefix("__module.") for node in nodes
+    ]
+    last = dict(zip(modules, nodes, strict=True))
+    names = []
+    for module, node in zip(modules, nodes, strict=True):
+        kind = node.get_type_name()
+        short = "" if module == "network" else module.removeprefix("network.")
+        whole = short and last[module] is node
+        names.append(short if whole else f"{short}/{kind}".lstrip("/"))
+    for node, name in zip(nodes, unique_names(names), strict=True):
+        node.set_friendly_name(name)
 
 
 def export_in_memory(path: Path, size: tuple[int, int] | None = None) -> ov.Model:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,20 +15,20 @@ class TensorInfo:
 
     Attributes:
         name: The operation's name, with ".port" behind it if it has several outputs.
-        shape: Dimensions.
+        shape: Dimensions; None when they depend on the data, as after a NonZero.
         type: OpenVINO's name of the element type.
         bits: Bits of one element as the graph holds it.
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     type: str
     bits: int
 
     @property
     def elements(self) -> int:
-        """Number of values."""
-        return math.prod(self.shape)
+        """Number of values; 0 for a size that depends on the data, which nobody can price."""
+        return 0 if self.shape is None else math.prod(self.shape)
 
     @property
     def bytes(self) -> int:
@@ -48,6 +48,7 @@ class Operation:
         outputs: What it puts out.
         attributes: OpenVINO's attributes.
         constant: Whether it is computed from constants alone.
+        variable: The state that it reads (ReadValue) or writes (Assign), if any.
     """
 
     index: int
@@ -57,13 +58,25 @@ class Operation:
     outputs: tuple[TensorInfo, ...]
     attributes: dict[str, Any]
     constant: bool
+    variable: str | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether data flows through it: a place to cut, and something to pay for."""
+        return not self.constant and self.type not in ("Parameter", "Result", "Assign")
 
 
 @dataclass(frozen=True)
 class Graph:
-    """All operations of a model in topological order."""
+    """All operations of a model in topological order.
+
+    Attributes:
+        operations: The operations.
+        renamed: The names that were given to operations whose own name was taken, and that name.
+    """
 
     operations: tuple[Operation, ...]
+    renamed: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def consumers(self) -> dict[tuple[int, int], list[int]]:
@@ -77,13 +90,26 @@ class Graph:
     @cached_property
     def by_name(self) -> dict[str, Operation]:
         """Operations that data flows through, by name."""
-        hidden = ("Result", "Parameter")
-        return {op.name: op for op in self.operations if not op.constant and op.type not in hidden}
+        return {op.name: op for op in self.operations if op.works}
 
     @property
     def parameters(self) -> list[Operation]:
         """The model's inputs."""
         return [op for op in self.operations if op.type == "Parameter"]
+
+    @cached_property
+    def writers(self) -> list[Operation]:
+        """The operations that write a state."""
+        return [op for op in self.operations if op.type == "Assign"]
+
+    @cached_property
+    def variables(self) -> dict[str, list[int]]:
+        """The operations that read or write each state, by its name."""
+        found: dict[str, list[int]] = {}
+        for op in self.operations:
+            if op.variable is not None:
+                found.setdefault(op.variable, []).append(op.index)
+        return found
 
     def tensor(self, source: tuple[int, int]) -> TensorInfo:
         """What comes out of (operation, port)."""
@@ -91,10 +117,11 @@ class Graph:
 
 
 def read_graph(model: ov.Model) -> Graph:
-    """Read a model with fixed shapes."""
+    """Read a model; ShapeOf of a fixed shape must be folded, as `load_model` does."""
     nodes = model.get_ordered_ops()
     index = {node: i for i, node in enumerate(nodes)}
-    names = unique_names([node.get_friendly_name() for node in nodes])
+    own = [node.get_friendly_name() for node in nodes]
+    names = unique_names([_shown(name, node) for name, node in zip(own, nodes, strict=True)])
     operations: list[Operation] = []
     for i, node in enumerate(nodes):
         inputs = tuple(
@@ -103,13 +130,34 @@ def read_graph(model: ov.Model) -> Graph:
         )
         kind = node.get_type_name()
         constant = kind == "Constant" or (
-            bool(inputs) and all(operations[source].constant for source, _ in inputs)
+            bool(inputs)
+            and kind not in _NEVER_CONSTANT
+            and all(operations[source].constant for source, _ in inputs)
         )
         attributes = {} if kind == "Constant" else node.get_attributes()
         operations.append(
-            Operation(i, names[i], kind, inputs, _outputs(node, names[i]), attributes, constant)
+            Operation(
+                index=i,
+                name=names[i],
+                type=kind,
+                inputs=inputs,
+                outputs=_outputs(node, names[i]),
+                attributes=attributes,
+                constant=constant,
+                variable=attributes.get("variable_id") if kind in ("ReadValue", "Assign") else None,
+            )
         )
-    return Graph(tuple(operations))
+    renamed = {op.name: own[op.index] for op in operations if op.works and op.name != own[op.index]}
+    return Graph(tuple(operations), renamed)
+
+
+# From constants alone, and yet not the same every time.
+_NEVER_CONSTANT = ("ReadValue", "RandomUniform", "Multinomial")
+
+
+def _shown(name: str, node: ov.Node) -> str:
+    """The name to give an operation if it is free: "input" is taken by the cut before all."""
+    return f"{name}/{node.get_type_name()}" if name == "input" and node.inputs() else name
 
 
 def unique_names(names: list[str]) -> list[str]:
@@ -134,7 +182,7 @@ def _outputs(node: ov.Node, name: str) -> tuple[TensorInfo, ...]:
     return tuple(
         TensorInfo(
             name=name if single else f"{name}.{port.get_index()}",
-            shape=tuple(port.get_shape()),
+            shape=tuple(port.get_shape()) if port.get_partial_shape().is_static else None,
             type=port.get_element_type().get_type_name(),
             bits=port.get_element_type().get_bitwidth(),
         )

@@ -1,23 +1,32 @@
 """Read any model file into one graph type."""
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import openvino as ov
+from openvino import opset13 as opset
 from openvino.frontend import FrontEndManager
 
-from splittool.errors import InputError
+from splittool.errors import InputError, UsageError
 from splittool.files import require_file
 from splittool.ir.engine import core
 
 SUFFIXES = (".pt", ".xml", ".onnx", ".tflite")
 
 
-def load_model(path: Path) -> ov.Model:
+def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
     """Read a model file: a checkpoint of ours, OpenVINO IR, ONNX or TensorFlow Lite.
 
+    Args:
+        path: The file.
+        shapes: Input shapes to set: "1x3x256x1600", or "NAME=1x3x256x1600" where there are several
+            inputs.
+
     Raises:
-        InputError: It is missing, damaged, of an unknown kind, or its shapes are not fixed.
+        InputError: It is missing, damaged, of an unknown kind, or its input shapes are not fixed.
+        UsageError: A shape is no shape, of an unknown input, or one the model cannot take.
         MissingExtraError: A .pt is given and torch is not installed.
     """
     if path.suffix not in SUFFIXES:
@@ -26,19 +35,69 @@ def load_model(path: Path) -> ov.Model:
     if path.suffix == ".pt":
         from splittool.ir.export import export_in_memory
 
-        return export_in_memory(path)
+        model = export_in_memory(path)
+    else:
+        model = _read(path)
+    if shapes:
+        _set_shapes(path, model, shapes)
+    _require_fixed_shapes(path, model)
+    _fold_shapes(model)
+    return model
+
+
+def _read(path: Path) -> ov.Model:
     if path.suffix == ".xml":
         _check_weights(path)
     else:
         _check_kind(path)
     try:
-        model = core().read_model(path)
+        return core().read_model(path)
     except RuntimeError as error:
         raise InputError(
             f"{path} cannot be read as a model ({_cause(error)}); export it again"
         ) from None
-    _require_fixed_shapes(path, model)
-    return model
+
+
+def _set_shapes(path: Path, model: ov.Model, shapes: Sequence[str]) -> None:
+    ports = {port.get_node().get_friendly_name(): port for port in model.inputs}
+    wanted = {}
+    for text in shapes:
+        name, _, dimensions = text.rpartition("=")
+        if not name and len(ports) > 1:
+            raise UsageError(
+                f"--shape {text}: {path} has several inputs;"
+                f" give NAME={text}, where NAME is one of: {', '.join(ports)}"
+            )
+        name = name or next(iter(ports))
+        if name not in ports:
+            raise UsageError(
+                f"--shape {text}: {path} has no input {name!r}; it has: {', '.join(ports)}"
+            )
+        shape = [int(d) if d.isascii() and d.isdecimal() else 0 for d in dimensions.split("x")]
+        if 0 in shape:
+            raise UsageError(f"--shape {text}: give whole numbers above 0, such as 1x3x256x1600")
+        wanted[ports[name]] = ov.PartialShape(shape)
+    try:
+        model.reshape(wanted)
+    except RuntimeError as error:
+        raise UsageError(
+            f"{path} cannot take --shape {' '.join(shapes)} ({_cause(error)});"
+            " give a shape the network was made for"
+        ) from None
+
+
+def _fold_shapes(model: ov.Model) -> None:
+    """Replace the shapes that are asked for at run time by what they are: constants.
+
+    Otherwise a tail that only asks for the size of an early tensor would need that tensor sent.
+    """
+    for node in model.get_ops():
+        if node.get_type_name() == "ShapeOf" and node.input(0).get_partial_shape().is_static:
+            shape = np.array(node.input(0).get_shape())
+            constant = opset.constant(shape, dtype=node.get_output_element_type(0))
+            constant.set_friendly_name(node.get_friendly_name())
+            for target in node.output(0).get_target_inputs():
+                target.replace_source_output(constant.output(0))
 
 
 def _check_kind(path: Path) -> None:
@@ -93,9 +152,21 @@ def _expected_weights(path: Path) -> int:
 
 def _require_fixed_shapes(path: Path, model: ov.Model) -> None:
     for port in model.inputs:
-        if port.get_partial_shape().is_dynamic:
+        shape = port.get_partial_shape()
+        if shape.is_dynamic:
             name = port.get_node().get_friendly_name()
             raise InputError(
-                f"{path}: input {name!r} has the open shape {port.get_partial_shape()};"
-                " export the model with a fixed size"
+                f"{path}: input {name!r} has the open shape {shape}; fix it with:"
+                f" --shape {name}={_example(shape)}"
             )
+
+
+def _example(shape: ov.PartialShape) -> str:
+    """A shape that fits an open one: batch 1, and 224 where anything goes."""
+    if shape.rank.is_dynamic:
+        return "1x3x224x224"
+    dimensions = [
+        str(d.get_length() if d.is_static else 1 if not place else max(d.get_min_length(), 224))
+        for place, d in enumerate(shape)
+    ]
+    return "x".join(dimensions)

@@ -1,20 +1,23 @@
 """A cut on disk: head and tail as IR, and cut.json that describes and vouches for them."""
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import msgspec
 
 from splittool.analysis.operations import operation_costs
 from splittool.analysis.splits import describe_split, tensor_record
 from splittool.errors import VerificationError
 from splittool.files import make_folder, output_errors, refuse_existing
-from splittool.ir.cutting import Verification, split, verify
+from splittool.ir.cutting import Reference, Verification, split
 from splittool.ir.engine import core
 from splittool.ir.graph import read_graph
 from splittool.ir.info import read_info
 from splittool.ir.load import load_model
 from splittool.ir.saving import write_ir
 from splittool.ir.splits import find_cut
-from splittool.reports import CutReport, VerificationRecord, encode, file_record
+from splittool.reports import CutReport, SplitRecord, VerificationRecord, encode, file_record
 
 # The order in which they appear: weights before the graph that names them, the description last.
 HEAD = ("head.bin", "head.xml")
@@ -23,15 +26,23 @@ DESCRIPTION = "cut.json"
 
 
 def write_cut(
-    source: Path, point: str, folder: Path, tolerance: float, force: bool = False
+    source: Path,
+    at: Sequence[str],
+    folder: Path,
+    tolerance: float,
+    shapes: Sequence[str] = (),
+    force: bool = False,
 ) -> CutReport:
     """Cut a model, prove the cut on the files as written, and put them in place.
 
+    Weights keep the precision they have in the source.
+
     Args:
         source: Any model file.
-        point: Where to cut.
+        at: The operations to cut after.
         folder: Where the five files go.
         tolerance: Largest difference allowed, as a share of the output's range.
+        shapes: Input shapes to set, as `load_model` takes them.
         force: Replace files that exist.
 
     Raises:
@@ -42,9 +53,9 @@ def write_cut(
     names = (*HEAD, *TAIL, DESCRIPTION)
     if folder.exists():
         refuse_existing([folder / name for name in names], force)
-    whole = load_model(source)
+    whole = load_model(source, shapes)
     graph = read_graph(whole)
-    cut = find_cut(graph, point)
+    cut = find_cut(graph, *at)
     head, tail = split(whole, graph, cut)
     make_folder(folder)
     with (
@@ -52,11 +63,11 @@ def write_cut(
         tempfile.TemporaryDirectory(dir=folder, prefix=".cut-") as temporary,
     ):
         written = Path(temporary)
-        write_ir(head, written / "head.xml")
-        write_ir(tail, written / "tail.xml")
+        write_ir(head, written / "head.xml", half=False)
+        write_ir(tail, written / "tail.xml", half=False)
         halves = [core().read_model(written / name) for name in ("head.xml", "tail.xml")]
-        proof = verify(halves[0], halves[1], whole, tolerance)
-        _require_proof(point, proof)
+        proof = Reference(whole).verify(halves[0], halves[1], tolerance)
+        _require_proof(cut.name, proof)
         info = read_info(whole)
         report = CutReport(
             source=file_record(source),
@@ -74,6 +85,43 @@ def write_cut(
         for name in names:
             (written / name).replace(folder / name)
     return report
+
+
+def verify_splits(
+    source: Path,
+    splits: Sequence[SplitRecord],
+    tolerance: float,
+    shapes: Sequence[str] = (),
+    tick: Callable[[], object] = lambda: None,
+) -> list[SplitRecord]:
+    """Make every one of some cuts in memory, and hold it against the whole.
+
+    Args:
+        source: The model file that the splits are of.
+        splits: The cuts; one that leaves a side empty has nothing to be compared.
+        tolerance: Largest difference allowed, as a share of the output's range.
+        shapes: Input shapes to set.
+        tick: Called after each.
+
+    Returns:
+        The splits with their `difference`.
+
+    Raises:
+        VerificationError: A cut is wrong.
+    """
+    whole = load_model(source, shapes)
+    graph = read_graph(whole)
+    reference = Reference(whole)
+    verified = []
+    for record in splits:
+        cut = find_cut(graph, *record.at)
+        if cut.head and cut.tail:
+            proof = reference.verify(*split(whole, graph, cut), tolerance)
+            _require_proof(cut.name, proof)
+            record = msgspec.structs.replace(record, difference=proof.share)
+        verified.append(record)
+        tick()
+    return verified
 
 
 def _require_proof(point: str, proof: Verification) -> None:

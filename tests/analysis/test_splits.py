@@ -1,11 +1,21 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import openvino as ov
 import pytest
+from openvino import opset13 as op
 
-from splittool.analysis.splits import describe_layers, describe_splits, input_split
+from splittool.analysis.splits import (
+    describe_layers,
+    describe_places,
+    describe_splits,
+    input_split,
+    list_splits,
+)
 from splittool.errors import InputError
-from splittool.ir.graph import Graph
+from splittool.ir.graph import Graph, read_graph
+from splittool.ir.info import ModelInfo
 from splittool.reports import CutReport, SplitRecord, read_report
 
 POINTS = ["input", *(f"maxpool_{level}" for level in range(1, 6))]
@@ -68,3 +78,37 @@ def test_the_input_of_a_cut_is_a_split_point(cut_folder: Path) -> None:
     assert point.elements == 3 * 64 * 96
     assert point.head_operations == point.head_gflops == point.head_parameters == 0
     assert point.tail_gflops == pytest.approx(cut.split.head_gflops + cut.split.tail_gflops)
+
+
+def test_the_places_are_priced_as_the_cuts_there(paper_graph: Graph) -> None:
+    found, refused = describe_places(paper_graph)
+    assert refused == []
+    assert [split.at for split in found[:1]] == [["input"]]
+    assert len(found) == len(paper_graph.by_name)
+    for split, expected in zip(
+        found, describe_splits(paper_graph, [split.point for split in found]), strict=True
+    ):
+        assert split == expected
+
+
+def test_the_named_points_are_shown_or_else_every_place(paper_graph: Graph) -> None:
+    named, _ = list_splits(paper_graph, ModelInfo(split_points=["maxpool_2", "gone"]))
+    assert [split.point for split in named] == ["input", "maxpool_2"]
+    every, _ = list_splits(paper_graph, ModelInfo())
+    assert len(every) == len(paper_graph.by_name)
+
+
+def test_every_branch_is_billed() -> None:
+    """Five branches before a concatenation: a cut after them sends five tensors."""
+    x = op.parameter([1, 8, 4, 4], ov.Type.f32, name="x")
+    branches = []
+    for number in range(5):
+        branch = op.relu(op.multiply(x, op.constant(np.float32(number))))
+        branch.set_friendly_name(f"branch_{number}")
+        branches.append(branch)
+    graph = read_graph(ov.Model([op.result(op.concat(branches, 1))], [x], "m"))
+    found, _ = describe_places(graph)
+    assert found[-1].at == [f"branch_{number}" for number in range(5)]
+    assert found[-1].elements == 5 * 8 * 4 * 4
+    alone = describe_splits(graph, ["branch_2"])[0]
+    assert {tensor.name for tensor in alone.tensors} == {"x", "branch_2"}

@@ -13,7 +13,7 @@ PLAN = Plan(None, 5, 0, 1, None)
 
 def test_a_benchmark_says_what_was_measured(exported: Path) -> None:
     notes: list[str] = []
-    report, code = run_benchmark(exported, "CPU", "f32", "latency", PLAN, notes.append)
+    report, code = run_benchmark(exported, "CPU", "f32", "latency", PLAN, note=notes.append)
     assert code is None
     assert report.frames == 5
     assert report.fps == pytest.approx(5 / report.seconds)

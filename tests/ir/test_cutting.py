@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from openvino import opset13 as op
 
 from splittool.errors import InputError
-from splittool.ir.cutting import Verification, split, verify
+from splittool.ir.cutting import Reference, Verification, split
 from splittool.ir.engine import core
 from splittool.ir.graph import Graph, read_graph
 from splittool.ir.info import ModelInfo, read_info, write_info
 from splittool.ir.load import load_model
 from splittool.ir.saving import write_ir
-from splittool.ir.splits import find_cut
+from splittool.ir.splits import find_cut, places
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -128,7 +128,7 @@ def _check_cut(whole: ov.Model, graph: Graph, name: str) -> bool:
     found = _run(tail, sent)
     for one, other in zip(expected, found, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
-    assert verify(head, tail, whole, 1e-4).holds
+    assert Reference(whole).verify(head, tail, 1e-4).holds
     return True
 
 
@@ -141,6 +141,19 @@ def test_every_cut_of_any_graph_computes_the_whole(whole: ov.Model) -> None:
         _check_cut(whole, graph, name)
     # Cutting leaves the whole as it was.
     assert [operation.name for operation in read_graph(whole).operations] == text
+
+
+@settings(max_examples=30)
+@given(_models())
+def test_every_place_of_any_graph_is_a_cut(whole: ov.Model) -> None:
+    graph = read_graph(whole)
+    work = [operation.index for operation in graph.by_name.values()]
+    found = list(places(graph))
+    assert [place.operation for place in found] == work[:-1]
+    for number, place in enumerate(found, start=1):
+        cut = find_cut(graph, *(graph.operations[index].name for index in place.ends))
+        assert list(cut.head) == work[:number]
+        assert cut.crossing == place.crossing
 
 
 @settings(max_examples=6)
@@ -159,7 +172,7 @@ def test_halves_on_disk_are_the_halves(whole: ov.Model) -> None:
                 halves.append(core().read_model(path, config={"ENABLE_MMAP": False}))
         for port, tensor in zip(halves[1].inputs, cut.tensors, strict=True):
             assert tuple(port.get_shape()) == tensor.shape
-        assert verify(*halves, whole, 1e-4).holds
+        assert Reference(whole).verify(*halves, 1e-4).holds
 
 
 def test_every_cut_of_the_network(exported: Path) -> None:
@@ -214,7 +227,8 @@ def other(write_checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPa
 
 
 def test_a_right_cut_is_verified(exported: Path) -> None:
-    proof = verify(*_halves(exported), 1e-4)
+    head, tail, whole = _halves(exported)
+    proof = Reference(whole).verify(head, tail, 1e-4)
     assert proof.holds
     assert proof.difference <= 1e-4 * proof.output_range
     assert proof.output_range > 0.01
@@ -223,8 +237,8 @@ def test_a_right_cut_is_verified(exported: Path) -> None:
 def test_a_wrong_half_is_found(exported: Path, other: Path) -> None:
     head, tail, whole = _halves(exported)
     other_head, other_tail, _ = _halves(other)
-    assert not verify(head, other_tail, whole, 1e-3).holds
-    assert not verify(other_head, tail, whole, 1e-3).holds
+    assert not Reference(whole).verify(head, other_tail, 1e-3).holds
+    assert not Reference(whole).verify(other_head, tail, 1e-3).holds
 
 
 def test_a_slightly_wrong_half_is_within_a_tolerance_that_allows_it(
@@ -232,7 +246,7 @@ def test_a_slightly_wrong_half_is_within_a_tolerance_that_allows_it(
 ) -> None:
     head, _, whole = _halves(exported)
     _, other_tail, _ = _halves(other)
-    found = verify(head, other_tail, whole, 1e9)
+    found = Reference(whole).verify(head, other_tail, 1e9)
     assert found.holds
     assert found.difference > 0
 
@@ -259,4 +273,45 @@ def test_nan_in_the_tail_does_not_hold() -> None:
     head, _ = split(whole, graph, find_cut(graph, next(iter(graph.by_name))))
     y = op.parameter([1, 2], ov.Type.f32, name="y")
     bad = ov.Model([op.result(op.log(op.negative(op.exp(y))))], [y], "t")
-    assert not verify(head, bad, whole, 1e9).holds
+    assert not Reference(whole).verify(head, bad, 1e9).holds
+
+
+def test_the_output_that_differs_most_for_its_range_decides() -> None:
+    x = op.parameter([1, 2], ov.Type.f32, name="x")
+    seed = op.relu(x)
+    seed.set_friendly_name("seed")
+
+    def outputs(value: ov.Node, small: float) -> list[ov.Node]:
+        large = op.multiply(value, op.constant(np.float32(1e6)))
+        return [op.result(large), op.result(op.multiply(value, op.constant(np.float32(small))))]
+
+    whole = ov.Model(outputs(op.exp(seed), 1.0), [x], "m")
+    graph = read_graph(whole)
+    head, tail = split(whole, graph, find_cut(graph, "seed"))
+    y = op.parameter([1, 2], ov.Type.f32, name="seed")
+    wrong = ov.Model(outputs(op.exp(y), 1.1), [y], "t")
+    assert Reference(whole).verify(head, tail, 1e-5).holds
+    # The wrong output's range is small beside that of the other, which is right.
+    assert not Reference(whole).verify(head, wrong, 1e-2).holds
+
+
+def test_control_flow_is_cut_around() -> None:
+    """A loop that doubles three times, between two operations."""
+    x = op.parameter([1, 4], ov.Type.f32, name="x")
+    before = op.relu(x)
+    before.set_friendly_name("before")
+    value = op.parameter([1, 4], ov.Type.f32, name="value")
+    goes_on = op.constant(np.array(True))
+    body = ov.Model([op.add(value, value), goes_on], [value], "body")
+    loop = op.loop(op.constant(3), op.constant(np.array(True)))
+    loop.set_function(body)
+    loop.set_special_body_ports([-1, 1])
+    loop.set_merged_input(value, before.output(0), body.results[0].output(0))
+    loop.get_iter_value(body.results[0].output(0))
+    loop.set_friendly_name("loop")
+    whole = ov.Model([op.result(op.exp(loop.output(0)))], [x], "m")
+    graph = read_graph(whole)
+    assert {"before", "loop"} <= set(graph.by_name)
+    for name in ("before", "loop"):
+        head, tail = split(whole, graph, find_cut(graph, name))
+        assert Reference(whole).verify(head, tail, 1e-6).holds

@@ -7,10 +7,12 @@ import openvino as ov
 import pytest
 from openvino import opset13 as op
 
-from splittool.errors import InputError
+from splittool.errors import InputError, UsageError
 from splittool.ir.engine import core
+from splittool.ir.graph import read_graph
 from splittool.ir.load import load_model
 from splittool.ir.saving import save_ir
+from splittool.ir.splits import find_cut
 
 
 @pytest.fixture
@@ -109,11 +111,65 @@ def test_a_missing_model(tmp_path: Path, suffix: str) -> None:
         load_model(tmp_path / f"net{suffix}")
 
 
-def test_open_shapes_are_refused_with_the_input(tmp_path: Path) -> None:
-    x = op.parameter([1, 3, -1, -1], ov.Type.f32, name="pixels")
-    save_ir(ov.Model([op.result(op.relu(x))], [x], "m"), tmp_path / "open.xml")
-    with pytest.raises(InputError, match=r"input 'pixels' has the open shape \[1,3,\?,\?\]"):
-        load_model(tmp_path / "open.xml")
+@pytest.fixture
+def open_model(tmp_path: Path) -> Path:
+    """Two inputs, of which one is open, and an operation that asks for a size."""
+    pixels = op.parameter([-1, 3, -1, -1], ov.Type.f32, name="pixels")
+    scale = op.parameter([1], ov.Type.f32, name="scale")
+    early = op.relu(op.multiply(pixels, scale))
+    early.set_friendly_name("early")
+    small = op.max_pool(early, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2])
+    size = op.gather(op.shape_of(early), op.constant([2, 3]), op.constant(0))
+    large = op.interpolate(small.output(0), size, "nearest", "sizes", axes=op.constant([2, 3]))
+    small.set_friendly_name("small")
+    save_ir(ov.Model([op.result(large)], [pixels, scale], "m"), tmp_path / "open.xml", half=False)
+    return tmp_path / "open.xml"
+
+
+def test_open_shapes_are_refused_with_the_input_and_how_to_fix_it(open_model: Path) -> None:
+    with pytest.raises(InputError, match=r"input 'pixels' has the open shape \[\?,3,\?,\?\]") as e:
+        load_model(open_model)
+    assert "--shape pixels=1x3x224x224" in str(e.value)
+
+
+def test_a_shape_fixes_an_open_input(open_model: Path) -> None:
+    model = load_model(open_model, ["pixels=1x3x8x16"])
+    assert [tuple(port.get_shape()) for port in model.inputs] == [(1, 3, 8, 16), (1,)]
+    assert tuple(model.outputs[0].get_shape()) == (1, 3, 8, 16)
+
+
+def test_asking_for_a_size_sends_no_tensor(open_model: Path) -> None:
+    graph = read_graph(load_model(open_model, ["pixels=1x3x8x16"]))
+    assert "ShapeOf" not in {operation.type for operation in graph.by_name.values()}
+    assert [tensor.name for tensor in find_cut(graph, "small").tensors] == ["small"]
+
+
+def test_one_input_needs_no_name(exported: Path) -> None:
+    model = load_model(exported, ["1x3x32x64"])
+    assert tuple(model.inputs[0].get_shape()) == (1, 3, 32, 64)
+    assert tuple(model.outputs[0].get_shape()) == (1, 4, 32, 64)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ("1x3x8x8", "several inputs; give NAME=1x3x8x8, where NAME is one of: pixels, scale"),
+        ("pixel=1x3x8x8", "no input 'pixel'; it has: pixels, scale"),
+        ("pixels=1x3xHxW", "whole numbers above 0, such as 1x3x256x1600"),
+        ("pixels=1x3x0x8", "whole numbers above 0"),
+        ("pixels=", "whole numbers above 0"),
+        ("pixels=1x3x8", "cannot take --shape"),
+    ],
+)
+def test_shapes_that_do_not_fit(open_model: Path, shape: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        load_model(open_model, [shape])
+
+
+@pytest.mark.parametrize("shape", ["1x4x32x64", "1x3x33x64", "1x3x64"])
+def test_a_shape_the_network_cannot_take(exported: Path, shape: str) -> None:
+    with pytest.raises(UsageError, match=rf"tiny\.xml cannot take --shape {shape} \("):
+        load_model(exported, [shape])
 
 
 def test_a_model_without_weights_needs_none(tmp_path: Path) -> None:

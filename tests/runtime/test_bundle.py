@@ -64,7 +64,7 @@ def test_the_halves_are_models(cut_folder: Path) -> None:
 
 
 def test_a_checkpoint_can_be_cut(checkpoint: Path, tmp_path: Path) -> None:
-    report = write_cut(checkpoint, "maxpool_1", tmp_path / "new" / "folder", 1e-3)
+    report = write_cut(checkpoint, ["maxpool_1"], tmp_path / "new" / "folder", 1e-3)
     assert report.source.path == str(checkpoint)
     assert _listed(tmp_path / "new" / "folder") == FILES
 
@@ -76,9 +76,9 @@ def test_files_that_exist_are_replaced_only_by_force(
     (tmp_path / name).write_text("precious")
     (tmp_path / "other.txt").write_text("mine")
     with pytest.raises(OutputError, match=f"{name} exists; give --force"):
-        write_cut(exported, "maxpool_1", tmp_path, 1e-3)
+        write_cut(exported, ["maxpool_1"], tmp_path, 1e-3)
     assert (tmp_path / name).read_text() == "precious"
-    write_cut(exported, "maxpool_1", tmp_path, 1e-3, force=True)
+    write_cut(exported, ["maxpool_1"], tmp_path, 1e-3, force=True)
     assert _listed(tmp_path) == sorted([*FILES, "other.txt"])
     assert (tmp_path / "other.txt").read_text() == "mine"
 
@@ -99,11 +99,11 @@ def test_nothing_is_written_when_the_proof_fails(
     with pytest.raises(
         VerificationError, match=r"cut at 'maxpool_1' is wrong.*nothing was written"
     ):
-        write_cut(exported, "maxpool_1", tmp_path, 1e-3)
+        write_cut(exported, ["maxpool_1"], tmp_path, 1e-3)
     assert _listed(tmp_path) == []
     (tmp_path / "cut.json").write_text("precious")
     with pytest.raises(VerificationError):
-        write_cut(exported, "maxpool_1", tmp_path, 1e-3, force=True)
+        write_cut(exported, ["maxpool_1"], tmp_path, 1e-3, force=True)
     assert _listed(tmp_path) == ["cut.json"]
     assert (tmp_path / "cut.json").read_text() == "precious"
 
@@ -111,17 +111,17 @@ def test_nothing_is_written_when_the_proof_fails(
 @pytest.mark.parametrize("point", ["input", "sigmoid", "maxpool_9"])
 def test_points_that_are_no_cut_write_nothing(exported: Path, tmp_path: Path, point: str) -> None:
     with pytest.raises(InputError, match=r"leaves the (head|tail) empty|no split point"):
-        write_cut(exported, point, tmp_path, 1e-3)
+        write_cut(exported, [point], tmp_path, 1e-3)
     assert _listed(tmp_path) == []
 
 
 def test_a_damaged_model_writes_nothing(exported: Path, tmp_path: Path) -> None:
     shutil.copy(exported, tmp_path / "net.xml")
     with pytest.raises(InputError, match=r"net\.bin"):
-        write_cut(tmp_path / "net.xml", "maxpool_1", tmp_path, 1e-3)
+        write_cut(tmp_path / "net.xml", ["maxpool_1"], tmp_path, 1e-3)
     assert _listed(tmp_path) == ["net.xml"]
 
 
 def test_a_cut_can_be_cut_again(cut_folder: Path, tmp_path: Path) -> None:
-    report = write_cut(cut_folder / "head.xml", "maxpool_1", tmp_path, 1e-3)
+    report = write_cut(cut_folder / "head.xml", ["maxpool_1"], tmp_path, 1e-3)
     assert report.split.point == "maxpool_1"

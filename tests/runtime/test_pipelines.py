@@ -104,7 +104,7 @@ def test_halves_that_are_missing_are_named(damaged: Path, name: str) -> None:
 
 
 def test_halves_of_another_cut_are_refused(damaged: Path, exported: Path, tmp_path: Path) -> None:
-    write_cut(exported, "maxpool_1", tmp_path / "other", 1e-3)
+    write_cut(exported, ["maxpool_1"], tmp_path / "other", 1e-3)
     for name in ("tail.xml", "tail.bin"):
         shutil.copy(tmp_path / "other" / name, damaged / name)
     with pytest.raises(InputError, match="is not the one"):
@@ -123,7 +123,7 @@ def test_the_tail_may_need_the_image(tmp_path: Path) -> None:
     pooled.set_friendly_name("pooled")
     mixed = op.add(op.convert(x, "f32"), pooled.output(0))
     save_ir(ov.Model([op.result(op.sigmoid(mixed))], [x], "m"), tmp_path / "m.xml")
-    write_cut(tmp_path / "m.xml", "pooled", tmp_path / "cut", 1e-3)
+    write_cut(tmp_path / "m.xml", ["pooled"], tmp_path / "cut", 1e-3)
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     frame = _split(tmp_path / "cut", 16).run(pixels)
     whole = WholePipeline(tmp_path / "m.xml", "CPU", "f32").run(pixels)
