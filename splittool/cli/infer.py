@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from splittool.cli.options import Force, Fps, positive
+from splittool.cli.options import Force, Fps, Shapes, positive
 from splittool.cli.output import Output, make_table, short
 
 Fit = Literal["pad", "resize"]
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from splittool.reports import InferReport
+    from splittool.runtime.adapting import Normalisation
     from splittool.runtime.pipelines import Pipeline
 
 
 def infer(
     ctx: typer.Context,
     source: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A cut.json, or a .pt or .xml model.")
+        Path,
+        typer.Argument(metavar="MODEL", help="A cut.json, or a .pt, .xml, .onnx or .tflite model."),
     ],
     images: Annotated[
         list[str],
@@ -49,6 +51,11 @@ def infer(
     precision: Annotated[
         str, typer.Option(help="auto, f32, f16 or bf16; auto is the device's choice.")
     ] = "auto",
+    mean: Annotated[
+        float | None, typer.Option(help="For another tool's model: it takes (pixel - mean) / scale")
+    ] = None,
+    scale: Annotated[float | None, typer.Option(help="See --mean.")] = None,
+    shape: Shapes = None,
     min_dice: Annotated[
         float | None, typer.Option(help="Exit with 5 if Dice over defective pairs is lower.")
     ] = None,
@@ -72,6 +79,9 @@ def infer(
         raise UsageError("--no-labels goes with neither --labels nor --min-dice; give one of them")
     if min_dice is not None and not 0 <= min_dice <= 1:
         raise UsageError(f"--min-dice {min_dice:g} is out of range; give 0 to 1")
+    normalisation = _normalisation(mean, scale)
+    if shape and source.suffix == ".json":
+        raise UsageError(f"--shape is for a whole model; {source} is a cut, made for one shape")
     link_bits = check_bits(16 if bits is None else bits)
     rates = positive(fps or [10.0], "--fps")
     if output_folder.is_dir() and any(output_folder.iterdir()) and not force:
@@ -80,9 +90,12 @@ def infer(
         )
     from splittool.reports import encode
 
+    pipeline, cut_at = _open(source, link_bits, device, precision, shape or [], normalisation)
     report = _run(
         output,
         source,
+        pipeline,
+        cut_at,
         images,
         output_folder,
         link_bits,
@@ -91,7 +104,6 @@ def infer(
         no_labels,
         fit,
         threshold,
-        device,
         precision,
     )
     write_bytes(output_folder / "report.json", encode(report))
@@ -102,6 +114,8 @@ def infer(
 def _run(
     output: Output,
     source: Path,
+    pipeline: "Pipeline",
+    cut_at: str | None,
     images: list[str],
     folder: Path,
     bits: int,
@@ -110,7 +124,6 @@ def _run(
     no_labels: bool,
     fit: Fit | None,
     threshold: float,
-    device: str,
     precision: str,
 ) -> "InferReport":
     from splittool.runtime.inference import gather, make_report, predict
@@ -118,7 +131,6 @@ def _run(
     from splittool.runtime.pipelines import canvas_of
 
     paths = expand_inputs(images)
-    pipeline, cut_at = _open(source, bits, device, precision)
     labels = None if no_labels else labels_for(paths, labels_path)
     canvas = canvas_of(pipeline, fit)
     samples = gather(paths, labels, canvas)
@@ -140,16 +152,37 @@ def _run(
     )
 
 
-def _open(source: Path, bits: int, device: str, precision: str) -> "tuple[Pipeline, str | None]":
+def _normalisation(mean: float | None, scale: float | None) -> "Normalisation | None":
+    from splittool.errors import UsageError
+    from splittool.runtime.adapting import Normalisation
+
+    if (mean is None) != (scale is None):
+        raise UsageError("--mean and --scale go together; give both")
+    if mean is None or scale is None:
+        return None
+    if scale == 0:
+        raise UsageError("--scale 0 is out of range; give what to divide pixels by")
+    return Normalisation(mean, scale)
+
+
+def _open(
+    source: Path,
+    bits: int,
+    device: str,
+    precision: str,
+    shapes: list[str],
+    normalisation: "Normalisation | None",
+) -> "tuple[Pipeline, str | None]":
     """The whole model or both halves, and where the cut is."""
     from splittool.runtime.pipelines import SplitPipeline, WholePipeline
 
     if source.suffix != ".json":
-        return WholePipeline(source, device, precision), None
+        return WholePipeline(source, device, precision, shapes, normalisation), None
     from splittool.reports import CutReport, read_report
 
     cut = read_report(source, CutReport)
-    return SplitPipeline(source, cut, bits, device, precision), cut.split.point
+    halves = SplitPipeline(source, cut, bits, device, precision, normalisation)
+    return halves, cut.split.point
 
 
 def _check_dice(report: "InferReport", min_dice: float | None) -> None:

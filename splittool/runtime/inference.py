@@ -110,6 +110,7 @@ def predict(
             if index + 1 < len(samples):
                 upcoming = pool.submit(samples[index + 1].image)
             frame = pipeline.run(canvas.image(pixels))
+            _require_probabilities(pipeline.path, frame)
             elements = frame.elements
             finish = partial(_finish, sample, pixels, frame, classes, canvas, threshold, folder)
             waiting.append(pool.submit(finish, has_labels=labels is not None))
@@ -131,6 +132,15 @@ def predict(
         elements_per_frame=elements,
         seconds=time.perf_counter() - started,
     )
+
+
+def _require_probabilities(path: Path, frame: Frame) -> None:
+    low, high = float(frame.probabilities.min()), float(frame.probabilities.max())
+    if not -1e-3 <= low <= high <= 1 + 1e-3:
+        raise InputError(
+            f"{path} puts out values from {low:.3g} to {high:.3g}, which are no probabilities;"
+            " end the network with a sigmoid or softmax"
+        )
 
 
 def class_names(pipeline: Pipeline, labels: Labels | None, number: int) -> list[str]:

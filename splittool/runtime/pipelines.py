@@ -1,10 +1,10 @@
 """Pixels to probabilities: a whole model, or head, link and tail."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from splittool.codec.quantise import dequantise, quantise
@@ -16,6 +16,7 @@ from splittool.ir.engine import core
 from splittool.ir.info import ModelInfo, read_info
 from splittool.ir.load import load_model
 from splittool.reports import CutReport, FileRecord
+from splittool.runtime.adapting import Normalisation, put_maps, take_pixels
 
 Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
@@ -37,13 +38,33 @@ class Frame:
 
 
 class WholePipeline:
-    """A model that runs in one place."""
+    """A model that runs in one place.
 
-    def __init__(self, path: Path, device: str, precision: str) -> None:
-        model = load_model(path)
+    Args:
+        path: Any model file.
+        device: Where.
+        precision: "auto" or a number type.
+        shapes: Input shapes to set, as `load_model` takes them.
+        normalisation: Of a graph that takes real numbers.
+
+    Raises:
+        InputError: It is no segmentation network that takes one image.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        device: str,
+        precision: str,
+        shapes: Sequence[str] = (),
+        normalisation: Normalisation | None = None,
+    ) -> None:
+        self.path = path
+        model = load_model(path, shapes)
         self.info = read_info(model)
-        self.input_shape = _image_shape(path, model.inputs)
-        self.maps = _output_maps(path, model.outputs, self.input_shape, self.info)
+        model = take_pixels(path, model, normalisation)
+        self.input_shape = tuple(model.inputs[0].get_shape())
+        model, self.maps = put_maps(path, model, self.input_shape, self.info)
         self.compiled = compile_model(core(), model, device, precision)
         self._request = self.compiled.model.create_infer_request()
 
@@ -62,17 +83,28 @@ class SplitPipeline:
         bits: Bits per element on the link.
         device: Of the head; the tail runs on the CPU, as a server's would.
         precision: Of both.
+        normalisation: Of a head that takes real numbers.
 
     Raises:
         InputError: Head or tail is missing or not the one that was verified.
     """
 
-    def __init__(self, path: Path, cut: CutReport, bits: int, device: str, precision: str) -> None:
-        head = load_model(_verified(path, cut.head))
-        tail = load_model(_verified(path, cut.tail))
+    def __init__(
+        self,
+        path: Path,
+        cut: CutReport,
+        bits: int,
+        device: str,
+        precision: str,
+        normalisation: Normalisation | None = None,
+    ) -> None:
+        self.path = path
         self.info = ModelInfo(classes=cut.classes, fit=cut.fit)
-        self.input_shape = _image_shape(path, list(head.inputs))
-        self.maps = _output_maps(path, tail.outputs, self.input_shape, self.info)
+        head = load_model(_verified(path, cut.head))
+        head = take_pixels(path, head, normalisation)
+        self.input_shape = tuple(head.inputs[0].get_shape())
+        tail = load_model(_verified(path, cut.tail))
+        tail, self.maps = put_maps(path, tail, self.input_shape, self.info)
         self.compiled: Compiled = compile_model(core(), head, device, precision)
         self.bits = bits
         self.names = [tensor.name for tensor in cut.split.tensors]
@@ -109,30 +141,6 @@ def canvas_of(pipeline: Pipeline, fit: Fit | None) -> Canvas:
 def to_planes(pixels: Pixels) -> Pixels:
     """(H, W, 3) to (1, 3, H, W)."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
-
-
-def _image_shape(path: Path, inputs: list[ov.Output]) -> tuple[int, ...]:
-    shape = tuple(inputs[0].get_shape()) if len(inputs) == 1 else ()
-    if len(shape) != 4 or shape[:2] != (1, 3) or inputs[0].get_element_type() != ov.Type.u8:
-        raise InputError(
-            f"{path} does not take one image (1, 3, height, width) of 8-bit pixels;"
-            " give a model written by splittool export or cut"
-        )
-    return shape
-
-
-def _output_maps(
-    path: Path, outputs: list[ov.Output], image: tuple[int, ...], info: ModelInfo
-) -> int:
-    """How many maps of the image's size the model puts out: one for each class."""
-    shape = tuple(outputs[0].get_shape()) if len(outputs) == 1 else ()
-    maps = shape[1] if len(shape) == 4 else 0
-    if shape != (1, maps, *image[2:]) or (info.classes and maps != len(info.classes)):
-        raise InputError(
-            f"{path} does not put out one map (height, width) per class;"
-            " give a whole segmentation network, or the cut.json of a cut"
-        )
-    return maps
 
 
 def _verified(path: Path, files: list[FileRecord]) -> Path:

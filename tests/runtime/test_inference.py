@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import numpy as np
+import openvino as ov
 import pytest
+from openvino import opset13 as op
 from PIL import Image
 
 from splittool.data import rle
@@ -9,6 +11,7 @@ from splittool.data.images import Canvas, list_images
 from splittool.data.kaggle import read_folder, read_labels
 from splittool.data.scores import count, summarise, tally
 from splittool.errors import InputError
+from splittool.ir.saving import save_ir
 from splittool.reports import CutReport, read_report
 from splittool.runtime.inference import Predictions, gather, make_report, predict
 from splittool.runtime.pipelines import SplitPipeline, WholePipeline, canvas_of
@@ -179,3 +182,11 @@ def test_a_damaged_image_keeps_the_masks_before_it(
         _predict_all(whole, images, tmp_path / "out", Canvas(64, 96))
     assert len(list((tmp_path / "out" / "masks").iterdir())) == 3
     assert not (tmp_path / "out" / "predictions.csv").exists()
+
+
+def test_logits_are_no_probabilities(mixed: Path, tmp_path: Path) -> None:
+    x = op.parameter([1, 3, 64, 96], ov.Type.u8, name="x")
+    save_ir(ov.Model([op.result(op.convert(x, "f32"))], [x], "m"), tmp_path / "m.xml")
+    network = WholePipeline(tmp_path / "m.xml", "CPU", "f32")
+    with pytest.raises(InputError, match=r"m\.xml puts out values from .* end the network with a"):
+        _predict_all(network, mixed, tmp_path / "out", Canvas(64, 96, "pad"))

@@ -143,7 +143,7 @@ def test_the_canvas_is_the_models_unless_asked_otherwise(
 
 @pytest.mark.parametrize(
     ("shape", "kind"),
-    [((1, 1, 8, 8), "u8"), ((2, 3, 8, 8), "u8"), ((3, 8, 8), "u8"), ((1, 3, 8, 8), "f32")],
+    [((1, 1, 8, 8), "u8"), ((2, 3, 8, 8), "u8"), ((3, 8, 8), "u8"), ((1, 4, 8, 8), "f32")],
 )
 def test_models_that_take_no_image_are_refused(
     tmp_path: Path, shape: tuple[int, ...], kind: str
