@@ -105,6 +105,8 @@ def flops(graph: Graph, operation: Operation) -> int | None:
         return 2 * macs(graph, operation)
     if operation.type in ("MaxPool", "AvgPool"):
         return output * _kernel(operation)
+    if operation.type == "AdaptiveAvgPool":
+        return _adaptive_pooling(graph, operation)
     if operation.type in _PER_ELEMENT:
         return output * _PER_ELEMENT[operation.type]
     return None
@@ -142,6 +144,17 @@ def model_analyzer_excess(graph: Graph) -> Excess:
 
 def _kernel(pooling: Operation) -> int:
     return math.prod(map(int, pooling.attributes["kernel"]))
+
+
+def _adaptive_pooling(graph: Graph, operation: Operation) -> int:
+    """The elements of all windows: what a pooling's outputs times its kernel are."""
+    before = _shape(graph, operation, 0)[2:]
+    after = operation.outputs[0].shape
+    assert after is not None
+    work = math.prod(after[:2])
+    for size, parts in zip(before, after[2:], strict=True):
+        work *= sum(-(-(i + 1) * size // parts) - i * size // parts for i in range(parts))
+    return work
 
 
 def _fixed(graph: Graph, operation: Operation) -> bool:

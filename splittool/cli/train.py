@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from splittool.training.settings import Precision, Settings
 
 
+Activation = Literal["relu", "elu"]
+Norm = Literal["batch", "none"]
+
+
 def train(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Holds train_images/ and train.csv.")],
     output_file: Annotated[Path, typer.Option("--output", "-o", help="The model to write (.pt).")],
-    arch: Annotated[str, typer.Option(help="The network: unet.")] = "unet",
+    arch: Annotated[
+        str, typer.Option(help="The network: unet, fcn32s, fcn16s, fcn8s or pspnet.")
+    ] = "unet",
     recipe: Annotated[
         str, typer.Option(help="balanced (learns rare defects), or paper (as published).")
     ] = "balanced",
@@ -29,6 +35,23 @@ def train(
     ] = 4,
     learning_rate: Annotated[
         float | None, typer.Option(help="Of Adam. [default: the recipe's]", show_default=False)
+    ] = None,
+    widths: Annotated[
+        str | None,
+        typer.Option(help="Channels of each level, such as 8,16,32,64,64. [default: published]"),
+    ] = None,
+    bottleneck: Annotated[
+        int | None, typer.Option(min=1, help="Channels below the last level of a unet.")
+    ] = None,
+    activation: Annotated[
+        Activation | None, typer.Option(help="relu (fuses into VPU stages) or elu. Not of pspnet.")
+    ] = None,
+    norm: Annotated[
+        Norm | None, typer.Option(help="batch (folded at export) or none. Not of pspnet.")
+    ] = None,
+    backbone_weights: Annotated[
+        Path | None,
+        typer.Option(help="Torchvision's vgg16, vgg16_bn or resnet50 weights to start from."),
     ] = None,
     size: Annotated[
         str | None,
@@ -63,7 +86,7 @@ def train(
     MODEL.curves.png. Several processes: torchrun -m splittool train ...
     """
     output: Output = ctx.obj
-    fields, precision_type = _fields(locals())
+    fields, options, precision_type = _fields(locals())
     from splittool.errors import MissingExtraError, UsageError
 
     if output_file.suffix != ".pt":
@@ -84,7 +107,7 @@ def train(
     from splittool.training.run import train as run_training
 
     chosen_device = choose_device(device)
-    settings = make_settings(recipe, fields)
+    settings = make_settings(recipe, fields, options)
     settings = replace(settings, precision=choose_precision(precision_type, chosen_device))
     outputs = Outputs.beside(output_file)
     _check_outputs(outputs, resume, force)
@@ -92,7 +115,9 @@ def train(
         talk = output if processes.rank == 0 else Output(quiet=True)
         observer = _observer(talk, progress, settings, processes.rank)
         try:
-            result = run_training(folder, settings, outputs, processes, observer, workers, resume)
+            result = run_training(
+                folder, settings, outputs, processes, observer, workers, resume, backbone_weights
+            )
         except StoppedError as stopped:
             if not outputs.state.is_file():
                 raise  # nothing was trained yet
@@ -105,12 +130,13 @@ def train(
             _finish(output, folder, outputs, settings, processes, result)
 
 
-def _fields(given: dict[str, Any]) -> tuple[dict[str, Any], "Precision"]:
-    """The fields of `Settings` among the command's options."""
+def _fields(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], "Precision"]:
+    """The fields of `Settings` and the network's options among the command's options."""
     from typing import get_args
 
     from splittool.data.images import parse_size
     from splittool.errors import UsageError
+    from splittool.files import require_file, sha256
     from splittool.training.settings import Precision
 
     if given["precision"] not in get_args(Precision):
@@ -125,7 +151,25 @@ def _fields(given: dict[str, Any]) -> tuple[dict[str, Any], "Precision"]:
     fields = {name: given[name] for name in names}
     for name in ("size", "crop"):
         fields[name] = parse_size(given[name]) if given[name] else None
-    return fields, given["precision"]
+    weights = given["backbone_weights"]
+    if weights is not None:
+        require_file(weights, "give a file of torchvision's weights")
+        fields["backbone"] = sha256(weights)
+    options = {name: given[name] for name in ("bottleneck", "activation", "norm")}
+    options["widths"] = _widths(given["widths"])
+    return fields, options, given["precision"]
+
+
+def _widths(text: str | None) -> list[int] | None:
+    from splittool.errors import UsageError
+
+    if text is None:
+        return None
+    words = text.split(",")
+    widths = [int(word) if word.isascii() and word.isdecimal() else 0 for word in words]
+    if not all(0 < width < 2**16 for width in widths):
+        raise UsageError(f"--widths {text}: give whole numbers above 0, such as 8,16,32,64,64")
+    return widths
 
 
 def _check_outputs(outputs: Any, resume: bool, force: bool) -> None:

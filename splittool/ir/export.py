@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from splittool.errors import MissingExtraError, UsageError
 from splittool.ir.engine import core
 from splittool.ir.graph import unique_names
 from splittool.ir.info import ModelInfo, write_info
+from splittool.ir.load import fold_shapes
 from splittool.ir.saving import write_ir
 
 try:
@@ -69,7 +71,7 @@ def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
             )
         canvas = replace(canvas, height=size[0], width=size[1])
     model = _trace(_folded(path, content), canvas)
-    _name_operations(model)
+    _name_operations(model, network.split_points)
     info = ModelInfo(
         arch=content["arch"],
         classes=content["classes"],
@@ -107,42 +109,51 @@ class _Probabilities(torch.nn.Module):
 
 
 def _trace(network: "Segmenter", canvas: Canvas) -> ov.Model:
-    pixels = torch.zeros(1, 3, canvas.height, canvas.width, dtype=torch.uint8)
+    # A small example: tracing runs the network, and no size is written into the trace.
+    side = 2 * network.stride
+    pixels = torch.zeros(1, 3, side, side, dtype=torch.uint8)
     with warnings.catch_warnings(), torch.no_grad():
         # OpenVINO traces the module; torch calls tracing deprecated, but its successor loses the
         # module names and takes four times as long to convert.
         warnings.simplefilter("ignore")
         model = ov.convert_model(_Probabilities(network).eval(), example_input=pixels)
     model.reshape([1, 3, canvas.height, canvas.width])
+    fold_shapes(model)
     model.inputs[0].get_node().set_friendly_name("pixels")
     model.inputs[0].get_tensor().set_names({"pixels"})
     model.outputs[0].get_tensor().set_names({"probabilities"})
     return model
 
 
-def _name_operations(model: ov.Model) -> None:
+def _name_operations(model: ov.Model, split_points: Sequence[str]) -> None:
     """Turn "__module.network.maxpool_1/aten::max_pool2d/MaxPool" into "maxpool_1".
 
     The last operation of a module gets the module's name, those before it the type behind it, and
-    those of the network itself the type alone; equal names are numbered.
+    those of the network itself the type alone; equal names are numbered. A split point that is a
+    module of modules is its last operation.
     """
     nodes = [
         node
         for node in model.get_ordered_ops()
         if node.get_friendly_name().startswith("__module.") and node.get_type_name() != "Constant"
     ]
-    modules = [
-        node.get_friendly_name().partition("/")[0].removeprefix("__module.") for node in nodes
-    ]
+    modules = [_module(node) for node in nodes]
     last = dict(zip(modules, nodes, strict=True))
     names = []
     for module, node in zip(modules, nodes, strict=True):
-        kind = node.get_type_name()
-        short = "" if module == "network" else module.removeprefix("network.")
-        whole = short and last[module] is node
-        names.append(short if whole else f"{short}/{kind}".lstrip("/"))
+        whole = module and last[module] is node
+        names.append(module if whole else f"{module}/{node.get_type_name()}".lstrip("/"))
+    for point in split_points:
+        inside = [i for i, module in enumerate(modules) if f"{module}.".startswith(f"{point}.")]
+        names[inside[-1]] = point
     for node, name in zip(nodes, unique_names(names), strict=True):
         node.set_friendly_name(name)
+
+
+def _module(node: ov.Node) -> str:
+    """The module that an operation comes from; empty for the network itself."""
+    path = node.get_friendly_name().partition("/")[0].removeprefix("__module.")
+    return "" if path == "network" else path.removeprefix("network.")
 
 
 def export_in_memory(path: Path, size: tuple[int, int] | None = None) -> ov.Model:

@@ -41,7 +41,7 @@ def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
     if shapes:
         _set_shapes(path, model, shapes)
     _require_fixed_shapes(path, model)
-    _fold_shapes(model)
+    fold_shapes(model)
     return model
 
 
@@ -86,7 +86,7 @@ def _set_shapes(path: Path, model: ov.Model, shapes: Sequence[str]) -> None:
         ) from None
 
 
-def _fold_shapes(model: ov.Model) -> None:
+def fold_shapes(model: ov.Model) -> None:
     """Replace the shapes that are asked for at run time by what they are: constants.
 
     Otherwise a tail that only asks for the size of an early tensor would need that tensor sent.

@@ -1,17 +1,33 @@
 """The networks, one file each, and the registry that builds them by name."""
 
+import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import nn
 
+from splittool.models.fcn import FCN
+from splittool.models.pspnet import PSPNet
 from splittool.models.segmenter import Segmenter
 from splittool.models.unet import UNet
 
 Options = Mapping[str, Any]
 
-# Every network takes (classes, **options) and has the attributes `stride` and `split_points`.
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"unet": UNet}
+# Every network takes (classes, **options) and has the attributes `stride`, `split_points` and
+# `classifier`.
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "unet": UNet,
+    "fcn32s": partial(FCN, 32),
+    "fcn16s": partial(FCN, 16),
+    "fcn8s": partial(FCN, 8),
+    "pspnet": PSPNet,
+}
+
+
+def options_of(arch: str) -> list[str]:
+    """Names of the options of a network."""
+    return [name for name in inspect.signature(NETWORKS[arch]).parameters if name != "classes"]
 
 
 def build(
@@ -29,4 +45,4 @@ def build(
     return Segmenter(NETWORKS[arch](classes, **options), mean, std)
 
 
-__all__ = ["NETWORKS", "Options", "Segmenter", "build"]
+__all__ = ["NETWORKS", "Options", "Segmenter", "build", "options_of"]

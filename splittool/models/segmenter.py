@@ -26,6 +26,7 @@ class Segmenter(nn.Module):
     Attributes:
         network: The network itself.
         stride: Height and width of the input must be multiples of it.
+        classifier: The convolution whose outputs become the logits; its bias holds the prior.
         split_points: Names of the modules after which the paper cuts.
     """
 
@@ -41,7 +42,7 @@ class Segmenter(nn.Module):
 
     @property
     def classifier(self) -> nn.Conv2d:
-        """The last layer, whose outputs are the logits."""
+        """The convolution whose outputs become the logits; its bias holds the prior."""
         layer = self.network.classifier
         assert isinstance(layer, nn.Conv2d)
         return layer

@@ -6,37 +6,14 @@ at 256x1600.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Activation = Literal["relu", "elu"]
-Norm = Literal["batch", "none"]
+from splittool.models.layers import Activation, ConvBlock, Norm
 
 WIDTHS = (8, 16, 32, 64, 64)
 BOTTLENECK = 128
-
-
-class ConvBlock(nn.Sequential):
-    """Two 3x3 convolutions, each followed by its normalisation and activation."""
-
-    def __init__(self, inputs: int, outputs: int, activation: Activation, norm: Norm) -> None:
-        layers: list[tuple[str, nn.Module]] = []
-        for number, channels in ((1, inputs), (2, outputs)):
-            # A bias before batch normalisation would be subtracted again.
-            conv = nn.Conv2d(channels, outputs, 3, padding=1, bias=norm == "none")
-            layers.append((f"conv_{number}", conv))
-            if norm == "batch":
-                layers.append((f"norm_{number}", nn.BatchNorm2d(outputs)))
-            layers.append((f"{activation}_{number}", _activation(activation)))
-        super().__init__()
-        for name, layer in layers:
-            self.add_module(name, layer)
-
-
-def _activation(name: Activation) -> nn.Module:
-    return nn.ReLU(inplace=True) if name == "relu" else nn.ELU(inplace=True)
 
 
 class UNet(nn.Module):

@@ -1,6 +1,7 @@
 """From a folder of images to a trained checkpoint."""
 
 import math
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from splittool.data.kaggle import Sample, read_folder
 from splittool.data.splitting import stratified_split
 from splittool.errors import InputError, UsageError
 from splittool.files import write_bytes
-from splittool.models import NETWORKS, build
+from splittool.models import NETWORKS, build, options_of
+from splittool.models.backbone import load_backbone
 from splittool.training import checkpoints
 from splittool.training.dataset import SegmentationDataset, repeat_factors
 from splittool.training.distributed import World
@@ -31,6 +33,7 @@ def train(
     observer: Observer,
     workers: int = 1,
     resume: bool = False,
+    backbone: Path | None = None,
 ) -> dict[str, Any]:
     """Train a network on a folder in Kaggle's layout.
 
@@ -42,6 +45,7 @@ def train(
         observer: Who watches.
         workers: Processes that load images.
         resume: Go on from `outputs.state`.
+        backbone: Weights that the backbone starts from; see `load_backbone`.
 
     Returns:
         {"classes", "canvas", "training_images", "validation_images", "history"}.
@@ -69,6 +73,8 @@ def train(
     if recipe.prior is not None:
         assert model.classifier.bias is not None
         torch.nn.init.constant_(model.classifier.bias, math.log(recipe.prior / (1 - recipe.prior)))
+    if backbone is not None:
+        load_backbone(model.network, backbone)
     canvas = choose_canvas(samples, settings, model.stride)
     content = {
         **checkpoints.model_content(model, settings.arch, settings.options, classes, canvas),
@@ -109,22 +115,39 @@ def validation_list(outputs: Outputs) -> Path:
     return outputs.model.with_suffix(".validation.txt")
 
 
-def make_settings(recipe: str, changes: dict[str, Any]) -> Settings:
+def make_settings(
+    recipe: str, changes: dict[str, Any], options: Mapping[str, Any] | None = None
+) -> Settings:
     """Settings of a recipe, with the given fields changed where they are not None.
 
+    Args:
+        recipe: Name in `RECIPES`.
+        changes: Fields of `Settings` and their values.
+        options: Options of the network and their values; None leaves one as the recipe has it.
+
     Raises:
-        UsageError: The recipe or the network is unknown.
+        UsageError: The recipe, the network or one of its options is unknown.
     """
     if recipe not in RECIPES:
         raise UsageError(f"unknown recipe {recipe!r}; give one of: {', '.join(RECIPES)}")
-    base = Settings(
-        recipe=recipe,
-        options=dict(RECIPES[recipe].options),
-        learning_rate=RECIPES[recipe].learning_rate,
-    )
+    base = Settings(recipe=recipe, learning_rate=RECIPES[recipe].learning_rate)
     settings = replace(base, **{k: v for k, v in changes.items() if v is not None})
     if settings.arch not in NETWORKS:
         raise UsageError(f"unknown network {settings.arch!r}; give one of: {', '.join(NETWORKS)}")
+    wanted = {name: value for name, value in (options or {}).items() if value is not None}
+    known = options_of(settings.arch)
+    for name in wanted:
+        if name not in known:
+            raise UsageError(
+                f"--{name} is no option of {settings.arch}; it has: {', '.join(known)}"
+            )
+    own = RECIPES[recipe].options.get(settings.arch, {})
+    settings = replace(settings, options={**own, **settings.options, **wanted})
+    try:
+        with torch.device("meta"):  # nothing is allocated
+            build(settings.arch, 1, settings.options)
+    except ValueError as error:
+        raise UsageError(f"{settings.arch} cannot be built: {error}") from None
     return settings
 
 

@@ -11,7 +11,7 @@ class Recipe:
     """How to train, beside what the paper fixes for everyone (Adam, BCE + Dice).
 
     Attributes:
-        options: Options of the network.
+        options: Options of each network that are not its defaults.
         dice: "image" takes the Dice term for each image and class, as the paper's equation reads.
             "batch" takes it for each class over the whole batch: an image without the class then
             says little, where it would otherwise pull all predictions to zero.
@@ -25,7 +25,7 @@ class Recipe:
         keep: The validation score by which the best model is kept; see `splittool.data.scores`.
     """
 
-    options: dict[str, Any]
+    options: dict[str, dict[str, Any]]
     dice: Literal["image", "batch"]
     schedule: Literal["constant", "onecycle"]
     learning_rate: float
@@ -37,7 +37,7 @@ class Recipe:
 
 RECIPES = {
     "balanced": Recipe(
-        options={"activation": "relu", "norm": "batch"},
+        options={"unet": {"activation": "relu", "norm": "batch"}},
         dice="batch",
         schedule="onecycle",
         learning_rate=3e-3,
@@ -47,7 +47,12 @@ RECIPES = {
         keep="pooled_dice",
     ),
     "paper": Recipe(
-        options={"activation": "elu", "norm": "none"},
+        options={
+            "unet": {"activation": "elu", "norm": "none"},
+            "fcn32s": {"norm": "none"},
+            "fcn16s": {"norm": "none"},
+            "fcn8s": {"norm": "none"},
+        },
         dice="image",
         schedule="constant",
         learning_rate=1e-3,
@@ -76,6 +81,7 @@ class Settings:
         validation: Share of images held out.
         size: (height, width) to resize to, or None to pad to the network's stride.
         crop: (height, width) of the random windows trained on, or None for whole images.
+        backbone: SHA-256 of the weights that the backbone started from, or None.
     """
 
     arch: str = "unet"
@@ -90,3 +96,4 @@ class Settings:
     validation: float = 0.2
     size: tuple[int, int] | None = None
     crop: tuple[int, int] | None = None
+    backbone: str | None = None
