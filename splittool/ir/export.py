@@ -3,6 +3,7 @@
 import tempfile
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -50,9 +51,6 @@ class Exported:
 def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
     """Convert a checkpoint to a graph with 32-bit weights.
 
-    Batch normalisation is folded into the convolutions, and operations are named after the modules
-    they come from: the last one of module `maxpool_1` is `maxpool_1`.
-
     Args:
         path: The checkpoint.
         size: (height, width) of the input in place of the one trained on.
@@ -70,8 +68,7 @@ def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
                 f"--size {size[0]}x{size[1]}: {content['arch']} takes multiples of {network.stride}"
             )
         canvas = replace(canvas, height=size[0], width=size[1])
-    model = _trace(_folded(path, content), canvas)
-    _name_operations(model, network.split_points)
+    model = to_graph(network, canvas)
     info = ModelInfo(
         arch=content["arch"],
         classes=content["classes"],
@@ -82,9 +79,20 @@ def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
     return Exported(model, canvas, info, network)
 
 
-def _folded(path: Path, content: dict[str, object]) -> "Segmenter":
-    """The network with each batch normalisation folded into the convolution before it."""
-    network = checkpoints.restore_model(path, content)
+def to_graph(network: "Segmenter", canvas: Canvas) -> ov.Model:
+    """Convert a network, which stays as it is.
+
+    Batch normalisation is folded into the convolutions, and operations are named after the modules
+    they come from: the last one of module `maxpool_1` is `maxpool_1`.
+    """
+    model = _trace(_folded(network), canvas)
+    _name_operations(model, network.split_points)
+    return model
+
+
+def _folded(network: "Segmenter") -> "Segmenter":
+    """A copy with each batch normalisation folded into the convolution before it."""
+    network = deepcopy(network).eval()
     for parent in network.modules():
         names = list(parent._modules)
         for first, second in pairwise(names):
