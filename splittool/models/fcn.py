@@ -85,15 +85,19 @@ class FCN(nn.Module):
     def backbone_state(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Own names for the weights of torchvision's vgg16 or vgg16_bn.
 
-        Its layers are numbered in order, so they are matched in order: tensors of four dimensions
-        are convolutions, the others belong to the layer before or are the normalisation's.
+        Its layers are numbered, so convolutions are matched in order. What has no counterpart is
+        left out: normalisation on one side only does not fit.
         """
-        own = [name for name in self.state_dict() if name.startswith("encoder_")]
+        own = [name for name, layer in self.named_modules() if _is_encoder_conv(name, layer)]
         theirs = sorted(
-            (name for name in state if name.startswith("features.")),
-            key=lambda name: int(name.split(".")[1]),
+            int(name.split(".")[1])
+            for name, tensor in state.items()
+            if name.startswith("features.") and tensor.ndim == 4
         )
-        found = {mine: state[name] for mine, name in zip(own, _in_order(theirs), strict=False)}
+        found: dict[str, Tensor] = {}
+        for name, number in zip(own, theirs, strict=False):
+            found[f"{name}.weight"] = state[f"features.{number}.weight"]
+            found |= _after_convolution(state, number, name)
         for number, layer in ((0, "fc6"), (3, "fc7")):
             for kind in ("weight", "bias"):
                 tensor = state.get(f"classifier.{number}.{kind}")
@@ -104,10 +108,20 @@ class FCN(nn.Module):
         return found
 
 
-def _in_order(names: list[str]) -> list[str]:
-    """The names of each numbered layer in the order of torch's own state dictionaries."""
-    kinds = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
-    return sorted(names, key=lambda n: (int(n.split(".")[1]), kinds.index(n.split(".")[2])))
+def _is_encoder_conv(name: str, layer: nn.Module) -> bool:
+    return name.startswith("encoder_") and isinstance(layer, nn.Conv2d)
+
+
+def _after_convolution(state: Mapping[str, Tensor], number: int, name: str) -> dict[str, Tensor]:
+    """The bias of a convolution, or the normalisation behind it, which takes up the bias."""
+    bias = state[f"features.{number}.bias"]
+    if f"features.{number + 1}.running_mean" not in state:
+        return {f"{name}.bias": bias}
+    norm = name.replace("conv", "norm")
+    kinds = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    found = {f"{norm}.{kind}": state[f"features.{number + 1}.{kind}"] for kind in kinds}
+    found[f"{norm}.running_mean"] = found[f"{norm}.running_mean"] - bias
+    return found
 
 
 def _upsampling(channels: int, factor: int) -> nn.ConvTranspose2d:

@@ -12,7 +12,9 @@ from splittool.data.images import Canvas
 from splittool.data.kaggle import Sample, read_folder
 from splittool.data.writing import write_synthetic
 from splittool.errors import ExitCode, InputError, StoppedError, TrainingError, UsageError
+from splittool.models import build
 from splittool.training import checkpoints
+from splittool.training.distributed import World
 from splittool.training.loop import Outputs, epochs_of
 from splittool.training.observer import Observer
 from splittool.training.run import (
@@ -324,3 +326,68 @@ def test_the_history_is_json_lines(run_training: Any, outputs: Outputs) -> None:
     run_training(outputs, epochs=2)
     lines = outputs.history.read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+
+
+SMALL: dict[str, dict[str, Any]] = {
+    "unet": {"widths": [4, 6], "bottleneck": 8},
+    "fcn16s": {"widths": [4, 4, 4, 4, 4], "fully_connected": 8},
+    "pspnet": {"widths": [4, 4, 4, 4], "blocks": [1, 1, 1, 1]},
+}
+
+
+@pytest.mark.parametrize("arch", SMALL)
+@pytest.mark.parametrize("recipe", ["balanced", "paper"])
+def test_every_network_is_trained_by_the_same_command(
+    steel: Path, outputs: Outputs, arch: str, recipe: str
+) -> None:
+    settings = make_settings(recipe, {"arch": arch, "epochs": 1}, SMALL[arch])
+    world = World(0, 1, torch.device("cpu"))
+    result = train(steel, settings, outputs, world, Observer(), 0)
+    assert np.isfinite(result["history"][0]["train"]["loss"])
+    content = checkpoints.load(outputs.model, checkpoints.MODEL)
+    assert content["arch"] == arch
+    restored = checkpoints.restore_model(outputs.model, content)
+    assert restored(torch.zeros(1, 3, 64, 96)).shape == (1, 4, 64, 96)
+
+
+def test_a_recipe_has_options_for_each_network() -> None:
+    found = {
+        (recipe, arch): make_settings(recipe, {"arch": arch}).options
+        for recipe in ("balanced", "paper")
+        for arch in ("unet", "fcn8s", "pspnet")
+    }
+    assert found["paper", "unet"] == {"activation": "elu", "norm": "none"}
+    assert found["paper", "fcn8s"] == {"norm": "none"}
+    assert found["paper", "pspnet"] == found["balanced", "pspnet"] == {}
+    changed = make_settings("paper", {"arch": "unet"}, {"activation": "relu", "norm": None})
+    assert changed.options == {"activation": "relu", "norm": "none"}
+
+
+@pytest.mark.parametrize(
+    ("arch", "options", "words"),
+    [
+        ("pspnet", {"activation": "elu"}, "--activation is no option of pspnet; it has: widths"),
+        ("fcn8s", {"bottleneck": 8}, "--bottleneck is no option of fcn8s"),
+        ("fcn8s", {"widths": [8, 8]}, "fcn8s cannot be built: it has 5 widths, not 2"),
+        ("pspnet", {"widths": [8]}, "pspnet cannot be built: it has 4 widths, not 1"),
+    ],
+)
+def test_options_a_network_does_not_have(arch: str, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        make_settings("balanced", {"arch": arch}, options)
+
+
+def test_training_starts_from_the_backbone_given(
+    steel: Path, outputs: Outputs, tmp_path: Path
+) -> None:
+    torch.manual_seed(5)
+    other = build("pspnet", 1, SMALL["pspnet"]).network
+    torch.save(other.state_dict(), tmp_path / "backbone.pth")
+    changes = {"arch": "pspnet", "epochs": 1, "learning_rate": 1e-9, "precision": "fp32"}
+    settings = make_settings("balanced", changes, SMALL["pspnet"])
+    world = World(0, 1, torch.device("cpu"))
+    backbone = tmp_path / "backbone.pth"
+    train(steel, settings, outputs, world, Observer(), 0, backbone=backbone)
+    state = checkpoints.load(outputs.state, checkpoints.STATE)["model"]
+    name = "layer2.0.conv2.weight"
+    assert torch.allclose(state[f"network.{name}"], other.state_dict()[name], atol=1e-6)
