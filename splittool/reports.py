@@ -335,6 +335,14 @@ class InferReport(Report, tag="splittool.infer/1"):
     rows: list[ImageRecord]
 
 
+class PlotReport(Report, tag="splittool.plot/1"):
+    """A figure that was drawn, and what from."""
+
+    kind: str
+    reports: list[str]
+    figure: FileRecord
+
+
 AnyReport = (
     SynthReport
     | TrainReport
@@ -345,6 +353,7 @@ AnyReport = (
     | BenchReport
     | BitrateReport
     | InferReport
+    | PlotReport
 )
 
 R = TypeVar("R", bound=Report)
@@ -380,17 +389,30 @@ def decode(text: bytes, name: str, kind: type[R]) -> R:
     Raises:
         InputError: It is not JSON, not a report of ours, or of another kind.
     """
-    wanted = kind.__struct_config__.tag
+    wanted = f"{kind.__struct_config__.tag} report"
+    found = decode_any(text, name, wanted)
+    if not isinstance(found, kind):
+        raise InputError(f"{name} is a {found.__struct_config__.tag} report; give a {wanted}")
+    return found
+
+
+def decode_any(text: bytes, name: str, wanted: str = "report of splittool") -> AnyReport:
+    """Read a report of any kind.
+
+    Args:
+        text: The JSON.
+        name: Where it came from, for messages.
+        wanted: What was expected, for messages.
+
+    Raises:
+        InputError: It is not JSON, or not a report of ours.
+    """
     try:
-        found = msgspec.json.decode(text, type=AnyReport)
+        found: AnyReport = msgspec.json.decode(text, type=AnyReport)
     except msgspec.ValidationError as error:
         raise InputError(f"{name} is not a splittool report ({error}); make it again") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{name} is not JSON ({error}); give a {wanted} report") from None
-    if not isinstance(found, kind):
-        raise InputError(
-            f"{name} is a {found.__struct_config__.tag} report; give a {wanted} report"
-        )
+        raise InputError(f"{name} is not JSON ({error}); give a {wanted}") from None
     return found
 
 

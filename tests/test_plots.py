@@ -1,10 +1,14 @@
-import json
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from splittool.plots import training_curves
+from splittool import plots
+from splittool.analysis.splits import describe_places, describe_splits
+from splittool.ir.graph import Graph
+from splittool.reports import SplitRecord
 
 
 def record(epoch: int, loss: float, dice: float | None) -> dict[str, object]:
@@ -12,14 +16,113 @@ def record(epoch: int, loss: float, dice: float | None) -> dict[str, object]:
     return {"epoch": epoch, "train": part, "validation": part}
 
 
-@pytest.mark.parametrize("suffix", ["png", "svg"])
-def test_curves_are_drawn(suffix: str, tmp_path: Path) -> None:
-    history = [record(1, 60.0, None), record(2, 1.0, 0.2), record(3, 0.9, 0.4), record(4, 0.8, 0.5)]
-    path = tmp_path / f"curves.{suffix}"
-    training_curves(json.loads(json.dumps(history)), path)
+HISTORY = [record(1, 60.0, None), record(2, 1.0, 0.2), record(3, 0.9, 0.4), record(4, 0.8, 0.5)]
+
+
+@pytest.fixture(scope="module")
+def named(paper_graph: Graph) -> list[SplitRecord]:
+    return describe_splits(paper_graph, ["input", *(f"maxpool_{level}" for level in range(1, 6))])
+
+
+@pytest.fixture(scope="module")
+def places(paper_graph: Graph) -> list[SplitRecord]:
+    return describe_places(paper_graph)[0]
+
+
+def _texts(axis: Any) -> list[str]:
+    return [label.get_text() for label in axis.get_xticklabels()]
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_the_same_history_gives_the_same_file(suffix: str, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        plots.save(plots.training_curves(HISTORY), tmp_path / f"{name}.{suffix}")
+    one, two = sorted(tmp_path.iterdir())
+    assert one.read_bytes() == two.read_bytes()
     if suffix == "png":
-        with Image.open(path) as image:
-            assert image.size == (1200, 480)
-    else:
-        assert "validation peak of 60 cut off" in path.read_text() or "<svg" in path.read_text()
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+        with Image.open(one) as image:
+            assert image.width == 300 * plots.COLUMN
+
+
+def test_a_peak_of_the_validation_loss_is_cut_off_and_named() -> None:
+    loss, dice = plots.training_curves(HISTORY).axes
+    assert loss.get_title() == "validation peak of 60 cut off"
+    assert loss.get_ylim()[1] < 5
+    assert [line.get_label() for line in dice.lines] == ["train", "validation"]
+    assert list(dice.lines[1].get_ydata())[1:] == [0.2, 0.4, 0.5]  # type: ignore[arg-type]
+
+
+def test_layers_are_grouped_by_the_order_of_split_points(named: list[SplitRecord]) -> None:
+    rate, layers = plots.layers({"a": named, "b": named[:3]}, 4, 10.0).axes
+    heights = [[bar.get_height() for bar in group] for group in rate.containers]
+    assert heights[0] == pytest.approx([163.84, 212.9920, 237.568, 249.856, 250.88])
+    assert heights[1] == heights[0][:2]
+    assert [bar.get_height() for bar in layers.containers[0]] == [2, 4, 6, 8, 10]
+    assert "4 bits, 10 FPS" in rate.get_ylabel()
+    # The image is sent as the bytes it is.
+    assert rate.lines[0].get_ydata()[0] == pytest.approx(3 * 256 * 1600 * 8 * 10 / 1e6)
+
+
+def test_cost_rises_to_the_whole(places: list[SplitRecord]) -> None:
+    work, memory = plots.cost(places).axes
+    values = list(work.lines[0].get_ydata())
+    assert values == sorted(values)
+    assert values[-1] == pytest.approx(9.74, abs=0.01)
+    assert [line.get_label() for line in memory.lines] == [
+        "sum of all (MaxMem)",
+        "alive at once (MinMem)",
+    ]
+    assert "maxpool_3" in _texts(memory)
+    assert "GFLOPs" in work.get_ylabel()
+
+
+def test_names_of_places_do_not_lie_over_each_other(places: list[SplitRecord]) -> None:
+    axis = plots.cost(places).axes[-1]
+    ticks = list(axis.get_xticks())
+    gaps = [b - a for a, b in pairwise(ticks)]
+    assert min(gaps) >= len(places) / plots.MOST_TICKS
+
+
+def test_output_shows_measured_rates_only_where_there_are_any(places: list[SplitRecord]) -> None:
+    assert len(plots.output(places).axes) == 1
+    sent, rate = plots.output(places, {"maxpool_2": 12.0, "maxpool_4": 9.0}).axes
+    assert max(sent.lines[0].get_ydata()) == pytest.approx(6.5536)
+    assert list(rate.lines[0].get_ydata()) == [12.0, 9.0]
+    points = [places[int(x)].point for x in rate.lines[0].get_xdata()]
+    assert points == ["maxpool_2", "maxpool_4"]
+
+
+def test_tradeoff_has_a_point_for_each_cut_and_a_line_for_the_input(
+    named: list[SplitRecord],
+) -> None:
+    (axis,) = plots.tradeoff({"unet": named}, 4).axes
+    assert len(axis.lines[0].get_xdata()) == 5
+    labels = [line.get_label() for line in axis.lines]
+    assert "input image, 9.83 Mbit" in labels
+    # Each pooling of the U-Net costs more of both than the one before.
+    assert len(axis.lines[1].get_xdata()) == 1
+
+
+@pytest.mark.parametrize(
+    ("points", "best"),
+    [
+        ([(1, 5), (2, 4), (3, 4), (4, 1)], [(1, 5), (2, 4), (4, 1)]),
+        ([(2, 2), (1, 1)], [(1, 1)]),
+        ([(1, 1), (1, 0)], [(1, 0)]),
+        ([], []),
+    ],
+)
+def test_what_no_other_point_beats(
+    points: list[tuple[float, float]], best: list[tuple[float, float]]
+) -> None:
+    assert plots.pareto(points) == best
+
+
+def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    from splittool.errors import MissingExtraError
+
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'splittool\[plots\]'"):
+        plots.training_curves(HISTORY)

@@ -14,6 +14,7 @@ from splittool.cli import (
     cut,
     export,
     infer,
+    plot,
     profile_model,
     synth,
     train,
@@ -49,7 +50,7 @@ def root(
     """Cut neural networks between a device and the cloud.
 
     Find where to cut, cut, prove the cut, price it and run both halves. A typical chain: synth,
-    train, export, cut, profile, bench-vpu, bitrate, infer. Every command prints a table on a
+    train, export, cut, profile, bench-vpu, bitrate, infer, plot. Every command prints a table on a
     terminal and one JSON report when piped or with --json.
     """
 
@@ -63,6 +64,7 @@ for name, function in (
     ("bench-vpu", bench_vpu.bench_vpu),
     ("bitrate", bitrate.bitrate),
     ("infer", infer.infer),
+    ("plot", plot.plot),
 ):
     app.command(name, cls=Command)(function)
 

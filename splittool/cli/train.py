@@ -270,11 +270,11 @@ def _finish(
 
 def _draw_curves(output: Output, outputs: Any, history: list[dict[str, Any]]) -> str | None:
     from splittool.errors import MissingExtraError
-    from splittool.plots import training_curves
+    from splittool.plots import save, training_curves
 
     path: Path = outputs.model.with_suffix(".curves.png")
     try:
-        training_curves(history, path)
+        save(training_curves(history), path)
     except MissingExtraError as missing:
         output.note(f"note: {missing}")
         return None

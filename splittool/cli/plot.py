@@ -1,0 +1,197 @@
+"""`splittool plot`: figures from reports."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from splittool.cli.options import Force, positive
+from splittool.cli.output import Output
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from splittool.reports import BenchReport, SplitRecord
+
+Kind = Literal["layers", "cost", "output", "tradeoff", "training"]
+FORMATS = (".svg", ".png", ".pdf")
+
+
+@dataclass
+class _Given:
+    """What the reports hold.
+
+    Attributes:
+        networks: Split points, by the network's name.
+        fps: Measured frames per second, by split point.
+        history: Records of a training run.
+    """
+
+    networks: "dict[str, Sequence[SplitRecord]]" = field(default_factory=dict)
+    fps: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def plot(
+    ctx: typer.Context,
+    reports: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="REPORT...",
+            help="Reports, - for one on stdin, .history.jsonl files, POINT=bench.json.",
+        ),
+    ],
+    output_file: Annotated[
+        Path, typer.Option("--output", "-o", help="The figure: .svg, .png or .pdf.")
+    ],
+    kind: Annotated[
+        Kind | None, typer.Option(help="Which figure. [default: what the reports are for]")
+    ] = None,
+    bits: Annotated[int, typer.Option(help="Bits per element.")] = 16,
+    fps: Annotated[float, typer.Option(help="Frames per second.")] = 10.0,
+    force: Force = False,
+) -> None:
+    """Draw a figure from reports.
+
+    layers: bitrate and layers on the device for several networks (cut --list, one report each).
+    cost: GFLOPs and memory of the head at every place (cut --all). output: the size sent at every
+    place, and FPS where bench-vpu reports are given; one of a cut's head.xml knows its split point
+    from the cut.json beside it, for others write POINT=bench.json. tradeoff: bits against GFLOPs on
+    the device, one point per cut, with the input as a line. training: loss and Dice per epoch.
+    Profiles serve as lists of split points, too. Figures are one printed column wide.
+    """
+    out: Output = ctx.obj
+    from splittool import plots
+    from splittool.codec.limits import check_bits
+    from splittool.errors import UsageError
+    from splittool.files import refuse_existing
+    from splittool.reports import PlotReport, file_record
+
+    if output_file.suffix not in FORMATS:
+        raise UsageError(f"-o {output_file}: a figure ends in {', '.join(FORMATS)}")
+    check_bits(bits)
+    positive([fps], "--fps")
+    refuse_existing([output_file], force)
+    given = _Given()
+    for name in reports:
+        _read(name, given)
+    chosen = kind or _kind(given)
+    figure = _draw(chosen, given, bits, fps)
+    plots.save(figure, output_file)
+    report = PlotReport(kind=chosen, reports=reports, figure=file_record(output_file))
+    out.emit(report, [f"wrote {output_file} ({chosen})"])
+
+
+def _read(argument: str, given: _Given) -> None:
+    from splittool.errors import InputError
+    from splittool.reports import BenchReport, ProfileReport, SplitsReport, TrainReport, decode_any
+
+    point, _, name = argument.rpartition("=")
+    if name.endswith(".jsonl"):
+        given.history = _history(Path(name))
+        return
+    if name == "-" and sys.stdin is None:
+        raise InputError("standard input is closed; pipe a report into it")
+    shown = "standard input" if name == "-" else name
+    report = decode_any(_bytes(name), shown)
+    if isinstance(report, TrainReport):
+        given.history = _history(Path(report.history))
+    elif isinstance(report, BenchReport):
+        given.fps[point or _point(report, shown)] = report.fps
+    elif isinstance(report, SplitsReport | ProfileReport):
+        label = point or Path(report.source.path).stem
+        while label in given.networks:
+            label += "'"
+        given.networks[label] = report.splits
+    else:
+        raise InputError(
+            f"{shown} is a {report.__struct_config__.tag} report, which has no figure; give one of"
+            " cut --list, cut --all, profile, bench-vpu or train"
+        )
+
+
+def _bytes(name: str) -> bytes:
+    from splittool.files import require_file
+
+    if name == "-":
+        return sys.stdin.buffer.read()
+    require_file(Path(name), "make one with --json")
+    return Path(name).read_bytes()
+
+
+def _history(path: Path) -> list[dict[str, Any]]:
+    import msgspec
+
+    from splittool.errors import InputError
+    from splittool.files import require_file
+
+    require_file(path, "splittool train writes it beside the model")
+    try:
+        records = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+        whole = all(_is_record(record) for record in records)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        whole, records = False, []
+    if not whole or not records:
+        raise InputError(f"{path} is no training history; give a .history.jsonl of splittool train")
+    return records
+
+
+def _is_record(record: Any) -> bool:
+    """Whether this is an epoch of `splittool train`."""
+    try:
+        scores = [record[part][key] for part in ("train", "validation") for key in ("loss", "dice")]
+        return isinstance(record["epoch"], int) and all(
+            score is None or isinstance(score, int | float) for score in scores
+        )
+    except (KeyError, TypeError):
+        return False
+
+
+def _point(report: "BenchReport", shown: str) -> str:
+    """The split point whose head was measured, from the cut.json beside it."""
+    from splittool.errors import InputError, UsageError
+    from splittool.reports import CutReport, read_report
+
+    cut = Path(report.source.path).parent / "cut.json"
+    try:
+        return read_report(cut, CutReport).split.point
+    except InputError:
+        raise UsageError(
+            f"{shown} does not say of which split point it is; give POINT={shown}"
+        ) from None
+
+
+def _kind(given: _Given) -> Kind:
+    if given.history and not given.networks:
+        return "training"
+    if given.fps:
+        return "output"
+    return "layers" if len(given.networks) > 1 else "cost"
+
+
+def _draw(kind: Kind, given: _Given, bits: int, fps: float) -> "Figure":
+    from splittool import plots
+    from splittool.errors import UsageError
+
+    if kind == "training":
+        if not given.history:
+            raise UsageError("--kind training needs a .history.jsonl or a report of train")
+        return plots.training_curves(given.history)
+    if not given.networks:
+        raise UsageError(f"a figure of kind {kind} needs a report of cut --list, --all or profile")
+    if kind == "layers":
+        return plots.layers(given.networks, bits, fps)
+    if kind == "tradeoff":
+        return plots.tradeoff(given.networks, bits)
+    if len(given.networks) > 1:
+        raise UsageError(
+            f"a figure of kind {kind} is of one network; give one report, or --kind layers"
+        )
+    splits = next(iter(given.networks.values()))
+    unknown = [point for point in given.fps if point not in {split.point for split in splits}]
+    if unknown:
+        raise UsageError(f"no split point {unknown[0]!r} is in the list to draw its FPS at")
+    return plots.cost(splits) if kind == "cost" else plots.output(splits, given.fps)
