@@ -15,10 +15,12 @@ say splittool train steel --arch unet --epochs 20 --crop 256x384 -o unet.pt --fo
 say splittool export unet.pt -o unet.xml --force
 say splittool cut unet.xml --at maxpool_2 --force
 report profile.json splittool profile unet.xml --no-layers
+report cuts.json splittool cut unet.xml --all
+say splittool plot cuts.json -o cuts.svg --force
 say splittool bench-vpu head.xml --minutes 0.2 --window 4
 report table-1.json splittool bitrate unet.xml --bits 16 --fps 12 --fps 10 --images steel/train_images
 report table-2.json splittool bitrate unet.xml --bits 4 --fps 12 --fps 10 --images steel/train_images
 say splittool infer unet.xml unet.validation.txt -o whole --force
 say splittool infer cut.json unet.validation.txt -o split-4-bit --bits 4 --force
 
-printf '\nIn %s: unet.curves.png, split-4-bit/overlays, table-1.json, table-2.json, profile.json\n' "$1"
+printf '\nIn %s: unet.curves.png, cuts.svg, split-4-bit/overlays, table-1.json, table-2.json, profile.json\n' "$1"

@@ -26,7 +26,7 @@ class FileRecord(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class TensorRecord(msgspec.Struct, frozen=True):
+class TensorRecord(msgspec.Struct, frozen=True, gc=False):
     """A tensor that crosses a cut; `bits` is what one element takes in the graph."""
 
     name: str
@@ -36,7 +36,7 @@ class TensorRecord(msgspec.Struct, frozen=True):
     elements: int
 
 
-class SplitRecord(msgspec.Struct, frozen=True):
+class SplitRecord(msgspec.Struct, frozen=True, gc=False):
     """One split point and what each side has to do.
 
     `at` holds the operations to cut after, one `--at` each; `difference` is that of head and tail

@@ -135,6 +135,6 @@ def test_a_missing_report_file(tmp_path: Path) -> None:
 
 def test_every_kind_has_its_own_schema() -> None:
     kinds = [kind.__struct_config__.tag for kind in Report.__subclasses__()]
-    assert len(kinds) == len(set(kinds)) == 9
+    assert len(kinds) == len(set(kinds))
     assert all(str(kind).startswith("splittool.") for kind in kinds)
     assert {BenchReport, SplitsReport} <= set(Report.__subclasses__())

@@ -76,18 +76,27 @@ def _list(
     loaded = load_model(model, shapes)
     graph = read_graph(loaded)
     splits, refused = describe_places(graph) if every else list_splits(graph, read_info(loaded))
+    failed: list[str] = []
     if tolerance is not None:
-        splits = _verified(output, model, shapes, splits, tolerance)
+        splits, failed = _verified(output, model, shapes, splits, tolerance)
     report = SplitsReport(
         source=file_record(model), splits=splits, refused=refused, renamed=graph.renamed
     )
     table = splits_table if len(splits) <= 20 else _places_table
     output.emit(report, [table(f"split points of {model}", splits), *remarks(report)])
+    if failed:
+        from splittool.errors import VerificationError
+
+        raise VerificationError(
+            f"{len(failed)} of {len(splits)} cuts differ from the whole by more than"
+            f" {tolerance:g} of the output's range, such as {failed[0]!r};"
+            " raise --tolerance if you know why"
+        )
 
 
 def _verified(
     output: Output, model: Path, shapes: list[str], splits: "list[SplitRecord]", tolerance: float
-) -> "list[SplitRecord]":
+) -> "tuple[list[SplitRecord], list[str]]":
     from splittool.runtime.bundle import verify_splits
 
     with output.progress() as progress:

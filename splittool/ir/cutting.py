@@ -81,13 +81,17 @@ class Verification:
 
     Attributes:
         difference: Largest absolute difference of an output value.
-        output_range: Largest minus smallest value, in the whole, of the output that differs most.
+        output_range: Largest minus smallest value, in the whole, of the output that differs most;
+            its largest value where all are the same.
         tolerance: Largest difference allowed, as a share of `output_range`.
+        resolution: Difference of neighbouring numbers of the output's type at its largest value: no
+            computation can be nearer than that.
     """
 
     difference: float
     output_range: float
     tolerance: float
+    resolution: float = 0.0
 
     @property
     def share(self) -> float:
@@ -95,9 +99,14 @@ class Verification:
         return self.difference / max(self.output_range, 1e-30)
 
     @property
+    def allowed(self) -> float:
+        """Largest difference allowed."""
+        return max(self.tolerance * max(self.output_range, 1e-30), self.resolution)
+
+    @property
     def holds(self) -> bool:
-        """Whether the difference is within the tolerance; a NaN is not."""
-        return self.difference <= self.tolerance * max(self.output_range, 1e-30)
+        """Whether the difference is allowed; a NaN is not."""
+        return self.difference <= self.allowed
 
 
 class Reference:
@@ -121,7 +130,7 @@ class Reference:
         pairs = zip(self._outputs, found, strict=True)
         proofs = [_compare(whole, both, tolerance) for whole, both in pairs]
         # A NaN is the worst there is, and `max` alone would not find it.
-        return max(proofs, key=lambda proof: (np.isnan(proof.difference), proof.share))
+        return max(proofs, key=lambda proof: (np.isnan(proof.difference), _excess(proof)))
 
 
 Array = NDArray[np.generic]
@@ -137,6 +146,10 @@ def _name(port: ov.Output) -> str:
     return name
 
 
+def _excess(proof: Verification) -> float:
+    return proof.difference / max(proof.allowed, 1e-300)
+
+
 def _compare(whole: Array, both: Array, tolerance: float) -> Verification:
     expected, found = whole.astype(np.float64), both.astype(np.float64)
     if expected.shape != found.shape:  # sizes may depend on the data
@@ -144,10 +157,13 @@ def _compare(whole: Array, both: Array, tolerance: float) -> Verification:
     if not expected.size:
         return Verification(0.0, 0.0, tolerance)
     finite = expected[np.isfinite(expected)]
+    largest = float(np.abs(finite).max()) if finite.size else 0.0
     spread = float(finite.max() - finite.min()) if finite.size else 0.0
+    real = np.issubdtype(whole.dtype, np.floating)
+    resolution = largest * float(np.finfo(str(whole.dtype)).eps) if real else 0.0
     with np.errstate(invalid="ignore"):  # infinity minus infinity
         differences = np.where(expected == found, 0.0, np.abs(expected - found))
-    return Verification(float(np.max(differences)), spread, tolerance)
+    return Verification(float(np.max(differences)), spread or largest, tolerance, resolution)
 
 
 def _random(rng: np.random.Generator, port: ov.Output) -> Array:

@@ -25,7 +25,7 @@ class TensorInfo:
     type: str
     bits: int
 
-    @property
+    @cached_property
     def elements(self) -> int:
         """Number of values; 0 for a size that depends on the data, which nobody can price."""
         return 0 if self.shape is None else math.prod(self.shape)
@@ -46,7 +46,7 @@ class Operation:
         type: OpenVINO's operation type.
         inputs: (operation index, output port) of every input.
         outputs: What it puts out.
-        attributes: OpenVINO's attributes.
+        attributes: OpenVINO's attributes, where something here depends on them.
         constant: Whether it is computed from constants alone.
         variable: The state that it reads (ReadValue) or writes (Assign), if any.
     """
@@ -124,17 +124,14 @@ def read_graph(model: ov.Model) -> Graph:
     names = unique_names([_shown(name, node) for name, node in zip(own, nodes, strict=True)])
     operations: list[Operation] = []
     for i, node in enumerate(nodes):
-        inputs = tuple(
-            (index[port.get_node()], port.get_index())
-            for port in (value.get_source_output() for value in node.inputs())
-        )
+        inputs = tuple((index[port.get_node()], port.get_index()) for port in node.input_values())
         kind = node.get_type_name()
         constant = kind == "Constant" or (
             bool(inputs)
             and kind not in _NEVER_CONSTANT
             and all(operations[source].constant for source, _ in inputs)
         )
-        attributes = {} if kind == "Constant" else node.get_attributes()
+        attributes = node.get_attributes() if kind in _DESCRIBED else {}
         operations.append(
             Operation(
                 index=i,
@@ -150,6 +147,9 @@ def read_graph(model: ov.Model) -> Graph:
     renamed = {op.name: own[op.index] for op in operations if op.works and op.name != own[op.index]}
     return Graph(tuple(operations), renamed)
 
+
+# Reading attributes takes long.
+_DESCRIBED = {"MaxPool", "AvgPool", "ConvolutionBackpropData", "MatMul", "ReadValue", "Assign"}
 
 # From constants alone, and yet not the same every time.
 _NEVER_CONSTANT = ("ReadValue", "RandomUniform", "Multinomial")
@@ -176,15 +176,20 @@ def unique_names(names: list[str]) -> list[str]:
     return unique
 
 
+def _dimensions(port: ov.Output) -> tuple[int, ...] | None:
+    try:
+        shape = port.get_shape()
+    except RuntimeError:  # it is open
+        return None
+    return tuple([shape[place] for place in range(len(shape))])  # iterating takes 20 us a shape
+
+
 def _outputs(node: ov.Node, name: str) -> tuple[TensorInfo, ...]:
-    ports = [port for port in node.outputs() if port.get_index() == 0 or port.get_target_inputs()]
-    single = len(ports) == 1
-    return tuple(
-        TensorInfo(
-            name=name if single else f"{name}.{port.get_index()}",
-            shape=tuple(port.get_shape()) if port.get_partial_shape().is_static else None,
-            type=port.get_element_type().get_type_name(),
-            bits=port.get_element_type().get_bitwidth(),
-        )
-        for port in node.outputs()
-    )
+    ports = node.outputs()
+    single = len(ports) == 1 or not any(port.get_target_inputs() for port in ports[1:])
+    found = []
+    for number, port in enumerate(ports):
+        kind = port.get_element_type()
+        own = name if single else f"{name}.{number}"
+        found.append(TensorInfo(own, _dimensions(port), kind.get_type_name(), kind.get_bitwidth()))
+    return tuple(found)

@@ -1,13 +1,13 @@
 """Read any model file into one graph type."""
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
+from xml.parsers import expat
 
 import numpy as np
 import openvino as ov
-from openvino import opset13 as opset
 from openvino.frontend import FrontEndManager
+from openvino.op import Constant
 
 from splittool.errors import InputError, UsageError
 from splittool.files import require_file
@@ -93,8 +93,9 @@ def fold_shapes(model: ov.Model) -> None:
     """
     for node in model.get_ops():
         if node.get_type_name() == "ShapeOf" and node.input(0).get_partial_shape().is_static:
-            shape = np.array(node.input(0).get_shape())
-            constant = opset.constant(shape, dtype=node.get_output_element_type(0))
+            shape = node.input(0).get_shape()
+            dtype = node.get_output_element_type(0).to_dtype()
+            constant = Constant(np.array([shape[i] for i in range(len(shape))], dtype))
             constant.set_friendly_name(node.get_friendly_name())
             for target in node.output(0).get_target_inputs():
                 target.replace_source_output(constant.output(0))
@@ -136,18 +137,24 @@ def _expected_weights(path: Path) -> int:
     Raises:
         InputError: It is not OpenVINO IR.
     """
-    end = 0
-    root = ""
+    ends, root = [0], ""
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal root
+        root = root or tag
+        if tag == "data" and "offset" in attributes:
+            ends.append(int(attributes["offset"]) + int(attributes["size"]))
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
     try:
-        for event, element in ElementTree.iterparse(path, events=("start", "end")):
-            root = root or element.tag
-            if event == "end" and element.tag == "data" and "offset" in element.attrib:
-                end = max(end, int(element.attrib["offset"]) + int(element.attrib["size"]))
-    except (ElementTree.ParseError, ValueError, KeyError) as error:
+        with path.open("rb") as file:
+            parser.ParseFile(file)
+    except (expat.ExpatError, ValueError, KeyError) as error:
         raise InputError(f"{path} is not OpenVINO IR ({error}); export it again") from None
     if root != "net":
         raise InputError(f"{path} is XML, but not OpenVINO IR; give the .xml of an exported model")
-    return end
+    return max(ends)
 
 
 def _require_fixed_shapes(path: Path, model: ov.Model) -> None:

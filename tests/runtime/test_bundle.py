@@ -97,7 +97,7 @@ def test_nothing_is_written_when_the_proof_fails(
 
     monkeypatch.setattr(bundle, "split", with_a_wrong_tail)
     with pytest.raises(
-        VerificationError, match=r"cut at 'maxpool_1' is wrong.*nothing was written"
+        VerificationError, match=r"cut at 'maxpool_1' do not compute the whole.*nothing was written"
     ):
         write_cut(exported, ["maxpool_1"], tmp_path, 1e-3)
     assert _listed(tmp_path) == []
