@@ -1,7 +1,7 @@
 """Listing and making cuts, against Polygraphy and ONNX's own extractor, in turn.
 
     pip install "splittool[train,graphs]"
-    python benchmarks/cut.py [--rounds 5] [--at maxpool_2]
+    python benchmarks/cut.py [--rounds 5]
 
 All in one process, imports done. The other tools write one half a call and have to be told every
 tensor that crosses; here they are told what splittool found.
@@ -75,15 +75,15 @@ def network_ir(arch: str, folder: Path) -> Path:
     return checkpoint.with_suffix(".xml")
 
 
-def unet_onnx(folder: Path) -> Path:
-    """The U-Net with random weights as ONNX."""
+def network_onnx(arch: str, size: tuple[int, int], folder: Path) -> Path:
+    """One of splittool's networks with random weights as ONNX."""
     torch.manual_seed(0)
-    path = folder / "unet.onnx"
+    path = folder / f"{arch}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter that replaces this one needs onnxscript
         torch.onnx.export(
-            build("unet", len(CLASSES), {}).eval(),
-            (torch.zeros(1, 3, *SIZE),),
+            build(arch, len(CLASSES), {}).eval(),
+            (torch.zeros(1, 3, *size),),
             str(path),
             dynamo=False,
             input_names=[PIXELS],
@@ -204,14 +204,14 @@ class Wanted:
 def wanted(path: Path, at: str, folder: Path) -> Wanted:
     """The cut after an operation of the U-Net's ONNX file."""
     graph = read_graph(load_model(path))
-    name = next(name for name in graph.by_name if f"/{at}/" in name)
+    name = [name for name in graph.by_name if f"/{at}/" in name][-1]
     # OpenVINO names an operation after its node; the other tools want the node's output.
     outputs = {node.name: node.output[0] for node in onnx.load(path).graph.node}
     tensors = [outputs[tensor.name] for tensor in find_cut(graph, name).tensors]
     return Wanted(path, name, tensors, folder)
 
 
-def show_making(cut: Wanted, own: Wanted, rounds: int) -> None:
+def show_making(arch: str, cut: Wanted, own: Wanted, rounds: int) -> None:
     """Print the time to make one cut of an ONNX file; `own` is the network as we export it."""
     tasks: dict[str, Task] = {
         "splittool, both halves": cut.ours,
@@ -223,7 +223,7 @@ def show_making(cut: Wanted, own: Wanted, rounds: int) -> None:
         "onnx.utils.extract_model, both halves": cut.onnx_both,
     }
     found = medians(tasks, rounds)
-    print(f"one cut, at {cut.at}, {len(cut.tensors)} tensors crossing:")
+    print(f"one cut of {arch}, at {cut.at}, {len(cut.tensors)} tensors crossing:")
     for name, seconds in found.items():
         ratio = seconds / found["splittool, both halves"]
         print(f"  {name:42s} {seconds * 1e3:8.1f} ms  x {ratio:.2f}")
@@ -262,7 +262,6 @@ def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--at", default="maxpool_2")
     arguments = parser.parse_args()
     G_LOGGER.module_severity = G_LOGGER.CRITICAL
     with tempfile.TemporaryDirectory() as temporary:
@@ -275,9 +274,11 @@ def main() -> None:
         write_ir(synthetic(1000), folder / "synthetic.xml", half=False)
         show_listing(paths, arguments.rounds)
         show_growth(arguments.rounds)
-        cut = wanted(unet_onnx(folder), arguments.at, folder)
-        own = Wanted(folder / "unet.xml", arguments.at, [], folder)
-        show_making(cut, own, arguments.rounds)
+        # ONNX has no pooling into bins of unequal sizes, as PSPNet needs at 256x1600.
+        for arch, size, at in (("pspnet", (384, 384), "layer1"), ("unet", SIZE, "maxpool_2")):
+            cut = wanted(network_onnx(arch, size, folder), at, folder)
+            own = Wanted(folder / f"{arch}.xml", at, [], folder)
+            show_making(arch, cut, own, arguments.rounds)
         show_naming_one(cut)
 
 

@@ -110,6 +110,21 @@ class TrainReport(Report, tag="splittool.train/1"):
     last: dict[str, Any]
 
 
+class BlobRecord(msgspec.Struct, frozen=True):
+    """A network compiled for Myriad X.
+
+    Of its `stages`, `hardware_stages` run on the neural compute engine, the rest on the SHAVEs;
+    `ddr_bytes` and `cmx_bytes` are activations in the device's slow and fast memory.
+    """
+
+    file: FileRecord
+    shaves: int
+    stages: int
+    hardware_stages: int
+    ddr_bytes: int
+    cmx_bytes: int
+
+
 class ExportReport(Report, tag="splittool.export/1"):
     """A converted model; `difference` is the largest of a probability against torch in 32 bits."""
 
@@ -122,6 +137,8 @@ class ExportReport(Report, tag="splittool.export/1"):
     classes: list[str]
     split_points: list[str]
     difference: float
+    target: str = "openvino"
+    blob: BlobRecord | None = None
 
 
 class VerificationRecord(msgspec.Struct, frozen=True):
@@ -145,6 +162,8 @@ class CutReport(Report, tag="splittool.cut/1"):
     classes: list[str]
     fit: Literal["pad", "resize"]
     verification: VerificationRecord
+    target: str = "openvino"
+    blob: BlobRecord | None = None
 
 
 class RefusedRecord(msgspec.Struct, frozen=True):
@@ -234,8 +253,21 @@ class WindowRecord(msgspec.Struct, frozen=True):
     max_ms: float | None
 
 
+class TemperatureRecord(msgspec.Struct, frozen=True):
+    """The hottest sensor at a time of a run."""
+
+    time_s: float
+    sensor: str
+    celsius: float
+
+
 class BenchReport(Report, tag="splittool.bench-vpu/1"):
-    """Frames per second of a model on a device; `interrupted` marks a partial run."""
+    """Frames per second of a model on a device; `interrupted` marks a partial run.
+
+    `point` is the split point whose head was measured, where that is known. `drift` is the FPS of
+    the last `drift_stretch_s` over that of the first, less one. `throttled` counts how often the
+    processor was slowed down for its heat.
+    """
 
     source: FileRecord
     device_requested: str
@@ -259,6 +291,77 @@ class BenchReport(Report, tag="splittool.bench-vpu/1"):
     window_s: float
     windows: list[WindowRecord]
     interrupted: bool
+    point: str | None = None
+    runtime: str | None = None
+    input: str = "random"
+    compile_ms: float | None = None
+    cached: bool = False
+    drift: float | None = None
+    drift_stretch_s: float | None = None
+    temperatures: list[TemperatureRecord] = []
+    throttled: int | None = None
+    resident_first_bytes: int | None = None
+    resident_last_bytes: int | None = None
+
+
+class ReferenceRecord(msgspec.Struct, frozen=True):
+    """One model side by side with another tool, round by round; ratios are ours over theirs."""
+
+    tool: str
+    model: str
+    fps: list[float]
+    our_fps: list[float]
+    ratios: list[float]
+    median_ratio: float
+    p50_ms: list[float]
+    our_p50_ms: list[float]
+
+
+class BenchSetReport(Report, tag="splittool.bench-set/1"):
+    """Several models measured in one call, one after the other or in turn by rounds.
+
+    `fps` holds, by run, the FPS of every round.
+    """
+
+    rounds: int
+    interleaved: bool
+    runs: Annotated[list[BenchReport], msgspec.Meta(min_length=1)]
+    fps: list[list[float]]
+    references: list[ReferenceRecord]
+    interrupted: bool
+
+
+class AssumptionRecord(msgspec.Struct, frozen=True):
+    """A figure of a device, and where it comes from."""
+
+    what: str
+    value: float
+    source: str
+
+
+class EstimateRecord(msgspec.Struct, frozen=True):
+    """The least time a network would take: computed, never measured."""
+
+    model: str
+    basis: str
+    stages: int
+    engine_ms: float
+    shaves_ms: float
+    ddr_bytes: int
+    link_bytes: int
+    link_ms: float
+    shaves: int
+    latency_ms: float
+    fps: float
+
+
+class EstimateReport(Report, tag="splittool.estimate/1"):
+    """A roofline from public figures of a device; nothing in it was measured."""
+
+    chip: str
+    measured: Literal[False]
+    assumptions: list[AssumptionRecord]
+    estimates: list[EstimateRecord]
 
 
 class BitrateRow(msgspec.Struct, frozen=True):
@@ -343,6 +446,21 @@ class PlotReport(Report, tag="splittool.plot/1"):
     figure: FileRecord
 
 
+class CheckRecord(msgspec.Struct, frozen=True):
+    """Something that is here, or not; `fix` holds the commands that get it."""
+
+    name: str
+    present: bool
+    detail: str
+    fix: list[str] = []
+
+
+class DoctorReport(Report, tag="splittool.doctor/1"):
+    """What is here to measure and compile with."""
+
+    checks: list[CheckRecord]
+
+
 AnyReport = (
     SynthReport
     | TrainReport
@@ -351,9 +469,12 @@ AnyReport = (
     | SplitsReport
     | ProfileReport
     | BenchReport
+    | BenchSetReport
+    | EstimateReport
     | BitrateReport
     | InferReport
     | PlotReport
+    | DoctorReport
 )
 
 R = TypeVar("R", bound=Report)

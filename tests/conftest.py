@@ -6,16 +6,19 @@ import sys
 # Before torch is imported, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import old_runtimes
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from splittool.data.images import Canvas
 from splittool.data.writing import write_synthetic
+from splittool.device.legacy import LegacyRuntime
 from splittool.ir.export import convert
 from splittool.ir.graph import Graph, read_graph
 from splittool.ir.saving import save_ir
@@ -122,3 +125,32 @@ def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m splittool "$@"\n')
     script.chmod(0o755)
     return folder
+
+
+@pytest.fixture(scope="session")
+def old_python(pytestconfig: pytest.Config) -> Path:
+    """The interpreter of an environment with OpenVINO 2021.4.2."""
+    return _prepared(pytestconfig, "old-runtime", old_runtimes.make_runtime)
+
+
+@pytest.fixture(scope="session")
+def myriad_compiler(pytestconfig: pytest.Config) -> Path:
+    """OpenVINO 2021.3's compiler for Myriad X."""
+    return _prepared(pytestconfig, "myriad-compiler", old_runtimes.fetch_compiler)
+
+
+@pytest.fixture(scope="session")
+def old_runtime(old_python: Path) -> Iterator[LegacyRuntime]:
+    """A worker in it."""
+    with LegacyRuntime(old_python) as runtime:
+        yield runtime
+
+
+def _prepared(config: pytest.Config, name: str, make: Callable[[Path], Path]) -> Path:
+    """What was made before, or by another worker, or now."""
+    folder = config.cache.mkdir(name)
+    with FileLock(folder.with_suffix(".lock")):
+        try:
+            return make(folder)
+        except old_runtimes.UnavailableError as error:
+            pytest.skip(str(error))

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splittool.cli.options import Force, ModelArgument, Shapes
+from splittool.cli.options import (
+    BlobShaves,
+    Force,
+    ModelArgument,
+    Shapes,
+    TargetOption,
+    blob_line,
+    compiler_for,
+)
 from splittool.cli.output import Output, make_table
 
 if TYPE_CHECKING:
@@ -39,6 +47,8 @@ def cut(
         float,
         typer.Option(min=0, help="Largest difference allowed, as a share of the output's range."),
     ] = 1e-5,
+    target: TargetOption = "openvino",
+    blob_shaves: BlobShaves = None,
     force: Force = False,
 ) -> None:
     """Cut a network into head and tail.
@@ -60,7 +70,10 @@ def cut(
         return
     from splittool.runtime.bundle import write_cut
 
-    report = write_cut(model, at, output_folder, tolerance, shape or [], force)
+    compiler = compiler_for(output, target, blob_shaves)
+    report = write_cut(
+        model, at, output_folder, tolerance, shape or [], force, target, compiler, blob_shaves
+    )
     output.emit(report, _tables(report))
 
 
@@ -166,5 +179,6 @@ def _tables(report: "CutReport") -> "list[Table | str]":
         splits_table(f"{report.source.path} cut at {report.split.point}", [report.split]),
         f"largest difference of tail(head(x)) from the whole: {proof.difference:.1e}\n"
         f"({proof.precision} on {proof.device}, allowed {allowed:.1e})",
+        *([blob_line(report.blob)] if report.blob else []),
         f"wrote {files}, cut.json",
     ]

@@ -12,6 +12,7 @@ from splittool.cli import (
     bench_vpu,
     bitrate,
     cut,
+    doctor,
     export,
     infer,
     plot,
@@ -65,6 +66,7 @@ for name, function in (
     ("bitrate", bitrate.bitrate),
     ("infer", infer.infer),
     ("plot", plot.plot),
+    ("doctor", doctor.doctor),
 ):
     app.command(name, cls=Command)(function)
 

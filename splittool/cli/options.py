@@ -1,13 +1,16 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
 from splittool.cli.output import Output
 from splittool.errors import UsageError
+
+if TYPE_CHECKING:
+    from splittool.reports import BlobRecord
 
 _COMMON = {
     "json": ("--json", "Print the JSON report even on a terminal."),
@@ -62,6 +65,21 @@ Shapes = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.")]
+TargetName = Literal["openvino", "openvino-2022", "myriad"]
+TargetOption = Annotated[
+    TargetName,
+    typer.Option(
+        "--target",
+        help="Who shall read the IR: openvino (as installed), openvino-2022 (2022.3), or myriad"
+        " (2021.x, and a .blob where the compiler is).",
+    ),
+]
+BlobShaves = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=16, help="SHAVE processors to compile a blob for. [default: the compiler's]"
+    ),
+]
 Fps = Annotated[
     list[float] | None,
     typer.Option("--fps", help="Frames per second; repeat for several.", metavar="FPS"),
@@ -78,3 +96,33 @@ def positive(values: list[float], option: str) -> list[float]:
         if not 0 < value < float("inf"):
             raise UsageError(f"{option} {value:g} is out of range; give a number above 0")
     return values
+
+
+def compiler_for(output: Output, target: str, shaves: int | None) -> Path | None:
+    """The Myriad compiler, where one is asked for and there.
+
+    Raises:
+        UsageError: SHAVEs are given for a target without them.
+        DeviceError: They are given and there is no compiler.
+    """
+    if target != "myriad":
+        if shaves is not None:
+            raise UsageError("--blob-shaves is for --target myriad; give both")
+        return None
+    from splittool.device.myriad import find_compiler
+    from splittool.errors import DeviceError
+
+    compiler = find_compiler()
+    if compiler is None and shaves is not None:
+        raise DeviceError("--blob-shaves needs the Myriad compiler; splittool doctor says how")
+    if compiler is None:
+        output.note("note: no Myriad compiler is here, so no .blob; splittool doctor says how")
+    return compiler
+
+
+def blob_line(blob: "BlobRecord") -> str:
+    """What the compiler made."""
+    return (
+        f"{blob.file.path}: {blob.file.bytes:,} bytes for {blob.shaves} SHAVEs,"
+        f" {blob.hardware_stages} of {blob.stages} stages on the neural compute engine"
+    )

@@ -12,6 +12,7 @@ from splittool.errors import OutputError, PipeClosedError
 if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
+    from rich.text import Text
 
     from splittool.reports import Report
 
@@ -40,7 +41,7 @@ class Output:
         if self.verbose:
             self.note(message)
 
-    def emit(self, report: "Report", tables: Sequence["Table | str"]) -> None:
+    def emit(self, report: "Report", tables: Sequence["Table | Text | str"]) -> None:
         """Print a report: as tables on a terminal, as JSON elsewhere.
 
         Raises:
@@ -54,7 +55,7 @@ class Output:
 
             console = Console(highlight=False)
             for table in tables:
-                console.print(table, markup=False)
+                console.print(table, markup=False, crop=False)
             return
         from splittool.reports import encode
 
@@ -119,6 +120,13 @@ def make_table(
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def verbatim(text: str) -> "Text":
+    """Lines to copy: never broken, however narrow the terminal."""
+    from rich.text import Text
+
+    return Text(text, no_wrap=True, overflow="ignore")
 
 
 def short(number: float | None, digits: int = 3) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,6 +14,12 @@ from splittool.device.runtime import Compiled
 from splittool.errors import DeviceError
 from splittool.interrupt import Interrupt
 from splittool.reports import WindowRecord
+
+Frames = Sequence[Sequence[NDArray[np.generic]]]
+
+TICK_S = 0.5
+_DRIFT_S = 300.0
+_FEW = 1024  # frames to have room for where the rate is not known
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,45 @@ class Samples:
     interrupted: bool
 
 
+class Recorder:
+    """Room for samples, taken before measuring so that memory stays as it is.
+
+    Args:
+        frames: How many there will be; more find room, too.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self._empty = bytes(8 * max(frames, _FEW))
+        self._done, self._latency = array("d", self._empty), array("d", self._empty)
+        self.count = 0
+
+    def add(self, done_s: float, latency_ms: float) -> None:
+        """Take down one frame."""
+        if self.count == len(self._done):
+            self._done.frombytes(self._empty)
+            self._latency.frombytes(self._empty)
+        self._done[self.count] = done_s
+        self._latency[self.count] = latency_ms
+        self.count += 1
+
+    def samples(self, seconds: float, requests: int, interrupted: bool) -> Samples:
+        """All that was taken down.
+
+        Raises:
+            DeviceError: Nothing was.
+        """
+        if not self.count:
+            raise DeviceError("interrupted before the first frame was done; nothing was measured")
+        done, latency = (np.array(a[: self.count]) for a in (self._done, self._latency))
+        return Samples(done, latency, seconds, requests, interrupted)
+
+
 def measure(
     compiled: Compiled,
     plan: Plan,
     interrupt: Interrupt,
     tick: Callable[[float, int], None] = lambda seconds, frames: None,
+    frames: Frames = (),
 ) -> Samples:
     """Keep the device busy and time every frame.
 
@@ -70,41 +110,38 @@ def measure(
         plan: How long.
         interrupt: Ends the run; what was measured is kept.
         tick: Called about twice a second with the seconds and frames so far.
+        frames: Values of the inputs, request by request in turn; random ones if empty.
 
     Raises:
         DeviceError: Nothing could be measured before the interruption.
     """
     requests = plan.requests or compiled.model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
     queue = ov.AsyncInferQueue(compiled.model, requests)
-    inputs = _random_inputs(compiled.model)
-    for request in queue:
-        request.set_input_tensors([ov.Tensor(value) for value in inputs])
-    _warm_up(queue, plan.warmup_s, interrupt)
-    done, latencies = array("d"), array("d")
+    frames = frames or [random_inputs(compiled.model)]
+    for number, request in enumerate(queue):
+        for port, value in enumerate(frames[number % len(frames)]):
+            request.set_input_tensor(port, ov.Tensor(np.ascontiguousarray(value)))
+    rate = _warm_up(queue, plan.warmup_s, interrupt)
+    recorder = Recorder(plan.iterations or int(rate * (plan.seconds or 0) * 1.5))
     busy = [False] * requests
     started = time.perf_counter()
-    now, next_tick, launched = 0.0, 0.5, 0
+    now, next_tick, launched = 0.0, TICK_S, 0
     while interrupt.exit_code is None and _more(plan, now, launched):
         index = queue.get_idle_request_id()
         now = time.perf_counter() - started
         if busy[index]:
-            done.append(now)
-            latencies.append(queue[index].latency)
+            recorder.add(now, queue[index].latency)
         queue.start_async()
         busy[index] = True
         launched += 1
         if now >= next_tick:
-            tick(now, len(done))
-            next_tick = now + 0.5
+            tick(now, recorder.count)
+            next_tick = now + TICK_S
     queue.wait_all()
     seconds = time.perf_counter() - started
     for index in (i for i, is_busy in enumerate(busy) if is_busy):
-        done.append(seconds)
-        latencies.append(queue[index].latency)
-    if not done:
-        raise DeviceError("interrupted before the first frame was done; nothing was measured")
-    interrupted = interrupt.exit_code is not None
-    return Samples(np.array(done), np.array(latencies), seconds, requests, interrupted)
+        recorder.add(seconds, queue[index].latency)
+    return recorder.samples(seconds, requests, interrupt.exit_code is not None)
 
 
 def _more(plan: Plan, now: float, launched: int) -> bool:
@@ -113,20 +150,26 @@ def _more(plan: Plan, now: float, launched: int) -> bool:
     return plan.seconds is not None and now < plan.seconds
 
 
-def _warm_up(queue: ov.AsyncInferQueue, seconds: float, interrupt: Interrupt) -> None:
-    """At least one frame per request: first runs allocate memory."""
-    end = time.perf_counter() + seconds
+def _warm_up(queue: ov.AsyncInferQueue, seconds: float, interrupt: Interrupt) -> float:
+    """At least one frame per request: first runs allocate memory.
+
+    Returns:
+        Frames per second.
+    """
+    started = time.perf_counter()
     launched = 0
-    while launched < len(queue) or time.perf_counter() < end:
+    while launched < len(queue) or time.perf_counter() < started + seconds:
         if interrupt.exit_code is not None:
             break
         queue.get_idle_request_id()
         queue.start_async()
         launched += 1
     queue.wait_all()
+    return launched / (time.perf_counter() - started)
 
 
-def _random_inputs(model: ov.CompiledModel) -> list[NDArray[np.generic]]:
+def random_inputs(model: ov.Model | ov.CompiledModel) -> list[NDArray[np.generic]]:
+    """The same random values from 0 to 255 for every input at each call."""
     rng = np.random.default_rng(0)
     inputs = []
     for port in model.inputs:
@@ -134,6 +177,18 @@ def _random_inputs(model: ov.CompiledModel) -> list[NDArray[np.generic]]:
         values = rng.integers(0, 256, tuple(port.get_shape()))
         inputs.append(values.astype(dtype))
     return inputs
+
+
+def join(parts: Sequence[Samples]) -> Samples:
+    """Several runs of one model as if they had followed each other at once."""
+    starts = np.cumsum([0.0, *(part.seconds for part in parts)])
+    return Samples(
+        np.concatenate([part.done_s + start for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part.latency_ms for part in parts]),
+        float(starts[-1]),
+        parts[0].requests,
+        any(part.interrupted for part in parts),
+    )
 
 
 def windows(samples: Samples, length_s: float) -> list[WindowRecord]:
@@ -149,6 +204,19 @@ def windows(samples: Samples, length_s: float) -> list[WindowRecord]:
         frames = int(inside.sum())
         records.append(WindowRecord(start, seconds, frames, frames / seconds, *marks))
     return records
+
+
+def drift(samples: Samples) -> tuple[float, float] | None:
+    """How much faster the end of a run is than its start.
+
+    Returns:
+        Frames in the last stretch over frames in the first, less one; and the length of a stretch
+        in seconds: five minutes, or a third of a shorter run. None if the first has no frame.
+    """
+    stretch = min(_DRIFT_S, samples.seconds / 3)
+    first = int((samples.done_s <= stretch).sum())
+    last = int((samples.done_s > samples.seconds - stretch).sum())
+    return (last / first - 1, stretch) if first else None
 
 
 def percentiles(latencies: NDArray[np.float64]) -> tuple[float, float, float, float]:

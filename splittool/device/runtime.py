@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Literal
 
 import openvino as ov
@@ -71,12 +72,18 @@ _MISSING = {
     "NPU": "an Intel NPU needs its Linux driver and compiler: check ls /dev/accel",
     "GPU": "an Intel GPU needs its OpenCL driver: check clinfo",
     "CPU": "install openvino again",
-    "MYRIAD": "OpenVINO dropped Myriad sticks in 2023.0: they need a 2022.3 or older runtime",
+    "MYRIAD": "OpenVINO dropped it in 2023.0; name an older runtime with --runtime-python",
 }
 
 
 def compile_model(
-    core: ov.Core, model: ov.Model, device: str, precision: str = "auto", hint: Hint = "latency"
+    core: ov.Core,
+    model: ov.Model,
+    device: str,
+    precision: str = "auto",
+    hint: Hint = "latency",
+    streams: int | None = None,
+    cache: Path | None = None,
 ) -> Compiled:
     """Compile a model.
 
@@ -86,6 +93,8 @@ def compile_model(
         device: As OpenVINO names it.
         precision: "auto" leaves it to the device: a CPU that has bf16 uses it.
         hint: What to be fast at.
+        streams: Frames computed side by side; None leaves it to the hint.
+        cache: Folder for compiled models, so that the next start is quicker.
 
     Raises:
         DeviceError: The device is not there or cannot compile the model.
@@ -96,6 +105,10 @@ def compile_model(
     config: dict[str, Any] = {"PERFORMANCE_HINT": hint.upper()}
     if precision != "auto":
         config["INFERENCE_PRECISION_HINT"] = precision
+    if streams is not None:
+        config["NUM_STREAMS"] = streams
+    if cache is not None:
+        config["CACHE_DIR"] = str(cache)
     try:
         compiled = core.compile_model(model, device, config)
     except RuntimeError as error:

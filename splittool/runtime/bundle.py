@@ -8,9 +8,11 @@ import msgspec
 
 from splittool.analysis.operations import operation_costs
 from splittool.analysis.splits import describe_split, tensor_record
+from splittool.device.myriad import blob_record, compile_blob
 from splittool.errors import VerificationError
 from splittool.files import make_folder, output_errors, refuse_existing
 from splittool.ir.cutting import Reference, split
+from splittool.ir.downgrade import TARGETS
 from splittool.ir.engine import core
 from splittool.ir.graph import read_graph
 from splittool.ir.info import read_info
@@ -22,6 +24,7 @@ from splittool.reports import CutReport, SplitRecord, VerificationRecord, encode
 # The order in which they appear: weights before the graph that names them, the description last.
 HEAD = ("head.bin", "head.xml")
 TAIL = ("tail.bin", "tail.xml")
+BLOB = "head.blob"
 DESCRIPTION = "cut.json"
 
 
@@ -32,6 +35,9 @@ def write_cut(
     tolerance: float,
     shapes: Sequence[str] = (),
     force: bool = False,
+    target: str = "openvino",
+    compiler: Path | None = None,
+    shaves: int | None = None,
 ) -> CutReport:
     """Cut a model, prove the cut on the files as written, and put them in place.
 
@@ -44,15 +50,19 @@ def write_cut(
         tolerance: Largest difference allowed, as a share of the output's range.
         shapes: Input shapes to set, as `load_model` takes them.
         force: Replace files that exist.
+        target: Whose IR to write, of `splittool.ir.downgrade.TARGETS`.
+        compiler: Compiles the head for Myriad X, too.
+        shaves: SHAVE processors to compile for; None leaves it to the compiler.
 
     Raises:
-        InputError: The model or the split point is not usable.
+        InputError: The model or the split point is not usable, or not on the target.
         VerificationError: Head and tail differ from the whole; nothing is written.
         OutputError: The files exist or cannot be written.
     """
-    names = (*HEAD, *TAIL, DESCRIPTION)
+    blobs = (BLOB,) if compiler else ()
+    names = (*HEAD, *blobs, *TAIL, DESCRIPTION)
     if folder.exists():
-        refuse_existing([folder / name for name in names], force)
+        refuse_existing([folder / name for name in (*names, BLOB)], force)
     whole = load_model(source, shapes)
     graph = read_graph(whole)
     cut = find_cut(graph, *at)
@@ -63,8 +73,8 @@ def write_cut(
         tempfile.TemporaryDirectory(dir=folder, prefix=".cut-") as temporary,
     ):
         written = Path(temporary)
-        write_ir(head, written / "head.xml", half=False)
-        write_ir(tail, written / "tail.xml", half=False)
+        write_ir(head, written / "head.xml", False, TARGETS[target])
+        write_ir(tail, written / "tail.xml", False, TARGETS[target])
         halves = [core().read_model(written / name) for name in ("head.xml", "tail.xml")]
         proof = Reference(whole).verify(halves[0], halves[1], tolerance)
         if not proof.holds:
@@ -73,6 +83,10 @@ def write_cut(
                 f" {proof.difference:.2e}, more than {proof.tolerance:g} of the output's range"
                 f" {proof.output_range:.2e}; nothing was written; raise --tolerance if you know why"
             )
+        blob = None
+        if compiler:
+            made = compile_blob(compiler, written / "head.xml", written / BLOB, halves[0], shaves)
+            blob = blob_record(made, BLOB)
         info = read_info(whole)
         priced = describe_split(graph, cut, operation_costs(graph))
         report = CutReport(
@@ -86,8 +100,11 @@ def write_cut(
             verification=VerificationRecord(
                 proof.difference, proof.output_range, proof.tolerance, "CPU", "f32"
             ),
+            target=target,
+            blob=blob,
         )
         (written / DESCRIPTION).write_bytes(encode(report))
+        (folder / BLOB).unlink(missing_ok=True)  # of an earlier head
         for name in names:
             (written / name).replace(folder / name)
     return report

@@ -1,0 +1,74 @@
+"""What a benchmark measures: model files, the heads of their split points, images to run on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+
+from splittool.data.images import Canvas, read_image
+from splittool.device.session import Subject
+from splittool.errors import InputError
+from splittool.ir.cutting import split
+from splittool.ir.graph import read_graph
+from splittool.ir.info import read_info
+from splittool.ir.load import load_model
+from splittool.ir.splits import find_cut
+from splittool.reports import file_record
+
+_MOST_IMAGES = 32  # enough to differ, and little memory
+
+
+def subject(path: Path, shapes: Sequence[str] = ()) -> Subject:
+    """A model file as it is.
+
+    Raises:
+        InputError: It is not usable.
+        UsageError: A shape does not fit.
+    """
+    return Subject(load_model(path, shapes), file_record(path))
+
+
+def heads(whole: Subject) -> list[Subject]:
+    """The heads of all named split points, in the order of the network.
+
+    Raises:
+        InputError: The model names none.
+    """
+    points = read_info(whole.model).split_points
+    if not points:
+        raise InputError(
+            f"{whole.source.path} names no split points; cut it, and measure the heads instead"
+        )
+    graph = read_graph(whole.model)
+    return [
+        replace(whole, model=split(whole.model, graph, find_cut(graph, point))[0], point=point)
+        for point in points
+    ]
+
+
+def load_frames(one: Subject, images: Sequence[Path]) -> Subject:
+    """Let a model be measured on images in place of random values.
+
+    Raises:
+        InputError: It takes no image of bytes, or an image cannot be read.
+    """
+    ports = one.model.inputs
+    shape = tuple(ports[0].get_shape())
+    if (
+        len(ports) > 1
+        or len(shape) != 4
+        or shape[1] != 3
+        or ports[0].get_element_type() != ov.Type.u8
+    ):
+        raise InputError(
+            f"{one.source.path} takes no image of bytes (1, 3, height, width); leave out --images"
+        )
+    canvas = Canvas(shape[2], shape[3], read_info(one.model).fit)
+    frames = []
+    for path in images[:_MOST_IMAGES]:
+        pixels = read_image(path)
+        canvas.check(path, *pixels.shape[:2])
+        frames.append([np.ascontiguousarray(canvas.image(pixels).transpose(2, 0, 1)[None])])
+    return replace(one, frames=frames, shown=f"{len(frames)} images")
