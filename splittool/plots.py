@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from splittool.analysis.bitrate import mbps, payload_bytes
 from splittool.errors import MissingExtraError
 from splittool.files import replacing
-from splittool.reports import SplitRecord
+from splittool.reports import BenchReport, SplitRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -195,6 +195,37 @@ def output(splits: Sequence[SplitRecord], fps: Mapping[str, float] | None = None
             axes[1].set_ylabel("head alone, FPS")
             axes[1].set_ylim(bottom=0)
         _name_places(axes[-1], splits)
+        return figure
+
+
+def over_time(runs: Mapping[str, BenchReport]) -> "Figure":
+    """Frames per second and latency over the time of benchmarks, one point per window.
+
+    Args:
+        runs: The benchmarks, by what to call them.
+    """
+    with _figure(3.4) as figure:
+        above, below = figure.subplots(2, 1, sharex=True)
+        longest = max(run.seconds for run in runs.values())
+        unit, scale = ("minutes", 60) if longest >= 180 else ("seconds", 1)
+        for number, (name, run) in enumerate(runs.items()):
+            colour = COLOURS[number % len(COLOURS)]
+            times = [(w.start_s + w.seconds / 2) / scale for w in run.windows]
+            above.plot(times, [w.fps for w in run.windows], color=colour, label=name[-32:])
+            for marks, line, mark in (
+                ([w.p50_ms for w in run.windows], "-", "median"),
+                ([w.p99_ms for w in run.windows], ":", "99th percentile"),
+            ):
+                values = [float("nan") if value is None else value for value in marks]
+                label = mark if not number else None
+                below.plot(times, values, line, color=colour, label=label)
+        above.set_ylim(bottom=0)
+        below.set_ylim(bottom=0)
+        above.set_ylabel("FPS")
+        below.set_ylabel("latency (ms)")
+        below.set_xlabel(f"time ({unit})")
+        below.legend(loc="best")
+        figure.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=2)
         return figure
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from splittool.reports import BenchReport, SplitRecord
 
-Kind = Literal["layers", "cost", "output", "tradeoff", "training"]
+Kind = Literal["layers", "cost", "output", "tradeoff", "training", "time"]
 FORMATS = (".svg", ".png", ".pdf")
 
 
@@ -26,12 +26,14 @@ class _Given:
 
     Attributes:
         networks: Split points, by the network's name.
-        fps: Measured frames per second, by split point.
+        runs: Benchmarks, by split point or file.
+        named: The split points that the user named.
         history: Records of a training run.
     """
 
     networks: "dict[str, Sequence[SplitRecord]]" = field(default_factory=dict)
-    fps: dict[str, float] = field(default_factory=dict)
+    runs: "dict[str, BenchReport]" = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -61,7 +63,8 @@ def plot(
     place, and FPS where bench-vpu reports are given; one of a cut's head.xml knows its split point
     from the cut.json beside it, for others write POINT=bench.json. tradeoff: bits against GFLOPs on
     the device, one point per cut, with the input as a line. training: loss and Dice per epoch.
-    Profiles serve as lists of split points, too. Figures are one printed column wide.
+    time: FPS and latency over the time of benchmarks. Profiles serve as lists of split points, too,
+    and bench-vpu --splits gives the FPS of all named ones. Figures are one printed column wide.
     """
     out: Output = ctx.obj
     from splittool import plots
@@ -87,7 +90,14 @@ def plot(
 
 def _read(argument: str, given: _Given) -> None:
     from splittool.errors import InputError
-    from splittool.reports import BenchReport, ProfileReport, SplitsReport, TrainReport, decode_any
+    from splittool.reports import (
+        BenchReport,
+        BenchSetReport,
+        ProfileReport,
+        SplitsReport,
+        TrainReport,
+        decode_any,
+    )
 
     point, _, name = argument.rpartition("=")
     if name.endswith(".jsonl"):
@@ -100,7 +110,10 @@ def _read(argument: str, given: _Given) -> None:
     if isinstance(report, TrainReport):
         given.history = _history(Path(report.history))
     elif isinstance(report, BenchReport):
-        given.fps[point or _point(report, shown)] = report.fps
+        given.runs[point or shown] = report
+        given.named |= {point} - {""}
+    elif isinstance(report, BenchSetReport):
+        given.runs.update({run.point or run.source.path: run for run in report.runs})
     elif isinstance(report, SplitsReport | ProfileReport):
         label = point or Path(report.source.path).stem
         while label in given.networks:
@@ -150,8 +163,11 @@ def _is_record(record: Any) -> bool:
         return False
 
 
-def _point(report: "BenchReport", shown: str) -> str:
-    """The split point whose head was measured, from the cut.json beside it."""
+def _point(report: "BenchReport", shown: str) -> str | None:
+    """The split point whose head was measured, from the cut.json beside it.
+
+    None where `shown` is the model itself: a whole one in a set.
+    """
     from splittool.errors import InputError, UsageError
     from splittool.reports import CutReport, read_report
 
@@ -159,6 +175,8 @@ def _point(report: "BenchReport", shown: str) -> str:
     try:
         return read_report(cut, CutReport).split.point
     except InputError:
+        if shown == report.source.path:
+            return None
         raise UsageError(
             f"{shown} does not say of which split point it is; give POINT={shown}"
         ) from None
@@ -167,8 +185,8 @@ def _point(report: "BenchReport", shown: str) -> str:
 def _kind(given: _Given) -> Kind:
     if given.history and not given.networks:
         return "training"
-    if given.fps:
-        return "output"
+    if given.runs:
+        return "output" if given.networks else "time"
     return "layers" if len(given.networks) > 1 else "cost"
 
 
@@ -180,6 +198,10 @@ def _draw(kind: Kind, given: _Given, bits: int, fps: float) -> "Figure":
         if not given.history:
             raise UsageError("--kind training needs a .history.jsonl or a report of train")
         return plots.training_curves(given.history)
+    if kind == "time":
+        if not given.runs:
+            raise UsageError("--kind time needs a report of bench-vpu")
+        return plots.over_time(given.runs)
     if not given.networks:
         raise UsageError(f"a figure of kind {kind} needs a report of cut --list, --all or profile")
     if kind == "layers":
@@ -191,7 +213,21 @@ def _draw(kind: Kind, given: _Given, bits: int, fps: float) -> "Figure":
             f"a figure of kind {kind} is of one network; give one report, or --kind layers"
         )
     splits = next(iter(given.networks.values()))
-    unknown = [point for point in given.fps if point not in {split.point for split in splits}]
-    if unknown:
-        raise UsageError(f"no split point {unknown[0]!r} is in the list to draw its FPS at")
-    return plots.cost(splits) if kind == "cost" else plots.output(splits, given.fps)
+    if kind == "cost":
+        return plots.cost(splits)
+    return plots.output(splits, _fps_by_point(given, {split.point for split in splits}))
+
+
+def _fps_by_point(given: _Given, points: set[str]) -> dict[str, float]:
+    """Measured FPS of heads; of a whole model that was measured beside them, none is drawn."""
+    from splittool.errors import UsageError
+
+    found = {}
+    for name, run in given.runs.items():
+        known = name in points or name in given.named
+        point = name if known else run.point or _point(run, name)
+        if point is not None and point not in points:
+            raise UsageError(f"no split point {point!r} is in the list to draw its FPS at")
+        if point is not None:
+            found[point] = run.fps
+    return found

@@ -36,16 +36,14 @@ def heads(whole: Subject) -> list[Subject]:
     Raises:
         InputError: The model names none.
     """
-    points = read_info(whole.model).split_points
-    if not points:
+    graph = read_graph(whole.model)
+    points = [name for name in read_info(whole.model).split_points if name in graph.by_name]
+    cuts = [cut for cut in (find_cut(graph, point) for point in points) if cut.head and cut.tail]
+    if not cuts:
         raise InputError(
             f"{whole.source.path} names no split points; cut it, and measure the heads instead"
         )
-    graph = read_graph(whole.model)
-    return [
-        replace(whole, model=split(whole.model, graph, find_cut(graph, point))[0], point=point)
-        for point in points
-    ]
+    return [replace(whole, model=split(whole.model, graph, c)[0], point=c.name) for c in cuts]
 
 
 def load_frames(one: Subject, images: Sequence[Path]) -> Subject:

@@ -44,6 +44,8 @@ def reports(
         ("all.json --kind output", "output"),
         ("mine=all.json --kind tradeoff", "tradeoff"),
         ("run.history.jsonl", "training"),
+        ("bench.json head.json", "time"),
+        ("whole=bench.json", "time"),
     ],
 )
 def test_what_is_drawn_follows_from_the_reports(
@@ -79,9 +81,9 @@ def test_a_figure_is_replaced_only_by_force(
         ("empty.jsonl -o f.svg", ExitCode.BAD_INPUT, "empty.jsonl is no training history"),
         ("other.jsonl -o f.svg", ExitCode.BAD_INPUT, "other.jsonl is no training history"),
         ("bench.json all.json -o f.svg", ExitCode.USAGE, "POINT=bench.json"),
-        ("nowhere=bench.json all.json -o f.svg", ExitCode.USAGE, "nowhere"),
-        ("bench.json -o f.svg", ExitCode.USAGE, "POINT=bench.json"),
-        ("maxpool_1=bench.json -o f.svg", ExitCode.USAGE, "cut --list"),
+        ("nowhere=bench.json all.json -o f.svg", ExitCode.USAGE, "no split point 'nowhere'"),
+        ("bench.json -o f.svg --kind output", ExitCode.USAGE, "cut --list"),
+        ("all.json -o f.svg --kind time", ExitCode.USAGE, "bench-vpu"),
         ("all.json -o f.svg --kind training", ExitCode.USAGE, ".history.jsonl"),
         ("all.json named.json -o f.svg --kind cost", ExitCode.USAGE, "one network"),
         ("all.json -o gone/f.svg", ExitCode.FAILED, "gone"),
