@@ -1,8 +1,10 @@
-"""Fuzz the frame decoder: python benchmarks/fuzz_frame.py --minutes 10
+"""Fuzz the frame decoder.
+
+    python benchmarks/fuzz_frame.py --minutes 10
 
 Good frames of every coder and precision are damaged at random, most of them with the checksum made
-right again so that the damage reaches the coders. Every outcome but a tensor of the right shape or a
-FrameError is a crash: its frame is written to --crashes and the run goes on.
+right again so that the damage reaches the coders. Every outcome but tensors of the right shapes or
+a FrameError is a crash: its frame is written to --crashes and the run goes on.
 """
 
 import argparse
