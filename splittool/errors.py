@@ -54,6 +54,10 @@ class InputError(SplittoolError):
     exit_code = ExitCode.BAD_INPUT
 
 
+class FrameError(InputError):
+    """Bytes from the link are no frame of this cut."""
+
+
 class DeviceError(SplittoolError):
     """The device or server asked for is not there."""
 

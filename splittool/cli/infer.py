@@ -9,11 +9,13 @@ from splittool.cli.options import Force, Fps, Shapes, positive
 from splittool.cli.output import Output, make_table, short
 
 Fit = Literal["pad", "resize"]
+Codec = Literal["raw", "fast", "small"]
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from splittool.reports import InferReport
+    from splittool.codec.limits import BitChoice
+    from splittool.reports import InferReport, ScoreRecord
     from splittool.runtime.adapting import Normalisation
     from splittool.runtime.pipelines import Pipeline
 
@@ -34,7 +36,15 @@ def infer(
         Path, typer.Option("--output", "-o", help="Folder for masks, overlays, CSV and report.")
     ],
     bits: Annotated[
-        int | None, typer.Option(help="Of each element on the link, 1 to 16. [default: 16]")
+        str | None,
+        typer.Option(
+            metavar="BITS",
+            help="Of each element on the link, 1 to 16; or TENSOR=BITS,TENSOR=BITS. [default: 16]",
+        ),
+    ] = None,
+    codec: Annotated[
+        Codec | None,
+        typer.Option(help="Packed; and zstd; or the smallest, slower. [default: fast]"),
     ] = None,
     fps: Fps = None,
     labels: Annotated[
@@ -64,17 +74,20 @@ def infer(
     """Predict defects, whole or cut.
 
     A cut runs head and tail with a measured link between them: the crossing tensors are quantised
-    to --bits, packed, counted, unpacked and given to the tail. In the output folder: masks/ (PNG;
+    to --bits, coded by --codec and framed; the bytes are counted, decoded and given to the tail. In the output folder: masks/ (PNG;
     pixel value c is class c, 0 no defect), overlays/ (predictions tinted, true outlines),
     predictions.csv (Kaggle's form) and report.json.
     """
     output: Output = ctx.obj
-    from splittool.codec.limits import check_bits
+    from splittool.codec.limits import parse_bits
     from splittool.errors import OutputError, UsageError
     from splittool.files import write_bytes
 
-    if bits is not None and source.suffix != ".json":
-        raise UsageError(f"--bits is for the link of a cut; {source} runs whole, give a cut.json")
+    for option, value in (("--bits", bits), ("--codec", codec)):
+        if value is not None and source.suffix != ".json":
+            raise UsageError(
+                f"{option} is for the link of a cut; {source} runs whole, give a cut.json"
+            )
     if no_labels and (labels is not None or min_dice is not None):
         raise UsageError("--no-labels goes with neither --labels nor --min-dice; give one of them")
     if min_dice is not None and not 0 <= min_dice <= 1:
@@ -82,7 +95,7 @@ def infer(
     normalisation = _normalisation(mean, scale)
     if shape and source.suffix == ".json":
         raise UsageError(f"--shape is for a whole model; {source} is a cut, made for one shape")
-    link_bits = check_bits(16 if bits is None else bits)
+    choice = parse_bits(bits)
     rates = positive(fps or [10.0], "--fps")
     if output_folder.is_dir() and any(output_folder.iterdir()) and not force:
         raise OutputError(
@@ -90,7 +103,9 @@ def infer(
         )
     from splittool.reports import encode
 
-    pipeline, cut_at = _open(source, link_bits, device, precision, shape or [], normalisation)
+    pipeline, cut_at = _open(
+        source, choice, codec or "fast", device, precision, shape or [], normalisation
+    )
     report = _run(
         output,
         source,
@@ -98,7 +113,6 @@ def infer(
         cut_at,
         images,
         output_folder,
-        link_bits,
         rates,
         labels,
         no_labels,
@@ -118,7 +132,6 @@ def _run(
     cut_at: str | None,
     images: list[str],
     folder: Path,
-    bits: int,
     rates: list[float],
     labels_path: Path | None,
     no_labels: bool,
@@ -142,7 +155,6 @@ def _run(
     return make_report(
         source,
         cut_at,
-        bits if cut_at else None,
         folder,
         pipeline,
         precision,
@@ -167,7 +179,8 @@ def _normalisation(mean: float | None, scale: float | None) -> "Normalisation | 
 
 def _open(
     source: Path,
-    bits: int,
+    bits: "BitChoice",
+    codec: Codec,
     device: str,
     precision: str,
     shapes: list[str],
@@ -179,10 +192,11 @@ def _open(
     if source.suffix != ".json":
         return WholePipeline(source, device, precision, shapes, normalisation), None
     from splittool.reports import CutReport, read_report
+    from splittool.runtime.link import open_link
 
     cut = read_report(source, CutReport)
-    halves = SplitPipeline(source, cut, bits, device, precision, normalisation)
-    return halves, cut.split.point
+    link = open_link(source, cut, bits.of([t.name for t in cut.split.tensors]), codec)
+    return SplitPipeline(source, cut, link, device, precision, normalisation), cut.split.point
 
 
 def _check_dice(report: "InferReport", min_dice: float | None) -> None:
@@ -206,10 +220,7 @@ def _tables(report: "InferReport") -> "list[Table | str]":
         ["precision (asked for)", f"{report.precision_actual} ({report.precision_requested})"],
     ]
     if report.payload_bytes_per_frame is not None:
-        rows += [
-            ["bytes per frame, crossing tensors", f"{report.payload_bytes_per_frame:,.0f}"],
-            ["bits per element, ranges included", short(report.bits_per_element)],
-        ]
+        rows += _link_rows(report)
     rows += [
         ["bytes per frame, image files", f"{report.image_file_bytes_per_frame:,.0f}"],
         ["bytes per frame, raw pixels", f"{report.raw_image_bytes_per_frame:,.0f}"],
@@ -217,14 +228,36 @@ def _tables(report: "InferReport") -> "list[Table | str]":
     rows += [[f"Mbit/s at {fps} FPS", short(rate, 2)] for fps, rate in report.mbps.items()]
     if report.scores:
         rows += [
-            ["Dice over defective pairs", short(report.scores.dice, 4)],
+            ["Dice over defective pairs", _with_interval(report.scores)],
             *([f"  class {n}", short(v, 4)] for n, v in report.scores.dice_per_class.items()),
             ["Dice over all pixels of a class", short(report.scores.pooled_dice, 4)],
             ["Kaggle metric", short(report.scores.kaggle, 4)],
             ["  its floor (nothing predicted)", short(report.scores.floor, 4)],
         ]
-    how = f"cut at {report.cut}, {report.bits} bits" if report.cut else "whole"
+    bits = "mixed" if report.bits is None else report.bits
+    how = f"cut at {report.cut}, {bits} bits" if report.cut else "whole"
     return [
         make_table(f"{report.source.path}, {how}", ["", "value"], rows),
         f"wrote masks/, overlays/, predictions.csv and report.json to {report.folder}",
     ]
+
+
+def _link_rows(report: "InferReport") -> list[list[str]]:
+    """What the link did; bits by tensor only where they differ."""
+    mixed = report.bits_per_tensor if report.bits is None and report.bits_per_tensor else {}
+    return [
+        ["codec (ranges)", f"{report.codec} ({report.ranges})"],
+        *([f"bits of {name}", str(bits)] for name, bits in mixed.items()),
+        ["bytes per frame, crossing tensors", f"{report.payload_bytes_per_frame:,.0f}"],
+        ["bits per element, all bytes counted", short(report.bits_per_element)],
+        ["bits per pixel of the image", short(report.bits_per_pixel)],
+        ["encoding, ms per frame", short(report.encode_ms, 1)],
+        ["decoding, ms per frame", short(report.decode_ms, 1)],
+    ]
+
+
+def _with_interval(scores: "ScoreRecord") -> str:
+    if scores.dice_interval is None:
+        return short(scores.dice, 4)
+    low, high = scores.dice_interval
+    return f"{short(scores.dice, 4)} ({low:.2f}-{high:.2f})"

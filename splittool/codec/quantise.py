@@ -1,149 +1,166 @@
-"""Affine quantisation per channel, 1 to 16 bits, packed without gaps.
+"""Affine quantisation of crossing tensors, per channel or per tensor, to 1 to 16 bits.
 
-Each channel of a frame is mapped from its own minimum and maximum to 0 .. 2^bits - 1. The two
-numbers travel with the frame as 32-bit floats and are billed.
+A value x becomes the symbol rint((x - low) / step), halves to even, kept within 0 .. 2^bits - 1; a
+symbol s becomes the value s * step + low. All of it is done in 32-bit floats. `low` and `step`
+either come from the tensor itself, and then travel with it, or were calibrated before and are known
+to both sides; values outside of calibrated ranges are clipped.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from splittool.codec.limits import check_bits
+from splittool.codec.packing import Symbols, symbol_type
 from splittool.errors import InputError
 
 Floats = NDArray[np.float32]
-Symbols = NDArray[Any]  # uint8 up to 8 bits, else uint16
 
 _MAX_SPREAD = np.finfo(np.float32).max / 2  # half, so that steps rounded up add up to a number
+_NO_STEP = np.finfo(np.float32).max  # divides whatever is in a constant channel down to symbol 0
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """How symbols and values belong together.
+
+    Attributes:
+        low: (C,) value of symbol 0 in each channel, or (1,) for all of them.
+        step: As `low`; difference between neighbouring symbols, 0 where all values are equal.
+    """
+
+    low: Floats
+    step: Floats
+
+    @property
+    def bytes(self) -> int:
+        """What they add to a frame that they travel with."""
+        return self.low.nbytes + self.step.nbytes
 
 
 @dataclass(frozen=True)
 class Quantised:
-    """A tensor on its way to the cloud.
+    """A tensor as symbols.
 
     Attributes:
-        shape: (1, C, ...).
+        symbols: (1, C, ...) whole numbers from 0 to 2^bits - 1.
         bits: Bits per element.
-        low: (C,) value of symbol 0 in each channel.
-        step: (C,) difference between neighbouring symbols in each channel.
-        payload: The packed symbols.
+        ranges: What the symbols mean.
     """
 
-    shape: tuple[int, ...]
+    symbols: Symbols
     bits: int
-    low: Floats
-    step: Floats
-    payload: bytes
-
-    @property
-    def bytes(self) -> int:
-        """All that is sent: symbols, minima and steps."""
-        return len(self.payload) + self.low.nbytes + self.step.nbytes
+    ranges: Ranges
 
 
-def quantise(tensor: Floats, bits: int, name: str = "tensor") -> Quantised:
-    """Quantise and pack a tensor.
+def ranges_between(low: ArrayLike, high: ArrayLike, bits: int, name: str = "tensor") -> Ranges:
+    """Ranges whose first symbol is `low` and whose last is `high`.
+
+    Args:
+        low: (C,) or (1,) numbers.
+        high: The same number of them.
+        bits: Bits per element, 1 to 16.
+        name: For the message.
+
+    Raises:
+        InputError: They are not numbers, or too far apart for 32 bits.
+        UsageError: `bits` is out of range.
+    """
+    check_bits(bits)
+    low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise InputError(f"crossing tensor {name} holds NaN or infinity; check the model's weights")
+    # In 64 bits, because the range of two finite 32-bit numbers can overflow.
+    spread = np.maximum(high.astype(np.float64) - low, 0)
+    if (spread > _MAX_SPREAD).any():
+        raise InputError(f"crossing tensor {name} nears infinity; check the model's weights")
+    return Ranges(low, (spread / (2**bits - 1)).astype(np.float32))
+
+
+def measure(tensor: Floats, bits: int, per_channel: bool = True, name: str = "tensor") -> Ranges:
+    """The ranges from minimum to maximum of one tensor.
 
     Args:
         tensor: (1, C, ...) values.
         bits: Bits per element, 1 to 16.
+        per_channel: One range for each channel, else one for all.
         name: For the message.
 
     Raises:
         InputError: It holds values that are not numbers, or too far apart for 32 bits.
         UsageError: `bits` is out of range.
     """
-    check_bits(bits)
-    channels = tensor.reshape(tensor.shape[1] if tensor.ndim > 1 else 1, -1)
-    low, high = channels.min(axis=1), channels.max(axis=1)
+    rows = channels(tensor) if per_channel else tensor.reshape(1, tensor.size)
+    if not tensor.size:
+        return ranges_between(np.zeros(len(rows)), np.zeros(len(rows)), bits, name)
     # A NaN or an infinity anywhere shows in the extremes.
-    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+    return ranges_between(rows.min(axis=1), rows.max(axis=1), bits, name)
+
+
+def quantise(
+    tensor: Floats,
+    bits: int,
+    name: str = "tensor",
+    ranges: Ranges | None = None,
+    per_channel: bool = True,
+) -> Quantised:
+    """Quantise a tensor.
+
+    Args:
+        tensor: (1, C, ...) values.
+        bits: Bits per element, 1 to 16.
+        name: For the message.
+        ranges: Calibrated ranges; values outside are clipped. None takes the tensor's own.
+        per_channel: Of its own: one range for each channel, else one for all.
+
+    Raises:
+        InputError: It holds values that are not numbers, or too far apart for 32 bits.
+        UsageError: `bits` is out of range.
+    """
+    check_bits(bits)
+    if ranges is None:
+        ranges = measure(tensor, bits, per_channel, name)
+    elif not _finite(tensor):
         raise InputError(f"crossing tensor {name} holds NaN or infinity; check the model's weights")
-    # In 64 bits, because the range of two finite 32-bit numbers can overflow.
-    spread = high.astype(np.float64) - low
-    if (spread > _MAX_SPREAD).any():
-        raise InputError(f"crossing tensor {name} nears infinity; check the model's weights")
-    levels = 2**bits - 1
-    step = (spread / levels).astype(np.float32)
-    divisor = np.where(step > 0, step, np.float32(1))
-    symbols = (channels - low[:, None]) / divisor[:, None]
-    np.rint(symbols, out=symbols)
-    np.clip(symbols, 0, levels, out=symbols)
-    dtype = np.uint8 if bits <= 8 else np.uint16
-    return Quantised(tensor.shape, bits, low, step, pack(symbols.astype(dtype).ravel(), bits))
+    levels = np.float32(2**bits - 1)
+    rows = channels(tensor)
+    low, step = (_one_each(values, len(rows)) for values in (ranges.low, ranges.step))
+    divisor = np.where(step > 0, step, _NO_STEP)
+    symbols = np.empty(rows.shape, dtype=symbol_type(bits))
+    scratch = np.empty(rows.shape[1:], dtype=np.float32)
+    # Row by row, because a row stays in the processor's cache through all the steps.
+    with np.errstate(over="ignore", under="ignore"):  # far outside a calibrated range is clipped
+        for row, first, width, into in zip(rows, low, divisor, symbols, strict=True):
+            np.subtract(row, first, out=scratch)
+            np.divide(scratch, width, out=scratch)
+            np.rint(scratch, out=scratch)
+            np.clip(scratch, np.float32(0), levels, out=scratch)
+            into[...] = scratch
+    return Quantised(symbols.reshape(tensor.shape), bits, ranges)
 
 
 def dequantise(quantised: Quantised) -> Floats:
     """The values that the cloud works with."""
-    count = int(np.prod(quantised.shape))
-    symbols = unpack(quantised.payload, quantised.bits, count)
-    channels = symbols.reshape(len(quantised.low), -1).astype(np.float32)
-    channels *= quantised.step[:, None]
-    channels += quantised.low[:, None]
-    return channels.reshape(quantised.shape)
+    rows = channels(quantised.symbols)
+    low = _one_each(quantised.ranges.low, len(rows))
+    step = _one_each(quantised.ranges.step, len(rows))
+    values = np.empty(rows.shape, dtype=np.float32)
+    for row, first, width, into in zip(rows, low, step, values, strict=True):
+        np.multiply(row, width, out=into, dtype=np.float32)
+        into += first
+    return values.reshape(quantised.symbols.shape)
 
 
-def pack(symbols: Symbols, bits: int) -> bytes:
-    """Pack symbols of `bits` bits each without gaps between them.
-
-    The symbols are cut into fields whose widths are the powers of two that add up to `bits`; each
-    field is stored for all symbols before the next. Within a field, part k of the symbols shares
-    its bytes with the other parts, so that packing is a few shifts of whole arrays.
-    """
-    return b"".join(
-        _pack_field(((symbols >> shift) & (2**width - 1)).astype(np.uint8), width)
-        for width, shift in _fields(bits)
-    )
+def channels(tensor: Symbols) -> Symbols:
+    """(1, C, ...) as (C, values)."""
+    number = tensor.shape[1] if tensor.ndim > 1 else 1
+    return tensor.reshape(number, tensor.size // max(number, 1))
 
 
-def unpack(payload: bytes, bits: int, count: int) -> Symbols:
-    """The inverse of `pack`.
-
-    Raises:
-        ValueError: The payload has the wrong length.
-    """
-    sizes = [_field_bytes(count, width) for width, _ in _fields(bits)]
-    if sum(sizes) != len(payload):
-        raise ValueError(f"{len(payload)} bytes instead of {sum(sizes)}")
-    symbols: Symbols = np.zeros(count, dtype=np.uint8 if bits <= 8 else np.uint16)
-    offset = 0
-    for (width, shift), size in zip(_fields(bits), sizes, strict=True):
-        packed = np.frombuffer(payload, np.uint8, size, offset)
-        symbols |= _unpack_field(packed, width, count).astype(symbols.dtype) << np.uint8(shift)
-        offset += size
-    return symbols
+def _one_each(values: Floats, number: int) -> Floats:
+    return np.broadcast_to(values, (number,))
 
 
-def _fields(bits: int) -> list[tuple[int, int]]:
-    """(width, shift) of the fields, widest first: 11 bits are 8 + 2 + 1."""
-    fields = []
-    shift = bits
-    for width in (8, 8, 4, 2, 1):
-        if width <= shift:
-            shift -= width
-            fields.append((width, shift))
-    return fields
-
-
-def _field_bytes(count: int, width: int) -> int:
-    return -(-count * width // 8)
-
-
-def _pack_field(values: NDArray[np.uint8], width: int) -> bytes:
-    parts = 8 // width
-    size = _field_bytes(len(values), width)
-    padded = np.zeros(size * parts, dtype=np.uint8)
-    padded[: len(values)] = values
-    planes = padded.reshape(parts, size)
-    packed = planes[0].copy()
-    for part in range(1, parts):
-        packed |= planes[part] << (part * width)
-    return bytes(packed.tobytes())
-
-
-def _unpack_field(packed: NDArray[np.uint8], width: int, count: int) -> NDArray[np.uint8]:
-    mask = np.uint8(2**width - 1)
-    planes = [(packed >> (part * width)) & mask for part in range(8 // width)]
-    return np.concatenate(planes)[:count]
+def _finite(tensor: Floats) -> bool:
+    return not tensor.size or bool(np.isfinite(tensor.min()) and np.isfinite(tensor.max()))

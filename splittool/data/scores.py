@@ -89,3 +89,32 @@ def summarise(tally: NDArray[np.float64]) -> Scores:
         pairs=int(pairs),
         defective_pairs=int(defective),
     )
+
+
+def dice_interval(
+    counts: NDArray[np.int64], resamples: int = 1000, share: float = 0.95, seed: int = 0
+) -> tuple[float, float] | None:
+    """How sure `Scores.dice` is: a bootstrap over images, by percentiles (Efron 1979).
+
+    Args:
+        counts: (N, C, 3), one `count` per image.
+        resamples: How many sets of N images to draw, with replacement.
+        share: Of the resampled values that the interval holds.
+        seed: The same seed, the same interval.
+
+    Returns:
+        Its ends; None with fewer than two images that have a defect.
+    """
+    defective = counts[..., 2] > 0
+    of_image = np.stack([(pair_dice(counts) * defective).sum(1), defective.sum(1)], axis=1)
+    of_image = of_image[of_image[:, 1] > 0]
+    number = len(of_image)
+    if number < 2:
+        return None
+    random = np.random.default_rng(seed)
+    # An image without a defect says nothing of this mean, and is left out of the draws.
+    sums = np.stack(
+        [of_image[random.integers(0, number, number)].sum(axis=0) for _ in range(resamples)]
+    )
+    ends = np.quantile(sums[:, 0] / sums[:, 1], [(1 - share) / 2, (1 + share) / 2])
+    return float(ends[0]), float(ends[1])

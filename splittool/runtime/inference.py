@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from splittool.errors import InputError
 from splittool.files import make_folder, replacing, write_bytes
 from splittool.reports import ImageRecord, InferReport, ScoreRecord, file_record
 from splittool.runtime.drawing import label_map, overlay
-from splittool.runtime.pipelines import Frame, Pipeline
+from splittool.runtime.pipelines import Frame, Pipeline, SplitPipeline
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Predictions:
         rows: One record per image.
         scores: None without labels.
         elements_per_frame: Values sent; None for a whole model.
+        encode_ms: Mean per frame; None for a whole model.
+        decode_ms: Mean per frame; None for a whole model.
         seconds: Wall time of the loop: reading, inference, drawing and writing.
     """
 
@@ -39,6 +42,8 @@ class Predictions:
     scores: ScoreRecord | None
     elements_per_frame: int | None
     seconds: float
+    encode_ms: float | None = None
+    decode_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ def predict(
     make_folder(folder / "overlays")
     waiting: list[Future[_Finished]] = []
     elements = None
+    coding: list[tuple[float, float]] = []
     started = time.perf_counter()
     with ThreadPoolExecutor(max_workers=2) as pool:
         upcoming = pool.submit(samples[0].image)
@@ -112,6 +118,8 @@ def predict(
             frame = pipeline.run(canvas.image(pixels))
             _require_probabilities(pipeline.path, frame)
             elements = frame.elements
+            if frame.encode_ms is not None and frame.decode_ms is not None:
+                coding.append((frame.encode_ms, frame.decode_ms))
             finish = partial(_finish, sample, pixels, frame, classes, canvas, threshold, folder)
             waiting.append(pool.submit(finish, has_labels=labels is not None))
             if len(waiting) > 2:
@@ -131,6 +139,8 @@ def predict(
         scores=_score(classes, [done.counts for done in finished if done.counts is not None]),
         elements_per_frame=elements,
         seconds=time.perf_counter() - started,
+        encode_ms=fmean(times[0] for times in coding) if coding else None,
+        decode_ms=fmean(times[1] for times in coding) if coding else None,
     )
 
 
@@ -202,7 +212,8 @@ def _save(image: Image.Image, path: Path) -> None:
 def _score(classes: list[str], counts: list[NDArray[np.int64]]) -> ScoreRecord | None:
     if not counts:
         return None
-    found = scores.summarise(scores.tally(np.stack(counts)))
+    stacked = np.stack(counts)
+    found = scores.summarise(scores.tally(stacked))
     return ScoreRecord(
         kaggle=found.kaggle,
         floor=found.floor,
@@ -211,13 +222,13 @@ def _score(classes: list[str], counts: list[NDArray[np.int64]]) -> ScoreRecord |
         dice_per_class=dict(zip(classes, found.dice_per_class, strict=True)),
         pairs=found.pairs,
         defective_pairs=found.defective_pairs,
+        dice_interval=scores.dice_interval(stacked),
     )
 
 
 def make_report(
     source: Path,
     cut: str | None,
-    bits: int | None,
     folder: Path,
     pipeline: Pipeline,
     precision: str,
@@ -232,10 +243,12 @@ def make_report(
     files = sum(row.file_bytes for row in rows) / len(rows)
     elements = predictions.elements_per_frame
     sent = files if payload is None else payload
+    pixels = sum(row.height * row.width for row in rows)
+    link = pipeline.link if isinstance(pipeline, SplitPipeline) else None
     return InferReport(
         source=file_record(source),
         cut=cut,
-        bits=bits,
+        bits=link.common_bits if link else None,
         folder=str(folder),
         device=", ".join(pipeline.compiled.devices),
         precision_requested=precision,
@@ -251,4 +264,10 @@ def make_report(
         mbps={f"{rate:g}": mbps(sent, rate) for rate in fps},
         scores=predictions.scores,
         rows=rows,
+        codec=link.coder if link else None,
+        ranges=link.ranges if link else None,
+        bits_per_tensor=link.bits if link else None,
+        bits_per_pixel=sum(payloads) * 8 / pixels if payloads else None,
+        encode_ms=predictions.encode_ms,
+        decode_ms=predictions.decode_ms,
     )

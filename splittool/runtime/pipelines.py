@@ -1,5 +1,6 @@
 """Pixels to probabilities: a whole model, or head, link and tail."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splittool.codec.quantise import dequantise, quantise
 from splittool.data.images import Canvas, Fit
 from splittool.device.runtime import Compiled, compile_model
 from splittool.errors import InputError
@@ -17,6 +17,7 @@ from splittool.ir.info import ModelInfo, read_info
 from splittool.ir.load import load_model
 from splittool.reports import CutReport, FileRecord
 from splittool.runtime.adapting import Normalisation, put_maps, take_pixels
+from splittool.runtime.link import Link, open_link
 
 Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
@@ -30,11 +31,15 @@ class Frame:
         probabilities: (C, H, W) on the canvas.
         payload_bytes: What the cut sent; None for a whole model.
         elements: Values in those bytes; None for a whole model.
+        encode_ms: To quantise, code and frame the crossing tensors; None for a whole model.
+        decode_ms: From the frame's bytes to the tail's tensors; None for a whole model.
     """
 
     probabilities: Probabilities
     payload_bytes: int | None = None
     elements: int | None = None
+    encode_ms: float | None = None
+    decode_ms: float | None = None
 
 
 class WholePipeline:
@@ -75,12 +80,12 @@ class WholePipeline:
 
 
 class SplitPipeline:
-    """Head, link and tail; the link quantises every crossing tensor, packs it and counts the bytes.
+    """Head, link and tail; what crosses the link is one frame of bytes for each image.
 
     Args:
         path: The cut.json.
         cut: Its content.
-        bits: Bits per element on the link.
+        link: How the crossing tensors are sent; a number is of bits, with coder `fast`.
         device: Of the head; the tail runs on the CPU, as a server's would.
         precision: Of both.
         normalisation: Of a head that takes real numbers.
@@ -93,7 +98,7 @@ class SplitPipeline:
         self,
         path: Path,
         cut: CutReport,
-        bits: int,
+        link: Link | int,
         device: str,
         precision: str,
         normalisation: Normalisation | None = None,
@@ -106,8 +111,8 @@ class SplitPipeline:
         tail = load_model(_verified(path, cut.tail))
         tail, self.maps = put_maps(path, tail, self.input_shape, self.info)
         self.compiled: Compiled = compile_model(core(), head, device, precision)
-        self.bits = bits
-        self.names = [tensor.name for tensor in cut.split.tensors]
+        self.link = open_link(path, cut, link) if isinstance(link, int) else link
+        self._frames = 0
         self._head = self.compiled.model.create_infer_request()
         tail_compiled = compile_model(core(), tail, "CPU", precision)
         self._tail = tail_compiled.model.create_infer_request()
@@ -115,18 +120,20 @@ class SplitPipeline:
     def run(self, pixels: Pixels) -> Frame:
         """(H, W, 3) pixels of the canvas's size to probabilities."""
         results = self._head.infer([to_planes(pixels)], share_inputs=True, share_outputs=True)
-        sent, elements, received = 0, 0, []
-        for name, tensor in zip(self.names, results.values(), strict=True):
-            elements += tensor.size
-            if tensor.dtype.kind != "f":  # whole numbers, such as an image's pixels, go as they are
-                sent += tensor.nbytes
-                received.append(np.array(tensor))
-            else:
-                quantised = quantise(tensor, self.bits, name)
-                sent += quantised.bytes
-                received.append(dequantise(quantised))
+        started = time.perf_counter()
+        sent = self.link.encode(self._frames, list(results.values()))
+        encoded = time.perf_counter()
+        received = self.link.decode(sent).tensors
+        decoded = time.perf_counter()
+        self._frames += 1
         output = self._tail.infer(received, share_inputs=True, share_outputs=True)
-        return Frame(np.array(output[0][0]), sent, elements)
+        return Frame(
+            np.array(output[0][0]),
+            payload_bytes=len(sent),
+            elements=sum(tensor.size for tensor in received),
+            encode_ms=(encoded - started) * 1e3,
+            decode_ms=(decoded - encoded) * 1e3,
+        )
 
 
 Pipeline = WholePipeline | SplitPipeline

@@ -98,13 +98,21 @@ def test_infer_in_every_way(workspace: Path, monkeypatch: pytest.MonkeyPatch, re
     elements = json.loads(Path("cut/cut.json").read_text())["split"]["elements"]
     sent = {}
     for bits in (16, 4, 1):
-        out = report(
-            "infer", "cut/cut.json", "steel/train_images", "-o", f"b{bits}", "--bits", str(bits)
-        )
+        given = ["--bits", str(bits), "--codec", "raw"]
+        out = report("infer", "cut/cut.json", "steel/train_images", "-o", f"b{bits}", *given)
         sent[bits] = out["payload_bytes_per_frame"]
-        assert 0 <= sent[bits] - elements * bits / 8 < 1000  # the channels' ranges
+        assert (
+            0 <= sent[bits] - elements * bits / 8 < 1000
+        )  # the channels' ranges and the frame's table
         assert out["mbps"]["10"] == pytest.approx(sent[bits] * 80 / 1e6)
     assert sent[16] > sent[4] > sent[1]
+    mixed = report(
+        *("infer", "cut/cut.json", "steel/train_images", "-o", "mixed", "--codec", "small"),
+        *("--bits", "4,maxpool_2=2"),
+    )
+    assert mixed["bits"] is None
+    assert {mixed["bits_per_tensor"].pop("maxpool_2"), *mixed["bits_per_tensor"].values()} == {2, 4}
+    assert mixed["payload_bytes_per_frame"] < sent[4]
     Path("list.txt").write_text("\n".join(map(str, images[:3])))
     listed = report("infer", "unet.xml", "list.txt", "-o", "listed")
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(map(str, images[:3]))))
@@ -164,7 +172,8 @@ def test_a_model_of_another_tool(workspace: Path, report: Any) -> None:
         for model, folder in (("other.xml", "all"), ("other/cut.json", "both"))
     )
     assert list(whole["rows"][0]["pixels"]) == ["1", "2", "3"]
-    assert halves["payload_bytes_per_frame"] > cut["split"]["elements"] * 2
+    assert 0 < halves["payload_bytes_per_frame"] < cut["split"]["elements"] * 2
+    assert halves["codec"] == "fast"
     assert [row["pixels"] for row in halves["rows"]] == [row["pixels"] for row in whole["rows"]]
 
 

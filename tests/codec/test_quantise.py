@@ -5,51 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from splittool.codec.limits import check_bits
-from splittool.codec.quantise import dequantise, pack, quantise, unpack
+from splittool.codec.quantise import Ranges, dequantise, measure, quantise, ranges_between
 from splittool.errors import InputError, UsageError
 
 BITS = st.integers(1, 16)
-LENGTHS = st.one_of(st.integers(0, 40), st.sampled_from([255, 256, 257, 1001]))
-
-
-def _symbols(bits: int, count: int, seed: int) -> np.ndarray:
-    dtype = np.uint8 if bits <= 8 else np.uint16
-    return np.random.default_rng(seed).integers(0, 2**bits, count).astype(dtype)
-
-
-@given(BITS, LENGTHS, st.integers(0, 99))
-def test_symbols_survive_packing(bits: int, count: int, seed: int) -> None:
-    symbols = _symbols(bits, count, seed)
-    found = unpack(pack(symbols, bits), bits, count)
-    assert np.array_equal(found, symbols)
-    assert found.dtype == symbols.dtype
-
-
-@pytest.mark.parametrize("bits", range(1, 17))
-def test_every_symbol_survives_packing(bits: int) -> None:
-    symbols = np.arange(2**bits).astype(np.uint8 if bits <= 8 else np.uint16)
-    assert np.array_equal(unpack(pack(symbols, bits), bits, len(symbols)), symbols)
-
-
-@given(BITS, LENGTHS)
-def test_packed_symbols_leave_no_gaps(bits: int, count: int) -> None:
-    size = len(pack(_symbols(bits, count, 0), bits))
-    least = -(-count * bits // 8)
-    fields = [width for width in (1, 2, 4, 8, 16) if bits & width]
-    assert size == sum(-(-count * width // 8) for width in fields)
-    assert least <= size <= least + 2
-
-
-@given(BITS, st.integers(1, 50), st.integers(-3, 3).filter(bool))
-def test_a_payload_of_another_length_is_refused(bits: int, count: int, change: int) -> None:
-    payload = pack(_symbols(bits, count, 0), bits)
-    wrong = payload + bytes(change) if change > 0 else payload[:change]
-    if len(wrong) == len(payload):
-        return
-    with pytest.raises(ValueError, match="bytes instead of"):
-        unpack(wrong, bits, count)
-
-
 FLOATS = hnp.arrays(
     np.float32,
     hnp.array_shapes(min_dims=1, max_dims=3, max_side=6).map(lambda shape: (1, *shape)),
@@ -76,11 +35,12 @@ def test_values_come_back_within_half_a_step(tensor: np.ndarray, bits: int) -> N
 
 
 @given(FLOATS, BITS)
-def test_all_that_is_sent_is_counted(tensor: np.ndarray, bits: int) -> None:
+def test_symbols_have_the_tensors_shape_and_are_in_range(tensor: np.ndarray, bits: int) -> None:
     quantised = quantise(tensor, bits)
-    assert quantised.bytes == len(quantised.payload) + 8 * tensor.shape[1]
-    assert quantised.bits == bits
-    assert quantised.shape == tensor.shape
+    assert quantised.symbols.shape == tensor.shape
+    assert quantised.symbols.dtype == (np.uint8 if bits <= 8 else np.uint16)
+    assert quantised.symbols.max() < 2**bits
+    assert quantised.ranges.bytes == 8 * tensor.shape[1]
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False), BITS)
@@ -100,6 +60,43 @@ def test_each_channel_has_its_own_range() -> None:
     tensor = np.array([[[0, 1, 0.5], [0, 1000, 500]]], dtype=np.float32)
     found = dequantise(quantise(tensor, 8))
     assert found[0, 0] == pytest.approx(tensor[0, 0], abs=1 / 255)
+
+
+def test_one_range_for_all_channels_when_asked() -> None:
+    tensor = np.array([[[0, 1, 0.5], [0, 1000, 500]]], dtype=np.float32)
+    quantised = quantise(tensor, 8, per_channel=False)
+    assert quantised.ranges.bytes == 8
+    assert quantised.symbols[0, 0].tolist() == [0, 0, 0]
+    assert dequantise(quantised)[0, 1] == pytest.approx([0, 1000, 500], abs=2)
+
+
+def test_values_outside_calibrated_ranges_are_clipped() -> None:
+    ranges = ranges_between([0, -1], [3, 1], 2)
+    tensor = np.array([[[-5, 1, 9, 3.4e38], [0.4, -2, 2, -3.4e38]]], dtype=np.float32)
+    quantised = quantise(tensor, 2, ranges=ranges)
+    assert quantised.ranges is ranges
+    assert quantised.symbols.tolist() == [[[0, 1, 3, 3], [2, 0, 3, 0]]]
+    assert dequantise(quantised)[0, 0].tolist() == [0, 1, 3, 3]
+
+
+@given(FLOATS, BITS)
+def test_ranges_of_the_tensor_itself_change_nothing(tensor: np.ndarray, bits: int) -> None:
+    own = quantise(tensor, bits)
+    given_ranges = quantise(tensor, bits, ranges=measure(tensor, bits))
+    assert np.array_equal(own.symbols, given_ranges.symbols)
+
+
+def test_a_channel_calibrated_as_constant_stays_so() -> None:
+    ranges = Ranges(np.array([7], np.float32), np.array([0], np.float32))
+    tensor = np.array([[[7, 9, -3.4e38]]], dtype=np.float32)
+    assert dequantise(quantise(tensor, 4, ranges=ranges)).tolist() == [[[7, 7, 7]]]
+
+
+@pytest.mark.parametrize("shape", [(1, 0), (1, 3, 0), (0,), (1, 0, 4), (1, 2, 0, 5)])
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_empty_tensors_pass(shape: tuple[int, ...], per_channel: bool) -> None:
+    tensor = np.zeros(shape, dtype=np.float32)
+    assert dequantise(quantise(tensor, 4, per_channel=per_channel)).shape == shape
 
 
 def test_more_bits_are_never_worse() -> None:
@@ -128,6 +125,8 @@ def test_values_that_are_no_numbers_are_refused_with_the_tensor(value: float) ->
     tensor[0, 1, 2] = value
     with pytest.raises(InputError, match="crossing tensor maxpool_2 holds NaN or infinity"):
         quantise(tensor, 8, "maxpool_2")
+    with pytest.raises(InputError, match="crossing tensor maxpool_2 holds NaN or infinity"):
+        quantise(tensor, 8, "maxpool_2", ranges_between([0], [1], 8))
 
 
 def test_values_too_far_apart_are_refused_with_the_tensor() -> None:

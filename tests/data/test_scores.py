@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from splittool.data.scores import count, pair_dice, summarise, tally
+from splittool.data.scores import count, dice_interval, pair_dice, summarise, tally
 
 
 def _masks(*planes: str) -> np.ndarray:
@@ -83,3 +83,22 @@ def test_pooled_dice_pays_for_defects_on_clean_images() -> None:
     assert summarise(tally(found)).pooled_dice == 1
     assert summarise(tally(scattered)).dice == 1
     assert summarise(tally(scattered)).pooled_dice == pytest.approx(2 * 10 / (30 + 10))
+
+
+def test_the_interval_of_dice_is_that_of_resampled_images() -> None:
+    random = np.random.default_rng(0)
+    common = random.integers(0, 100, (200, 1))
+    counts = np.stack([common, np.full_like(common, 100), np.full_like(common, 100)], axis=-1)
+    dice = summarise(tally(counts)).dice
+    interval = dice_interval(counts)
+    assert dice is not None
+    assert interval is not None
+    half = 1.96 * (common / 100).std() / np.sqrt(200)  # of a mean, by the central limit theorem
+    assert interval == pytest.approx((dice - half, dice + half), abs=0.01)
+    assert interval == dice_interval(counts)
+    clean = np.zeros((50, 1, 3), dtype=np.int64)
+    assert dice_interval(np.concatenate([clean, counts])) == interval
+
+
+def test_one_defective_image_has_no_interval() -> None:
+    assert dice_interval(np.array([[[3, 4, 5]], [[0, 9, 0]]])) is None

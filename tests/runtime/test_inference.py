@@ -9,11 +9,12 @@ from PIL import Image
 from splittool.data import rle
 from splittool.data.images import Canvas, list_images
 from splittool.data.kaggle import read_folder, read_labels
-from splittool.data.scores import count, summarise, tally
+from splittool.data.scores import count, dice_interval, summarise, tally
 from splittool.errors import InputError
 from splittool.ir.saving import save_ir
 from splittool.reports import CutReport, read_report
 from splittool.runtime.inference import Predictions, gather, make_report, predict
+from splittool.runtime.link import Link, open_link
 from splittool.runtime.pipelines import SplitPipeline, WholePipeline, canvas_of
 
 # Near the middle of what an untrained network says, so that there is something to predict.
@@ -34,6 +35,11 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, steel: Path) -> Path:
     ):
         Image.open(path).crop((0, 0, width, height)).save(folder / f"{path.stem}.png")
     return folder
+
+
+def _raw(path: Path, bits: int) -> Link:
+    """A link whose frames are all of one length."""
+    return open_link(path, read_report(path, CutReport), bits, "raw")
 
 
 def _predict_all(
@@ -105,19 +111,20 @@ def test_scores_are_those_of_the_masks(whole: WholePipeline, steel: Path, tmp_pa
     assert found.scores.kaggle == pytest.approx(expected.kaggle)
     assert found.scores.floor == pytest.approx(expected.floor)
     assert found.scores.dice == pytest.approx(expected.dice)
+    assert found.scores.dice_interval == dice_interval(np.stack(counts))
     assert list(found.scores.dice_per_class.values()) == pytest.approx(expected.dice_per_class)
     assert all(row.dice is not None for row in found.rows)
 
 
 def test_the_report_of_a_cut(cut_folder: Path, steel: Path, tmp_path: Path) -> None:
     path = cut_folder / "cut.json"
-    pipeline = SplitPipeline(path, read_report(path, CutReport), 4, "CPU", "f32")
+    pipeline = SplitPipeline(path, read_report(path, CutReport), _raw(path, 4), "CPU", "f32")
     canvas = canvas_of(pipeline, None)
     samples = gather(list_images(steel / "train_images")[:3], None, canvas)
     ticks: list[None] = []
     found = predict(pipeline, canvas, samples, None, tmp_path, 0.5, lambda: ticks.append(None))
     assert len(ticks) == 3
-    report = make_report(path, "maxpool_2", 4, tmp_path, pipeline, "f32", 0.5, [10, 12.5], found)
+    report = make_report(path, "maxpool_2", tmp_path, pipeline, "f32", 0.5, [10, 12.5], found)
     sent = {row.payload_bytes for row in report.rows}
     assert sent == {report.payload_bytes_per_frame}
     assert report.payload_bytes_per_frame is not None
@@ -126,6 +133,11 @@ def test_the_report_of_a_cut(cut_folder: Path, steel: Path, tmp_path: Path) -> N
     assert report.bits_per_element is not None
     assert 4 <= report.bits_per_element < 4.2
     assert report.raw_image_bytes_per_frame == 3 * 64 * 96
+    assert report.bits_per_pixel == pytest.approx(report.payload_bytes_per_frame * 8 / (64 * 96))
+    assert (report.codec, report.ranges, report.bits) == ("raw", "frame", 4)
+    assert report.bits_per_tensor is not None
+    assert set(report.bits_per_tensor.values()) == {4}
+    assert min(report.encode_ms or 0, report.decode_ms or 0) > 0
     files = [sample.path.stat().st_size for sample in samples]
     assert report.image_file_bytes_per_frame == pytest.approx(np.mean(files))
 
@@ -135,8 +147,10 @@ def test_a_whole_model_is_billed_for_the_image_files(
 ) -> None:
     canvas = canvas_of(whole, None)
     found = _predict_all(whole, steel / "train_images", tmp_path, canvas)
-    report = make_report(exported, None, None, tmp_path, whole, "f32", 0.5, [10], found)
+    report = make_report(exported, None, tmp_path, whole, "f32", 0.5, [10], found)
     assert report.payload_bytes_per_frame is report.bits_per_element is None
+    assert report.codec is report.bits_per_tensor is report.bits_per_pixel is None
+    assert report.encode_ms is report.decode_ms is report.ranges is None
     assert report.mbps["10"] == pytest.approx(report.image_file_bytes_per_frame * 80 / 1e6)
 
 

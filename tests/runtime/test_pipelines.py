@@ -6,18 +6,20 @@ import openvino as ov
 import pytest
 from openvino import opset13 as op
 
-from splittool.codec.quantise import quantise
+from splittool.codec.packing import packed_bytes
 from splittool.data.images import Canvas, read_image
 from splittool.errors import InputError
 from splittool.ir.saving import save_ir
 from splittool.reports import CutReport, read_report
 from splittool.runtime.bundle import write_cut
+from splittool.runtime.link import open_link
 from splittool.runtime.pipelines import SplitPipeline, WholePipeline, canvas_of, to_planes
 
 
-def _split(folder: Path, bits: int = 16) -> SplitPipeline:
+def _split(folder: Path, bits: int = 16, coder: str = "fast") -> SplitPipeline:
     path = folder / "cut.json"
-    return SplitPipeline(path, read_report(path, CutReport), bits, "CPU", "f32")
+    cut = read_report(path, CutReport)
+    return SplitPipeline(path, cut, open_link(path, cut, bits, coder), "CPU", "f32")
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +56,22 @@ def test_fewer_bits_are_further_from_the_whole(
 
 @pytest.mark.parametrize("bits", [1, 4, 11, 16])
 def test_bytes_on_the_link_are_counted(cut_folder: Path, pixels: np.ndarray, bits: int) -> None:
-    frame = _split(cut_folder, bits).run(pixels)
+    frame = _split(cut_folder, bits, "raw").run(pixels)
     cut = read_report(cut_folder / "cut.json", CutReport)
-    expected = sum(
-        quantise(np.zeros(tensor.shape, dtype=np.float32), bits).bytes
+    expected = 36 + sum(
+        8 + 8 * tensor.shape[1] + packed_bytes(tensor.elements, bits)
         for tensor in cut.split.tensors
     )
     assert frame.payload_bytes == expected
     assert frame.elements == cut.split.elements
+
+
+@pytest.mark.parametrize("coder", ["raw", "fast", "small"])
+def test_coders_lose_nothing(cut_folder: Path, pixels: np.ndarray, coder: str) -> None:
+    expected = _split(cut_folder, 4, "raw").run(pixels)
+    found = _split(cut_folder, 4, coder).run(pixels)
+    assert np.array_equal(found.probabilities, expected.probabilities)
+    assert (found.payload_bytes or 0) <= (expected.payload_bytes or 0)
 
 
 def test_a_whole_model_sends_nothing(whole: WholePipeline, pixels: np.ndarray) -> None:
@@ -125,11 +135,11 @@ def test_the_tail_may_need_the_image(tmp_path: Path) -> None:
     save_ir(ov.Model([op.result(op.sigmoid(mixed))], [x], "m"), tmp_path / "m.xml")
     write_cut(tmp_path / "m.xml", ["pooled"], tmp_path / "cut", 1e-3)
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    frame = _split(tmp_path / "cut", 16).run(pixels)
+    frame = _split(tmp_path / "cut", 16, "raw").run(pixels)
     whole = WholePipeline(tmp_path / "m.xml", "CPU", "f32").run(pixels)
     assert frame.probabilities == pytest.approx(whole.probabilities, abs=1e-4)
-    # 192 pixel bytes; 3 values of 16 bits with 8 bytes of range for each channel.
-    assert frame.payload_bytes == 192 + 6 + 24
+    # The frame's 36 and 2 x 8; 192 pixels; 3 values of 16 bits, 8 bytes of range for each channel.
+    assert frame.payload_bytes == 36 + 16 + 192 + 6 + 24
     assert frame.elements == 195
 
 

@@ -1,0 +1,172 @@
+"""Fuzz the frame decoder.
+
+    python benchmarks/fuzz_frame.py --minutes 10
+
+Good frames of every coder and precision are damaged at random, most of them with the checksum made
+right again so that the damage reaches the coders. Every outcome but tensors of the right shapes or
+a FrameError is a crash: its frame is written to --crashes and the run goes on.
+"""
+
+import argparse
+import random
+import resource
+import struct
+import time
+import traceback
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from splittool.codec.coders import CODERS
+from splittool.codec.frame import Sending, TensorSpec, decode_frame, encode_frame
+from splittool.codec.quantise import ranges_between
+from splittool.errors import FrameError
+
+CUT_ID = bytes(range(16))
+HEADER, ENTRY, CHECKSUM = 32, 8, 4
+INTERESTING = [0, 1, 2, 3, 4, 8, 16, 127, 128, 255]
+
+
+def build_cut() -> tuple[list[TensorSpec], list[np.ndarray]]:
+    """Tensors of several kinds; the largest is large enough for the coders to work on."""
+    specs = [
+        TensorSpec(
+            "skip",
+            (1, 8, 28, 40),
+            ranges={bits: ranges_between([0], [1], bits) for bits in (1, 4, 8, 12)},
+        ),
+        TensorSpec("pooled", (1, 5, 3, 7)),
+        TensorSpec("pixels", (1, 3, 20, 24), np.dtype(np.uint8)),
+        TensorSpec("mask", (1, 9), np.dtype(np.bool_)),
+        TensorSpec("indices", (1, 6), np.dtype(np.int64)),
+        TensorSpec("nothing", (1, 0)),
+    ]
+    noise = np.random.default_rng(0)
+    tensors = []
+    for spec in specs:
+        numbers = np.arange(int(np.prod(spec.shape))).reshape(spec.shape)
+        wave = np.maximum(np.sin(numbers / 17) + noise.normal(0, 0.05, spec.shape), 0)
+        tensors.append((wave if spec.is_quantised else wave * 99).astype(spec.dtype))
+    return specs, tensors
+
+
+def seed_frames(specs: list[TensorSpec], tensors: list[np.ndarray]) -> list[bytes]:
+    """One good frame for each coder, precision and kind of ranges."""
+    frames = []
+    for coder in CODERS:
+        for bits in (1, 2, 3, 4, 6, 8, 12, 16):
+            for calibrated in (False, True):
+                sendings = [Sending(bits, coder, calibrated and bits in s.ranges) for s in specs]
+                frames.append(encode_frame(CUT_ID, 1, specs, tensors, sendings))
+    return frames
+
+
+def damage(frame: bytes, other: bytes, chance: random.Random, tensors: int) -> bytes:
+    """A frame with one to eight things changed."""
+    body = bytearray(frame[:-CHECKSUM])
+    for _ in range(chance.choice([1, 1, 2, 4, 8])):
+        _change(body, other, chance, tensors)
+    if chance.random() < 0.05:
+        return bytes(body) + frame[-CHECKSUM:]
+    return bytes(body) + struct.pack("<I", zlib.crc32(body))
+
+
+def _change(body: bytearray, other: bytes, chance: random.Random, tensors: int) -> None:
+    table_end = HEADER + ENTRY * tensors
+    if len(body) <= table_end:
+        return
+    at = chance.randrange(len(body))
+    entry = HEADER + ENTRY * chance.randrange(tensors)
+    kind = chance.randrange(7)
+    if kind == 0:
+        body[at] ^= 1 << chance.randrange(8)
+    elif kind == 1:
+        body[at] = chance.choice(INTERESTING)
+    elif kind == 2:  # the table: types, formats, bits, flags
+        body[entry + chance.randrange(4)] = chance.choice(INTERESTING)
+    elif kind == 3:
+        _resize(body, entry, chance, table_end)
+    elif kind == 4:  # a piece of another frame
+        start = chance.randrange(len(other))
+        piece = other[start : start + chance.randrange(64)]
+        body[at : at + len(piece)] = piece
+    elif kind == 5:  # the beginning of a payload, where zstd and JPEG-LS keep their headers
+        offset = _payload_offset(body, entry, table_end) + chance.randrange(120)
+        body[min(offset, len(body) - 1)] = chance.randrange(256)
+    elif chance.random() < 0.2:
+        del body[at:]
+
+
+def _resize(body: bytearray, entry: int, chance: random.Random, table_end: int) -> None:
+    """Another length for a payload, and as many bytes."""
+    length = struct.unpack_from("<I", body, entry + 4)[0]
+    end = _payload_offset(body, entry, table_end) + length
+    change = chance.choice([-64, -9, -1, 1, 9, 64])
+    if length + change < 0 or end > len(body):
+        return
+    struct.pack_into("<I", body, entry + 4, length + change)
+    if change < 0:
+        del body[end + change : end]
+    else:
+        body[end:end] = chance.randbytes(change)
+
+
+def _payload_offset(body: bytearray, entry: int, table_end: int) -> int:
+    before = range(HEADER + 4, entry, ENTRY)
+    return table_end + sum(struct.unpack_from("<I", body, at)[0] for at in before)
+
+
+def check(frame: bytes, specs: list[TensorSpec]) -> str:
+    """Whether a frame was `read` or `refused`; anything else is raised."""
+    try:
+        found = decode_frame(frame, CUT_ID, specs)
+    except FrameError as error:
+        if "\n" in str(error) or len(str(error)) > 400:
+            raise ValueError(f"not one short line: {error}") from error
+        return "refused"
+    for spec, tensor in zip(specs, found.tensors, strict=True):
+        assert (tensor.shape, tensor.dtype) == (spec.shape, spec.dtype)
+        assert not spec.is_quantised or np.isfinite(tensor).all()
+    return "read"
+
+
+def main() -> None:
+    """Run for the time asked for, then print one line for each figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--crashes", type=Path, default=Path("crashes"))
+    arguments = parser.parse_args()
+    chance = random.Random(arguments.seed)
+    specs, tensors = build_cut()
+    frames = seed_frames(specs, tensors)
+    for frame in frames:
+        assert check(frame, specs) == "read"
+    outcomes: Counter[str] = Counter()
+    slowest = 0.0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    end = time.monotonic() + arguments.minutes * 60
+    while time.monotonic() < end:
+        frame = damage(chance.choice(frames), chance.choice(frames), chance, len(specs))
+        started = time.perf_counter()
+        try:
+            outcome = check(frame, specs)
+        except Exception:
+            outcome = "crashes"
+            arguments.crashes.mkdir(exist_ok=True)
+            (arguments.crashes / f"{zlib.crc32(frame):08x}.bin").write_bytes(frame)
+            traceback.print_exc()
+        slowest = max(slowest, time.perf_counter() - started)
+        outcomes[outcome] += 1
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"executions {sum(outcomes.values()):,}")
+    print(f"refused {outcomes['refused']:,}, read {outcomes['read']:,}")
+    print(f"crashes {outcomes['crashes']}")
+    print(f"slowest {slowest * 1e3:.1f} ms")
+    print(f"peak memory {peak / 1024:.1f} MiB, {before / 1024:.1f} before the first damaged frame")
+
+
+if __name__ == "__main__":
+    main()

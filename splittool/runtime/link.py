@@ -1,0 +1,117 @@
+"""What is between head and tail: frames that hold the crossing tensors of one cut."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splittool.codec.frame import (
+    Received,
+    Sending,
+    TensorSpec,
+    decode_frame,
+    encode_frame,
+    frame_cut_id,
+)
+from splittool.codec.limits import DEFAULT_BITS
+from splittool.errors import InputError
+from splittool.files import sha256
+from splittool.reports import CutReport, TensorRecord
+
+_REAL = ("f64", "f32", "f16", "bf16")  # quantised as 32 bits, and come back so
+_WHOLE = ("u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64")
+
+
+class Link:
+    """Both ends of the link of one cut; either can be used without the other.
+
+    Args:
+        cut_id: From `frame_cut_id`.
+        specs: What crosses the cut.
+        sendings: How each of it is sent.
+    """
+
+    def __init__(
+        self, cut_id: bytes, specs: Sequence[TensorSpec], sendings: Sequence[Sending]
+    ) -> None:
+        self.cut_id = cut_id
+        self.specs = list(specs)
+        self.sendings = list(sendings)
+
+    @property
+    def coder(self) -> str:
+        """What the sender codes with."""
+        return self.sendings[0].coder
+
+    @property
+    def ranges(self) -> Literal["frame", "calibrated"]:
+        """Where the quantiser's ranges come from."""
+        calibrated = any(sending.calibrated for sending in self.sendings)
+        return "calibrated" if calibrated else "frame"
+
+    @property
+    def bits(self) -> dict[str, int]:
+        """Bits of an element of each crossing tensor, as sent."""
+        return {
+            spec.name: sending.bits if spec.is_quantised else 8 * spec.dtype.itemsize
+            for spec, sending in zip(self.specs, self.sendings, strict=True)
+        }
+
+    @property
+    def common_bits(self) -> int | None:
+        """Bits of an element of every tensor that is quantised; None where they differ."""
+        pairs = zip(self.specs, self.sendings, strict=True)
+        bits = {sending.bits for spec, sending in pairs if spec.is_quantised}
+        return bits.pop() if len(bits) == 1 else None
+
+    def encode(self, frame_id: int, tensors: Sequence[NDArray[Any]]) -> bytes:
+        """The head's results as a frame; see `encode_frame`."""
+        return encode_frame(self.cut_id, frame_id, self.specs, tensors, self.sendings)
+
+    def decode(self, frame: bytes) -> Received:
+        """The tail's inputs from a frame; see `decode_frame`."""
+        return decode_frame(frame, self.cut_id, self.specs)
+
+
+def open_link(
+    path: Path, cut: CutReport, bits: int | Mapping[str, int] = DEFAULT_BITS, coder: str = "fast"
+) -> Link:
+    """The link of a cut.
+
+    Args:
+        path: The cut.json.
+        cut: Its content.
+        bits: Of each element of all tensors, or by the tensor's name.
+        coder: `raw`, `fast` or `small`.
+
+    Raises:
+        InputError: A tensor is of a type that cannot be sent.
+    """
+    specs = [tensor_spec(record) for record in cut.split.tensors]
+    sendings = [
+        Sending(bits if isinstance(bits, int) else bits[spec.name], coder) for spec in specs
+    ]
+    return Link(frame_cut_id(sha256(path)), specs, sendings)
+
+
+def tensor_spec(record: TensorRecord) -> TensorSpec:
+    """What both sides know of a crossing tensor, from the cut.
+
+    Raises:
+        InputError: It is of a type that cannot be sent.
+    """
+    shape = tuple(record.shape)
+    if record.type in _REAL:
+        return TensorSpec(record.name, shape)
+    if record.type in _WHOLE:
+        return TensorSpec(
+            record.name, shape, np.dtype(f"{record.type[0]}{int(record.type[1:]) // 8}")
+        )
+    if record.type == "boolean":
+        return TensorSpec(record.name, shape, np.dtype(np.bool_))
+    raise InputError(
+        f"crossing tensor {record.name} is of type {record.type}, which cannot be sent;"
+        " cut elsewhere"
+    )
