@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from splittool.analysis.bitrate import mbps, payload_bytes
 from splittool.errors import MissingExtraError
 from splittool.files import replacing
-from splittool.reports import BenchReport, SplitRecord
+from splittool.reports import ArmRecord, BenchReport, SplitRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -257,6 +257,41 @@ def tradeoff(networks: Mapping[str, Sequence[SplitRecord]], bits: int) -> "Figur
         axis.set_yscale("log")
         axis.set_xlabel("GFLOPs on the device")
         axis.set_ylabel(f"Mbit per frame ({bits} bits)")
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+        return figure
+
+
+def comparison(arms: Sequence[ArmRecord]) -> "Figure":
+    """Dice against bytes per frame: a line for each split point and each image format.
+
+    Of the coders of a cut, which are lossless, the smallest at each precision is drawn.
+    """
+    lines: dict[tuple[str, str], list[ArmRecord]] = {}
+    for arm in arms:
+        if arm.kind != "whole" and arm.dice is not None:
+            name = arm.point if arm.kind == "cut" else arm.codec
+            lines.setdefault((arm.kind, name or ""), []).append(arm)
+    with _figure(3.6) as figure:
+        axis = figure.subplots()
+        for number, ((kind, name), members) in enumerate(sorted(lines.items())):
+            smallest: dict[tuple[int | None, int | None], ArmRecord] = {}
+            for arm in sorted(members, key=lambda arm: -arm.payload_bytes_per_frame):
+                smallest[arm.bits, arm.quality] = arm
+            points = sorted((a.payload_bytes_per_frame / 1e3, a.dice) for a in smallest.values())
+            axis.plot(
+                *zip(*points, strict=True),
+                marker=MARKERS[number % len(MARKERS)],
+                color=COLOURS[number % len(COLOURS)],
+                linestyle="-" if kind == "cut" else "--",
+                fillstyle="full" if kind == "cut" else "none",
+                label=name if kind == "cut" else f"input as {name}",
+            )
+        for arm in arms:
+            if arm.kind == "whole" and arm.dice is not None:
+                axis.axhline(arm.dice, color="black", linestyle=":", label="whole network")
+        axis.set_xscale("log")
+        axis.set_xlabel("kB per frame")
+        axis.set_ylabel("Dice over defective pairs")
         figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=2)
         return figure
 

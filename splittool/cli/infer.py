@@ -74,7 +74,8 @@ def infer(
     """Predict defects, whole or cut.
 
     A cut runs head and tail with a measured link between them: the crossing tensors are quantised
-    to --bits, coded by --codec and framed; the bytes are counted, decoded and given to the tail. In the output folder: masks/ (PNG;
+    to --bits, coded by --codec and framed; the bytes are counted, decoded and given to the tail. In
+    the output folder: masks/ (PNG;
     pixel value c is class c, 0 no defect), overlays/ (predictions tinted, true outlines),
     predictions.csv (Kaggle's form) and report.json.
     """

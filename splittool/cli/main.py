@@ -11,6 +11,7 @@ from splittool import __version__
 from splittool.cli import (
     bench_vpu,
     bitrate,
+    compare,
     cut,
     doctor,
     export,
@@ -65,6 +66,7 @@ for name, function in (
     ("bench-vpu", bench_vpu.bench_vpu),
     ("bitrate", bitrate.bitrate),
     ("infer", infer.infer),
+    ("compare", compare.compare),
     ("plot", plot.plot),
     ("doctor", doctor.doctor),
 ):

@@ -14,9 +14,9 @@ from splittool.cli.output import Output
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from splittool.reports import BenchReport, SplitRecord
+    from splittool.reports import ArmRecord, BenchReport, SplitRecord
 
-Kind = Literal["layers", "cost", "output", "tradeoff", "training", "time"]
+Kind = Literal["layers", "cost", "output", "tradeoff", "training", "time", "comparison"]
 FORMATS = (".svg", ".png", ".pdf")
 
 
@@ -28,12 +28,14 @@ class _Given:
         networks: Split points, by the network's name.
         runs: Benchmarks, by split point or file.
         named: The split points that the user named.
+        arms: Cuts and image formats, compared.
         history: Records of a training run.
     """
 
     networks: "dict[str, Sequence[SplitRecord]]" = field(default_factory=dict)
     runs: "dict[str, BenchReport]" = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
+    arms: "list[ArmRecord]" = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -63,8 +65,9 @@ def plot(
     place, and FPS where bench-vpu reports are given; one of a cut's head.xml knows its split point
     from the cut.json beside it, for others write POINT=bench.json. tradeoff: bits against GFLOPs on
     the device, one point per cut, with the input as a line. training: loss and Dice per epoch.
-    time: FPS and latency over the time of benchmarks. Profiles serve as lists of split points, too,
-    and bench-vpu --splits gives the FPS of all named ones. Figures are one printed column wide.
+    time: FPS and latency over the time of benchmarks. comparison: Dice against bytes (compare).
+    Profiles serve as lists of split points, too, and bench-vpu --splits gives the FPS of all named
+    ones. Figures are one printed column wide.
     """
     out: Output = ctx.obj
     from splittool import plots
@@ -93,6 +96,7 @@ def _read(argument: str, given: _Given) -> None:
     from splittool.reports import (
         BenchReport,
         BenchSetReport,
+        CompareReport,
         ProfileReport,
         SplitsReport,
         TrainReport,
@@ -114,6 +118,8 @@ def _read(argument: str, given: _Given) -> None:
         given.named |= {point} - {""}
     elif isinstance(report, BenchSetReport):
         given.runs.update({run.point or run.source.path: run for run in report.runs})
+    elif isinstance(report, CompareReport):
+        given.arms += report.arms
     elif isinstance(report, SplitsReport | ProfileReport):
         label = point or Path(report.source.path).stem
         while label in given.networks:
@@ -185,6 +191,8 @@ def _point(report: "BenchReport", shown: str) -> str | None:
 def _kind(given: _Given) -> Kind:
     if given.history and not given.networks:
         return "training"
+    if given.arms:
+        return "comparison"
     if given.runs:
         return "output" if given.networks else "time"
     return "layers" if len(given.networks) > 1 else "cost"
@@ -192,22 +200,36 @@ def _kind(given: _Given) -> Kind:
 
 def _draw(kind: Kind, given: _Given, bits: int, fps: float) -> "Figure":
     from splittool import plots
-    from splittool.errors import UsageError
 
     if kind == "training":
-        if not given.history:
-            raise UsageError("--kind training needs a .history.jsonl or a report of train")
+        _require(given.history, kind, "a .history.jsonl or a report of train")
         return plots.training_curves(given.history)
+    if kind == "comparison":
+        _require(given.arms, kind, "a report of compare")
+        return plots.comparison(given.arms)
     if kind == "time":
-        if not given.runs:
-            raise UsageError("--kind time needs a report of bench-vpu")
+        _require(given.runs, kind, "a report of bench-vpu")
         return plots.over_time(given.runs)
-    if not given.networks:
-        raise UsageError(f"a figure of kind {kind} needs a report of cut --list, --all or profile")
+    _require(given.networks, kind, "a report of cut --list, --all or profile")
     if kind == "layers":
         return plots.layers(given.networks, bits, fps)
     if kind == "tradeoff":
         return plots.tradeoff(given.networks, bits)
+    return _draw_one(kind, given)
+
+
+def _require(found: object, kind: Kind, what: str) -> None:
+    from splittool.errors import UsageError
+
+    if not found:
+        raise UsageError(f"a figure of kind {kind} needs {what}")
+
+
+def _draw_one(kind: Kind, given: _Given) -> "Figure":
+    """A figure of one network."""
+    from splittool import plots
+    from splittool.errors import UsageError
+
     if len(given.networks) > 1:
         raise UsageError(
             f"a figure of kind {kind} is of one network; give one report, or --kind layers"

@@ -102,7 +102,7 @@ def predict(
         InputError: An image is damaged; the masks of those before it are written.
         OutputError: A file cannot be written.
     """
-    classes = class_names(pipeline, labels, pipeline.maps)
+    classes = class_names(pipeline.info.classes, labels, pipeline.maps)
     make_folder(folder / "masks")
     make_folder(folder / "overlays")
     waiting: list[Future[_Finished]] = []
@@ -153,13 +153,13 @@ def _require_probabilities(path: Path, frame: Frame) -> None:
         )
 
 
-def class_names(pipeline: Pipeline, labels: Labels | None, number: int) -> list[str]:
-    """What the output maps are called: by the model, else by number.
+def class_names(known: Sequence[str], labels: Labels | None, number: int) -> list[str]:
+    """What the output maps are called: as the model says (`known`), else by number.
 
     Raises:
         InputError: The labels are of classes that the model does not know.
     """
-    names = pipeline.info.classes or [str(i) for i in range(1, number + 1)]
+    names = list(known) or [str(i) for i in range(1, number + 1)]
     unknown = set(labels.classes) - set(names) if labels else set()
     if labels and unknown:
         raise InputError(
