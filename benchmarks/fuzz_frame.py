@@ -150,7 +150,7 @@ def main() -> None:
     end = time.monotonic() + arguments.minutes * 60
     while time.monotonic() < end:
         frame = damage(chance.choice(frames), chance.choice(frames), chance, len(specs))
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             outcome = check(frame, specs)
         except Exception:
@@ -158,13 +158,13 @@ def main() -> None:
             arguments.crashes.mkdir(exist_ok=True)
             (arguments.crashes / f"{zlib.crc32(frame):08x}.bin").write_bytes(frame)
             traceback.print_exc()
-        slowest = max(slowest, time.perf_counter() - started)
+        slowest = max(slowest, time.process_time() - started)
         outcomes[outcome] += 1
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"executions {sum(outcomes.values()):,}")
     print(f"refused {outcomes['refused']:,}, read {outcomes['read']:,}")
     print(f"crashes {outcomes['crashes']}")
-    print(f"slowest {slowest * 1e3:.1f} ms")
+    print(f"slowest {slowest * 1e3:.1f} ms of processor time")
     print(f"peak memory {peak / 1024:.1f} MiB, {before / 1024:.1f} before the first damaged frame")
 
 

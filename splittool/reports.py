@@ -166,6 +166,34 @@ class CutReport(Report, tag="splittool.cut/1"):
     blob: BlobRecord | None = None
 
 
+class CalibratedRecord(msgspec.Struct, frozen=True):
+    """The quantiser's ranges for one precision, by channel: value = symbol * step + low.
+
+    `chosen` says in words what they are: `min-max`, `percentile 99.9`, or `of each channel`.
+    """
+
+    bits: Annotated[int, msgspec.Meta(ge=1, le=16)]
+    chosen: str
+    low: list[float]
+    step: list[Annotated[float, msgspec.Meta(ge=0)]]
+
+
+class CalibratedTensorRecord(msgspec.Struct, frozen=True):
+    """A crossing tensor's ranges."""
+
+    name: str
+    ranges: list[CalibratedRecord]
+
+
+class CalibrationReport(Report, tag="splittool.calibration/1"):
+    """Ranges of all that crosses a cut, chosen from images; `calibration.json` beside cut.json."""
+
+    cut: FileRecord
+    images: int
+    method: str
+    tensors: list[CalibratedTensorRecord]
+
+
 class RefusedRecord(msgspec.Struct, frozen=True):
     """A place where a graph cannot be cut, and why."""
 
@@ -445,6 +473,7 @@ class InferReport(Report, tag="splittool.infer/1"):
     rows: list[ImageRecord]
     codec: str | None = None
     ranges: Literal["frame", "calibrated"] | None = None
+    calibration: FileRecord | None = None
     bits_per_tensor: dict[str, int] | None = None
     bits_per_pixel: float | None = None
     encode_ms: float | None = None
@@ -518,6 +547,7 @@ AnyReport = (
     | TrainReport
     | ExportReport
     | CutReport
+    | CalibrationReport
     | SplitsReport
     | ProfileReport
     | BenchReport

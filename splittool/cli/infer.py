@@ -10,6 +10,7 @@ from splittool.cli.output import Output, make_table, short
 
 Fit = Literal["pad", "resize"]
 Codec = Literal["raw", "fast", "small"]
+RangesFrom = Literal["frame", "calibrated"]
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,6 +47,12 @@ def infer(
         Codec | None,
         typer.Option(help="Packed; and zstd; or the smallest, slower. [default: fast]"),
     ] = None,
+    ranges: Annotated[
+        RangesFrom | None,
+        typer.Option(
+            help="Of the quantiser. [default: calibrated where calibrate was run, else frame]"
+        ),
+    ] = None,
     fps: Fps = None,
     labels: Annotated[
         Path | None, typer.Option(help="True masks. [default: train.csv beside the images]")
@@ -74,17 +81,16 @@ def infer(
     """Predict defects, whole or cut.
 
     A cut runs head and tail with a measured link between them: the crossing tensors are quantised
-    to --bits, coded by --codec and framed; the bytes are counted, decoded and given to the tail. In
-    the output folder: masks/ (PNG;
-    pixel value c is class c, 0 no defect), overlays/ (predictions tinted, true outlines),
-    predictions.csv (Kaggle's form) and report.json.
+    to --bits, coded by --codec and framed; the bytes are counted, decoded and given to the tail.
+    In the output folder: masks/ (PNG; pixel value c is class c, 0 no defect), overlays/
+    (predictions tinted, true outlines), predictions.csv (Kaggle's form) and report.json.
     """
     output: Output = ctx.obj
     from splittool.codec.limits import parse_bits
     from splittool.errors import OutputError, UsageError
     from splittool.files import write_bytes
 
-    for option, value in (("--bits", bits), ("--codec", codec)):
+    for option, value in (("--bits", bits), ("--codec", codec), ("--ranges", ranges)):
         if value is not None and source.suffix != ".json":
             raise UsageError(
                 f"{option} is for the link of a cut; {source} runs whole, give a cut.json"
@@ -93,7 +99,7 @@ def infer(
         raise UsageError("--no-labels goes with neither --labels nor --min-dice; give one of them")
     if min_dice is not None and not 0 <= min_dice <= 1:
         raise UsageError(f"--min-dice {min_dice:g} is out of range; give 0 to 1")
-    normalisation = _normalisation(mean, scale)
+    normalisation = normalisation_of(mean, scale)
     if shape and source.suffix == ".json":
         raise UsageError(f"--shape is for a whole model; {source} is a cut, made for one shape")
     choice = parse_bits(bits)
@@ -105,7 +111,15 @@ def infer(
     from splittool.reports import encode
 
     pipeline, cut_at = _open(
-        source, choice, codec or "fast", device, precision, shape or [], normalisation
+        output,
+        source,
+        choice,
+        codec or "fast",
+        ranges,
+        device,
+        precision,
+        shape or [],
+        normalisation,
     )
     report = _run(
         output,
@@ -165,7 +179,12 @@ def _run(
     )
 
 
-def _normalisation(mean: float | None, scale: float | None) -> "Normalisation | None":
+def normalisation_of(mean: float | None, scale: float | None) -> "Normalisation | None":
+    """What --mean and --scale say.
+
+    Raises:
+        UsageError: One is missing, or nothing can be divided by it.
+    """
     from splittool.errors import UsageError
     from splittool.runtime.adapting import Normalisation
 
@@ -179,9 +198,11 @@ def _normalisation(mean: float | None, scale: float | None) -> "Normalisation | 
 
 
 def _open(
+    output: Output,
     source: Path,
     bits: "BitChoice",
     codec: Codec,
+    ranges: RangesFrom | None,
     device: str,
     precision: str,
     shapes: list[str],
@@ -196,7 +217,9 @@ def _open(
     from splittool.runtime.link import open_link
 
     cut = read_report(source, CutReport)
-    link = open_link(source, cut, bits.of([t.name for t in cut.split.tensors]), codec)
+    link = open_link(source, cut, bits.of([t.name for t in cut.split.tensors]), codec, ranges)
+    if link.note:
+        output.note(f"note: {link.note}")
     return SplitPipeline(source, cut, link, device, precision, normalisation), cut.split.point
 
 

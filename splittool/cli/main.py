@@ -11,6 +11,7 @@ from splittool import __version__
 from splittool.cli import (
     bench_vpu,
     bitrate,
+    calibrate,
     compare,
     cut,
     doctor,
@@ -52,8 +53,8 @@ def root(
     """Cut neural networks between a device and the cloud.
 
     Find where to cut, cut, prove the cut, price it and run both halves. A typical chain: synth,
-    train, export, cut, profile, bench-vpu, bitrate, infer, plot. Every command prints a table on a
-    terminal and one JSON report when piped or with --json.
+    train, export, cut, profile, bench-vpu, bitrate, calibrate, infer, plot. Every command prints a
+    table on a terminal and one JSON report when piped or with --json.
     """
 
 
@@ -65,6 +66,7 @@ for name, function in (
     ("profile", profile_model.profile),
     ("bench-vpu", bench_vpu.bench_vpu),
     ("bitrate", bitrate.bitrate),
+    ("calibrate", calibrate.calibrate),
     ("infer", infer.infer),
     ("compare", compare.compare),
     ("plot", plot.plot),

@@ -266,6 +266,7 @@ def make_report(
         rows=rows,
         codec=link.coder if link else None,
         ranges=link.ranges if link else None,
+        calibration=file_record(link.calibration) if link and link.calibration else None,
         bits_per_tensor=link.bits if link else None,
         bits_per_pixel=sum(payloads) * 8 / pixels if payloads else None,
         encode_ms=predictions.encode_ms,

@@ -19,6 +19,9 @@ from splittool.codec.limits import DEFAULT_BITS
 from splittool.errors import InputError
 from splittool.files import sha256
 from splittool.reports import CutReport, TensorRecord
+from splittool.runtime.calibrations import FILE_NAME, calibrated_specs
+
+RangesFrom = Literal["frame", "calibrated"]
 
 _REAL = ("f64", "f32", "f16", "bf16")  # quantised as 32 bits, and come back so
 _WHOLE = ("u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64")
@@ -31,12 +34,21 @@ class Link:
         cut_id: From `frame_cut_id`.
         specs: What crosses the cut.
         sendings: How each of it is sent.
+        calibration: The file that the quantiser's ranges are from, or None.
+        note: Why calibrated ranges that are there are not used, or None.
     """
 
     def __init__(
-        self, cut_id: bytes, specs: Sequence[TensorSpec], sendings: Sequence[Sending]
+        self,
+        cut_id: bytes,
+        specs: Sequence[TensorSpec],
+        sendings: Sequence[Sending],
+        calibration: Path | None = None,
+        note: str | None = None,
     ) -> None:
         self.cut_id = cut_id
+        self.calibration = calibration
+        self.note = note
         self.specs = list(specs)
         self.sendings = list(sendings)
 
@@ -46,10 +58,9 @@ class Link:
         return self.sendings[0].coder
 
     @property
-    def ranges(self) -> Literal["frame", "calibrated"]:
+    def ranges(self) -> RangesFrom:
         """Where the quantiser's ranges come from."""
-        calibrated = any(sending.calibrated for sending in self.sendings)
-        return "calibrated" if calibrated else "frame"
+        return "frame" if self.calibration is None else "calibrated"
 
     @property
     def bits(self) -> dict[str, int]:
@@ -76,7 +87,11 @@ class Link:
 
 
 def open_link(
-    path: Path, cut: CutReport, bits: int | Mapping[str, int] = DEFAULT_BITS, coder: str = "fast"
+    path: Path,
+    cut: CutReport,
+    bits: int | Mapping[str, int] = DEFAULT_BITS,
+    coder: str = "fast",
+    ranges: RangesFrom | None = None,
 ) -> Link:
     """The link of a cut.
 
@@ -85,15 +100,28 @@ def open_link(
         cut: Its content.
         bits: Of each element of all tensors, or by the tensor's name.
         coder: `raw`, `fast` or `small`.
+        ranges: Of the quantiser: with each `frame`, or `calibrated`; None is calibrated where a
+            calibration.json beside the cut.json is of this cut and these bits.
 
     Raises:
-        InputError: A tensor is of a type that cannot be sent.
+        InputError: A tensor is of a type that cannot be sent, or calibrated ranges are asked for
+            and not to be had.
     """
     specs = [tensor_spec(record) for record in cut.split.tensors]
-    sendings = [
-        Sending(bits if isinstance(bits, int) else bits[spec.name], coder) for spec in specs
-    ]
-    return Link(frame_cut_id(sha256(path)), specs, sendings)
+    widths = [bits if isinstance(bits, int) else bits[spec.name] for spec in specs]
+    calibration, note = path.parent / FILE_NAME, None
+    if ranges == "calibrated" or (ranges is None and calibration.exists()):
+        try:
+            specs = calibrated_specs(path, specs, widths)
+            sendings = [Sending(width, coder, calibrated=True) for width in widths]
+            cut_id = frame_cut_id(sha256(path), sha256(calibration))
+            return Link(cut_id, specs, sendings, calibration)
+        except InputError as error:
+            if ranges == "calibrated":
+                raise
+            note = f"the ranges of each frame are used: {error}"
+    sendings = [Sending(width, coder) for width in widths]
+    return Link(frame_cut_id(sha256(path)), specs, sendings, note=note)
 
 
 def tensor_spec(record: TensorRecord) -> TensorSpec:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from splittool.ir.info import ModelInfo, read_info
 from splittool.ir.load import load_model
 from splittool.reports import CutReport, FileRecord
 from splittool.runtime.adapting import Normalisation, put_maps, take_pixels
-from splittool.runtime.link import Link, open_link
+from splittool.runtime.link import Link, open_link, tensor_spec
 
 Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
@@ -79,6 +80,43 @@ class WholePipeline:
         return Frame(np.array(output[0][0]))
 
 
+class HeadPipeline:
+    """The head of a cut alone, as a device runs it.
+
+    Args:
+        path: The cut.json.
+        cut: Its content.
+        device: Where.
+        precision: "auto" or a number type.
+        normalisation: Of a head that takes real numbers.
+
+    Raises:
+        InputError: The head is missing or not the one that was verified.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        cut: CutReport,
+        device: str,
+        precision: str,
+        normalisation: Normalisation | None = None,
+    ) -> None:
+        self.path = path
+        self.info = ModelInfo(classes=cut.classes, fit=cut.fit)
+        self.specs = [tensor_spec(record) for record in cut.split.tensors]
+        head = load_model(_verified(path, cut.head))
+        head = take_pixels(path, head, normalisation)
+        self.input_shape = tuple(head.inputs[0].get_shape())
+        self.compiled: Compiled = compile_model(core(), head, device, precision)
+        self._request = self.compiled.model.create_infer_request()
+
+    def run(self, pixels: Pixels) -> list[NDArray[Any]]:
+        """(H, W, 3) pixels of the canvas's size to crossing tensors, good until the next run."""
+        results = self._request.infer([to_planes(pixels)], share_inputs=True, share_outputs=True)
+        return list(results.values())
+
+
 class SplitPipeline:
     """Head, link and tail; what crosses the link is one frame of bytes for each image.
 
@@ -104,24 +142,21 @@ class SplitPipeline:
         normalisation: Normalisation | None = None,
     ) -> None:
         self.path = path
-        self.info = ModelInfo(classes=cut.classes, fit=cut.fit)
-        head = load_model(_verified(path, cut.head))
-        head = take_pixels(path, head, normalisation)
-        self.input_shape = tuple(head.inputs[0].get_shape())
+        self.head = HeadPipeline(path, cut, device, precision, normalisation)
+        self.info, self.input_shape = self.head.info, self.head.input_shape
+        self.compiled = self.head.compiled
+        self.link = open_link(path, cut, link) if isinstance(link, int) else link
         tail = load_model(_verified(path, cut.tail))
         tail, self.maps = put_maps(path, tail, self.input_shape, self.info)
-        self.compiled: Compiled = compile_model(core(), head, device, precision)
-        self.link = open_link(path, cut, link) if isinstance(link, int) else link
-        self._frames = 0
-        self._head = self.compiled.model.create_infer_request()
         tail_compiled = compile_model(core(), tail, "CPU", precision)
         self._tail = tail_compiled.model.create_infer_request()
+        self._frames = 0
 
     def run(self, pixels: Pixels) -> Frame:
         """(H, W, 3) pixels of the canvas's size to probabilities."""
-        results = self._head.infer([to_planes(pixels)], share_inputs=True, share_outputs=True)
+        tensors = self.head.run(pixels)
         started = time.perf_counter()
-        sent = self.link.encode(self._frames, list(results.values()))
+        sent = self.link.encode(self._frames, tensors)
         encoded = time.perf_counter()
         received = self.link.decode(sent).tensors
         decoded = time.perf_counter()
@@ -139,7 +174,7 @@ class SplitPipeline:
 Pipeline = WholePipeline | SplitPipeline
 
 
-def canvas_of(pipeline: Pipeline, fit: Fit | None) -> Canvas:
+def canvas_of(pipeline: Pipeline | HeadPipeline, fit: Fit | None) -> Canvas:
     """The canvas images are brought to; `fit` overrides what the model says."""
     _, _, height, width = pipeline.input_shape
     return Canvas(height, width, fit or pipeline.info.fit)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,25 @@ def test_infer_in_every_way(workspace: Path, monkeypatch: pytest.MonkeyPatch, re
     assert listed["rows"] == piped["rows"] == whole["rows"][:3]
     checked = report("infer", "unet.xml", "-o", "low", str(images[0]), "--min-dice", "0")
     assert checked["scores"]["dice"] is not None
+
+
+def test_calibrate_then_infer(workspace: Path, report: Any) -> None:
+    shutil.copytree("cut", "calibrated", dirs_exist_ok=True)
+    given = ["calibrated/cut.json", "steel/train_images"]
+    found = report("calibrate", *given, "--bits", "4", "--bits", "8,maxpool_2=2")
+    bits = {tensor["name"]: [r["bits"] for r in tensor["ranges"]] for tensor in found["tensors"]}
+    assert bits.pop("maxpool_2") == [4, 2]
+    assert set(map(tuple, bits.values())) == {(8, 4)}
+    assert run(["calibrate", *given, "--bits", "4"]) == ExitCode.FAILED
+    again = report("calibrate", *given, "--bits", "4", "--method", "mse", "--force")
+    assert again["method"] == "mse"
+    out = report("infer", *given, "-o", "known", "--bits", "4")
+    assert out["ranges"] == "calibrated"
+    assert out["calibration"]["path"] == "calibrated/calibration.json"
+    out = report("infer", *given, "-o", "own", "--bits", "4", "--ranges", "frame")
+    assert (out["ranges"], out["calibration"]) == ("frame", None)
+    asked = ["--bits", "5", "--ranges", "calibrated"]
+    assert run(["infer", *given, "-o", "none", *asked]) == ExitCode.BAD_INPUT
 
 
 def test_mixed_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any) -> None:

@@ -1,0 +1,127 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from splittool.codec.calibrate import Method
+from splittool.data.images import list_images, read_image
+from splittool.errors import FrameError, InputError
+from splittool.reports import CalibrationReport, CutReport, encode, read_report
+from splittool.runtime.calibrating import calibrate
+from splittool.runtime.calibrations import FILE_NAME
+from splittool.runtime.inference import gather
+from splittool.runtime.link import Link, RangesFrom, open_link
+from splittool.runtime.pipelines import HeadPipeline, SplitPipeline, canvas_of
+
+
+@pytest.fixture
+def folder(cut_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the cut that may be changed."""
+    return Path(shutil.copytree(cut_folder, tmp_path / "copy"))
+
+
+def _calibrate(folder: Path, steel: Path, *bits: int, method: Method = "best") -> CalibrationReport:
+    path = folder / "cut.json"
+    head = HeadPipeline(path, read_report(path, CutReport), "CPU", "f32")
+    canvas = canvas_of(head, None)
+    samples = gather(list_images(steel / "train_images")[:4], None, canvas)
+    choices = [{spec.name: width for spec in head.specs} for width in bits]
+    report = calibrate(head, canvas, samples, choices, method)
+    (folder / FILE_NAME).write_bytes(encode(report))
+    return report
+
+
+def _link(folder: Path, bits: int = 4, ranges: RangesFrom | None = None) -> Link:
+    path = folder / "cut.json"
+    return open_link(path, read_report(path, CutReport), bits, "raw", ranges)
+
+
+def test_every_tensor_gets_ranges_for_every_precision(folder: Path, steel: Path) -> None:
+    report = _calibrate(folder, steel, 8, 4, 4)
+    cut = read_report(folder / "cut.json", CutReport)
+    assert [tensor.name for tensor in report.tensors] == [t.name for t in cut.split.tensors]
+    for tensor, crossing in zip(report.tensors, cut.split.tensors, strict=True):
+        assert [record.bits for record in tensor.ranges] == [8, 4]
+        assert {len(record.low) for record in tensor.ranges} == {crossing.shape[1]}
+    assert report.images == 4
+
+
+def test_ranges_stay_at_home_and_are_used_without_asking(folder: Path, steel: Path) -> None:
+    pixels = read_image(list_images(steel / "train_images")[0])
+    path = folder / "cut.json"
+    cut = read_report(path, CutReport)
+    own = _link(folder)
+    _calibrate(folder, steel, 4, method="min-max")
+    known = _link(folder)
+    assert (own.ranges, known.ranges) == ("frame", "calibrated")
+    assert _link(folder, ranges="frame").ranges == "frame"
+    frames = [SplitPipeline(path, cut, link, "CPU", "f32").run(pixels) for link in (own, known)]
+    channels = sum(tensor.shape[1] for tensor in cut.split.tensors)
+    assert (frames[0].payload_bytes or 0) - (frames[1].payload_bytes or 0) == 8 * channels
+    error = np.abs(frames[0].probabilities - frames[1].probabilities).mean()
+    assert 0 < error < 0.1
+
+
+def test_both_sides_must_have_the_same_calibration(folder: Path, steel: Path) -> None:
+    path = folder / "cut.json"
+    head = HeadPipeline(path, read_report(path, CutReport), "CPU", "f32")
+    tensors = head.run(np.zeros((64, 96, 3), dtype=np.uint8))
+    _calibrate(folder, steel, 4)
+    sender = _link(folder)
+    _calibrate(folder, steel, 4, method="min-max")
+    with pytest.raises(FrameError, match="of another cut or calibration"):
+        _link(folder).decode(sender.encode(0, tensors))
+
+
+def test_ranges_of_another_cut_are_not_used(folder: Path, steel: Path) -> None:
+    _calibrate(folder, steel, 4)
+    with (folder / "cut.json").open("a") as file:
+        file.write("\n")
+    link = _link(folder)
+    assert link.ranges == "frame"
+    assert link.note is not None
+    assert "was made for another cut" in link.note
+    with pytest.raises(InputError, match=r"made for another cut than .*splittool calibrate"):
+        _link(folder, ranges="calibrated")
+
+
+def test_bits_that_were_not_calibrated(folder: Path, steel: Path) -> None:
+    with pytest.raises(InputError, match=r"no file .*calibration\.json; make it: splittool calib"):
+        _link(folder, ranges="calibrated")
+    _calibrate(folder, steel, 8)
+    assert "at 4 bits" in (_link(folder, 4).note or "")
+    assert _link(folder, 8).note is None
+    with pytest.raises(InputError, match=r"has no ranges for .* at 4 bits; .* --bits 4"):
+        _link(folder, 4, "calibrated")
+
+
+def _infinite(text: bytes) -> bytes:
+    report = msgspec.json.decode(text)
+    report["tensors"][0]["ranges"][0]["low"][0] = 1e39
+    return msgspec.json.encode(report)
+
+
+def _short(text: bytes) -> bytes:
+    report = msgspec.json.decode(text)
+    report["tensors"][0]["ranges"][0]["step"].pop()
+    return msgspec.json.encode(report)
+
+
+def _negative(text: bytes) -> bytes:
+    report = msgspec.json.decode(text)
+    report["tensors"][0]["ranges"][0]["step"][0] = -1
+    return msgspec.json.encode(report)
+
+
+@pytest.mark.parametrize("spoil", [_infinite, _short, _negative, lambda text: text[:50]])
+def test_damaged_ranges_are_refused(
+    folder: Path, steel: Path, spoil: Callable[[bytes], bytes]
+) -> None:
+    _calibrate(folder, steel, 4)
+    path = folder / FILE_NAME
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(InputError, match=r"calibration\.json .*(make|give a)"):
+        _link(folder, ranges="calibrated")
