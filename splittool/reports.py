@@ -151,6 +151,13 @@ class VerificationRecord(msgspec.Struct, frozen=True):
     precision: str
 
 
+class BakedRecord(msgspec.Struct, frozen=True):
+    """A quantiser inside head and tail: `tensors` are those it stands for."""
+
+    bits: Literal[8, 4]
+    tensors: list[TensorRecord]
+
+
 class CutReport(Report, tag="splittool.cut/1"):
     """A cut, as `cut.json` describes it; file names are relative to it."""
 
@@ -164,6 +171,7 @@ class CutReport(Report, tag="splittool.cut/1"):
     verification: VerificationRecord
     target: str = "openvino"
     blob: BlobRecord | None = None
+    baked: BakedRecord | None = None
 
 
 class CalibratedRecord(msgspec.Struct, frozen=True):

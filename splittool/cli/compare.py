@@ -71,8 +71,6 @@ def compare(
     from splittool.runtime.inference import class_names
     from splittool.runtime.inputs import expand_inputs, labels_for
 
-    paths = expand_inputs(images)
-    found = labels_for(paths, labels)
     grid = Grid(
         points=tuple(at or _named(model, shape or [])),
         bits=tuple(check_bits(number) for number in _numbers(bits, "--bits")),
@@ -80,6 +78,8 @@ def compare(
         formats=tuple(available() if formats is None else _words(formats)),
         qualities=tuple(_qualities(qualities)),
     )
+    paths = expand_inputs(images)
+    found = labels_for(paths, labels)
     comparison = Comparison(model, grid, device, precision, shape or [])
     canvas = comparison.canvas(fit)
     samples = samples_of(paths, found, canvas)

@@ -1,7 +1,7 @@
 """`splittool cut`: head and tail of a network, and the proof that they are the whole."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -47,6 +47,10 @@ def cut(
         float,
         typer.Option(min=0, help="Largest difference allowed, as a share of the output's range."),
     ] = 1e-5,
+    bake_bits: Annotated[
+        Literal["8", "4"] | None,
+        typer.Option(help="Of a calibrated cut.json: put its quantiser into head and tail."),
+    ] = None,
     target: TargetOption = "openvino",
     blob_shaves: BlobShaves = None,
     force: Force = False,
@@ -59,10 +63,21 @@ def cut(
     above the tolerance fails the command. --all prices each place of the graph in topological
     order: all operations up to there are the head. Where several branches end there, it names them
     all, and one --at for each makes that cut.
+
+    With --bake-bits, MODEL is the cut.json of a cut that splittool calibrate has seen: the new head
+    puts out bytes, the new tail takes them, as the codec would send them.
     """
     output: Output = ctx.obj
     from splittool.errors import UsageError
 
+    if bake_bits:
+        if at or list_points or every or model.suffix != ".json":
+            raise UsageError("--bake-bits takes a cut.json, and no --at, --list or --all")
+        from splittool.runtime.baking import bake_cut
+
+        baked = bake_cut(model, 8 if bake_bits == "8" else 4, output_folder, tolerance, force)
+        output.emit(baked, _tables(baked))
+        return
     if (list_points or every) == bool(at):
         raise UsageError("give either --at NAME to cut, or --list or --all to see where")
     if not at:
@@ -174,10 +189,11 @@ def _places_table(title: str, splits: "list[SplitRecord]") -> "Table":
 def _tables(report: "CutReport") -> "list[Table | str]":
     proof = report.verification
     allowed = proof.tolerance * proof.output_range
+    other = "the halves joined by the codec" if report.baked else "the whole"
     files = ", ".join(record.path for record in [*report.head, *report.tail])
     return [
         splits_table(f"{report.source.path} cut at {report.split.point}", [report.split]),
-        f"largest difference of tail(head(x)) from the whole: {proof.difference:.1e}\n"
+        f"largest difference of tail(head(x)) from {other}: {proof.difference:.1e}\n"
         f"({proof.precision} on {proof.device}, allowed {allowed:.1e})",
         *([blob_line(report.blob)] if report.blob else []),
         f"wrote {files}, cut.json",

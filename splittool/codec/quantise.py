@@ -18,7 +18,7 @@ from splittool.errors import InputError
 Floats = NDArray[np.float32]
 
 _MAX_SPREAD = np.finfo(np.float32).max / 2  # half, so that steps rounded up add up to a number
-_NO_STEP = np.finfo(np.float32).max  # divides whatever is in a constant channel down to symbol 0
+_LEAST_STEP = np.finfo(np.float32).tiny  # a smaller one has no reciprocal in 32 bits
 
 
 @dataclass(frozen=True)
@@ -125,19 +125,32 @@ def quantise(
         raise InputError(f"crossing tensor {name} holds NaN or infinity; check the model's weights")
     levels = np.float32(2**bits - 1)
     rows = channels(tensor)
-    low, step = (_one_each(values, len(rows)) for values in (ranges.low, ranges.step))
-    divisor = np.where(step > 0, step, _NO_STEP)
+    low = _one_each(ranges.low, len(rows))
+    scale = _one_each(reciprocals(ranges), len(rows))
     symbols = np.empty(rows.shape, dtype=symbol_type(bits))
     scratch = np.empty(rows.shape[1:], dtype=np.float32)
     # Row by row, because a row stays in the processor's cache through all the steps.
     with np.errstate(over="ignore", under="ignore"):  # far outside a calibrated range is clipped
-        for row, first, width, into in zip(rows, low, divisor, symbols, strict=True):
+        for row, first, factor, into in zip(rows, low, scale, symbols, strict=True):
+            if not factor:  # and infinity times zero is no number
+                into[...] = 0
+                continue
             np.subtract(row, first, out=scratch)
-            np.divide(scratch, width, out=scratch)
+            np.multiply(scratch, factor, out=scratch)
             np.rint(scratch, out=scratch)
             np.clip(scratch, np.float32(0), levels, out=scratch)
             into[...] = scratch
     return Quantised(symbols.reshape(tensor.shape), bits, ranges)
+
+
+def reciprocals(ranges: Ranges) -> Floats:
+    """What to multiply by to get symbols: 1 / step, and 0 in a channel without steps.
+
+    A product, not a quotient, because runtimes make products of quotients, too: a quantiser baked
+    into a network must give the same symbols.
+    """
+    has_steps = ranges.step >= _LEAST_STEP
+    return np.where(has_steps, np.float32(1) / np.where(has_steps, ranges.step, np.float32(1)), 0)
 
 
 def dequantise(quantised: Quantised) -> Floats:

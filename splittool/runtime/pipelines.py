@@ -105,7 +105,7 @@ class HeadPipeline:
         self.path = path
         self.info = ModelInfo(classes=cut.classes, fit=cut.fit)
         self.specs = [tensor_spec(record) for record in cut.split.tensors]
-        head = load_model(_verified(path, cut.head))
+        head = load_model(verified_half(path, cut.head))
         head = take_pixels(path, head, normalisation)
         self.input_shape = tuple(head.inputs[0].get_shape())
         self.compiled: Compiled = compile_model(core(), head, device, precision)
@@ -146,7 +146,7 @@ class SplitPipeline:
         self.info, self.input_shape = self.head.info, self.head.input_shape
         self.compiled = self.head.compiled
         self.link = open_link(path, cut, link) if isinstance(link, int) else link
-        tail = load_model(_verified(path, cut.tail))
+        tail = load_model(verified_half(path, cut.tail))
         tail, self.maps = put_maps(path, tail, self.input_shape, self.info)
         tail_compiled = compile_model(core(), tail, "CPU", precision)
         self._tail = tail_compiled.model.create_infer_request()
@@ -185,7 +185,7 @@ def to_planes(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
 
-def _verified(path: Path, files: list[FileRecord]) -> Path:
+def verified_half(path: Path, files: list[FileRecord]) -> Path:
     """The .xml of one half, after comparing it and its .bin with what the cut recorded."""
     for record in files:
         file = path.parent / record.path

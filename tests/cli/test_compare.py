@@ -1,0 +1,125 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from splittool.cli.main import run
+from splittool.errors import ExitCode
+from splittool.reports import CompareReport, InferReport, PlotReport, decode
+
+pytestmark = pytest.mark.usefixtures("workspace")
+
+SMALL = ["--bits", "16,4", "--formats", "jpeg,png", "--qualities", "80,10", "--quiet"]
+
+
+def _compare(capfd: pytest.CaptureFixture[str], *arguments: str) -> CompareReport:
+    assert run(["compare", *arguments]) == 0
+    return decode(capfd.readouterr().out.encode(), "stdout", CompareReport)
+
+
+def test_the_whole_picture(capfd: pytest.CaptureFixture[str]) -> None:
+    report = _compare(capfd, "unet.xml", "steel/train_images", *SMALL, "--precision", "f32")
+    whole, *others = report.arms
+    assert whole.kind == "whole"
+    assert whole.dice_loss == 0
+    cuts = [arm for arm in others if arm.kind == "cut"]
+    assert [(a.point, a.bits, a.codec) for a in cuts] == [
+        (point, bits, codec)
+        for point in ("maxpool_1", "maxpool_2")
+        for bits in (16, 4)
+        for codec in ("raw", "fast", "small")
+    ]
+    images = [arm for arm in others if arm.kind == "image"]
+    named = [("file", None), ("jpeg", 80), ("jpeg", 10), ("png", None)]
+    assert [(a.codec, a.quality) for a in images] == named
+    assert images[0].dice == images[-1].dice == whole.dice  # nothing is lost
+    for arm in cuts:
+        assert arm.dice == pytest.approx(whole.dice, abs=0.1 if arm.bits == 4 else 5e-3)
+        assert arm.payload_bytes_per_frame > 0
+        assert 0 < arm.edge_gflops < whole.edge_gflops
+    assert images[1].payload_bytes_per_frame > images[2].payload_bytes_per_frame
+    assert report.images == 12
+    assert 0 < report.floor < 1
+
+
+def test_bytes_and_dice_are_those_of_infer(capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--at", "maxpool_2", "--bits", "4", "--codec", "small", "--formats", "png"]
+    report = _compare(
+        capfd, "unet.xml", "steel/train_images", *arguments, "--quiet", "--precision", "f32"
+    )
+    (arm,) = (arm for arm in report.arms if arm.kind == "cut")
+    assert run(["cut", "unet.xml", "--at", "maxpool_2", "-o", "here", "--quiet"]) == 0
+    capfd.readouterr()
+    infer = ["infer", "here/cut.json", "steel/train_images", "-o", "out", "--bits", "4"]
+    assert run([*infer, "--codec", "small", "--precision", "f32", "--quiet"]) == 0
+    found = decode(capfd.readouterr().out.encode(), "stdout", InferReport)
+    assert found.payload_bytes_per_frame == arm.payload_bytes_per_frame
+    assert found.scores
+    assert found.scores.dice == arm.dice
+    assert found.scores.dice_interval == arm.dice_interval
+
+
+def test_the_report_is_drawn(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", "unet.xml", "steel/train_images", *SMALL]) == 0
+    Path("compare.json").write_text(capfd.readouterr().out)
+    assert run(["plot", "compare.json", "-o", "f.svg"]) == 0
+    assert decode(capfd.readouterr().out.encode(), "stdout", PlotReport).kind == "comparison"
+    assert json.loads(Path("compare.json").read_text())["schema"] == "splittool.compare/1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ("unet.xml steel/train_images --bits 17", ExitCode.USAGE, "17"),
+        (
+            "unet.xml steel/train_images --bits a",
+            ExitCode.USAGE,
+            "--bits 'a' is no list of numbers",
+        ),
+        ("unet.xml steel/train_images --formats gif", ExitCode.USAGE, "unknown image format 'gif'"),
+        ("unet.xml steel/train_images --codec zip", ExitCode.USAGE, "unknown codec 'zip'"),
+        (
+            "unet.xml steel/train_images --qualities 0",
+            ExitCode.USAGE,
+            "--qualities 0 is out of range",
+        ),
+        (
+            "unet.xml steel/train_images --at maxpol_1",
+            ExitCode.BAD_INPUT,
+            "did you mean 'maxpool_1'",
+        ),
+        ("unet.xml gone", ExitCode.BAD_INPUT, "gone"),
+        ("cut/tail.xml steel/train_images", ExitCode.BAD_INPUT, "cut/tail.xml"),
+    ],
+)
+def test_bad_input(
+    arguments: str, code: ExitCode, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", *arguments.split(), "--quiet"]) == code
+    captured = capfd.readouterr()
+    (line,) = captured.err.splitlines()
+    assert words in line
+    assert captured.out == ""
+
+
+def test_without_labels(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("steel/train.csv").unlink()
+    assert run(["compare", "unet.xml", "steel/train_images"]) == ExitCode.BAD_INPUT
+    assert "give --labels" in capfd.readouterr().err
+
+
+def test_baking_from_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["cut", "unet.xml", "--at", "maxpool_2", "-o", "c", "--quiet"]) == 0
+    assert run(["calibrate", "c/cut.json", "steel/train_images", "--quiet"]) == 0
+    assert run(["cut", "c/cut.json", "--bake-bits", "4", "-o", "baked"]) == 0
+    capfd.readouterr()
+    sizes = []
+    for source, bits in (("baked/cut.json", []), ("c/cut.json", ["--bits", "4"])):
+        command = ["infer", source, "steel/train_images", "-o", f"{source[0]}-out", *bits]
+        assert run([*command, "--codec", "raw", "--precision", "f32", "--quiet"]) == 0
+        report = decode(capfd.readouterr().out.encode(), "stdout", InferReport)
+        assert report.scores
+        sizes.append((report.payload_bytes_per_frame, report.scores.dice))
+    assert sizes[0] == sizes[1]
+    for wrong in (["unet.xml"], ["c/cut.json", "--at", "maxpool_1"], ["c/cut.json", "--list"]):
+        assert run(["cut", *wrong, "--bake-bits", "8", "-o", "x"]) == ExitCode.USAGE
