@@ -3,9 +3,10 @@
     pip install "splittool[compressors]"
     python benchmarks/codec.py unet.xml [IMAGES] [--bits 4 8 2] [--points maxpool_1 maxpool_2]
 
-Everything runs in one thread and on the same symbols: those of all crossing tensors of the points,
-of a few images, quantised per channel from minimum to maximum. MB/s are of symbols before packing,
-one byte each up to 8 bits; `memcpy` copies them. Each tensor's best of several rounds, taken in turn.
+The coders run in one thread, the head on all processors. All coders get the same symbols: those of
+all crossing tensors of the points, of a few images, quantised per channel from minimum to maximum.
+MB/s are of symbols before packing, one byte each up to 8 bits; `memcpy` copies them. Of several
+rounds, taken in turn, each tensor counts with its best.
 """
 
 import argparse

@@ -2,7 +2,8 @@
 
 A coder (`raw`, `fast`, `small`) is how a sender chooses; a format is what the bytes are, and all
 that the receiver needs to know. `small` was chosen by size on the crossing tensors of trained
-networks: JPEG-LS from 3 bits on, below that zstd on packed symbols. JPEG-XL at effort 2 makes 5 %
+networks: JPEG-LS from 3 bits on, below that zstd on packed symbols, and the smaller of the two from
+7 bits on. JPEG-XL at effort 2 makes 5 %
 less of 4 bits in twice the time; its header, unlike JPEG-LS's, cannot be checked in a few lines
 before it is trusted.
 """
@@ -20,6 +21,7 @@ from splittool.codec.packing import Data, Symbols, pack, packed_bytes, symbol_ty
 from splittool.errors import MissingExtraError
 
 _JPEG_LS_FROM_BITS = 3
+_BOTH_FROM_BITS = 7  # there the last bits are noise, and either may win
 _LARGEST_SIDE = 65535  # of an image in JPEG-LS
 
 
@@ -70,9 +72,12 @@ def encode_small(symbols: Symbols, bits: int) -> Coded:
     coded = bytes(codecs.jpegls_encode(image))
     # CharLS puts a SPIFF header of 46 bytes before the image, which says nothing new.
     start = coded.find(_jpegls_start(rows, columns, bits))
-    if start < 0 or len(coded) - start >= packed_bytes(symbols.size, bits):
-        return _zstd(pack(symbols, bits), level=9)
-    return Coded(Format.JPEG_LS, coded[start:])
+    if start >= 0 and len(coded) - start < packed_bytes(symbols.size, bits):
+        found = Coded(Format.JPEG_LS, coded[start:])
+        if bits < _BOTH_FROM_BITS:
+            return found
+        return min(found, _zstd(pack(symbols, bits), level=9), key=lambda each: len(each.payload))
+    return _zstd(pack(symbols, bits), level=9)
 
 
 CODERS: dict[str, Coder] = {"raw": encode_raw, "fast": encode_fast, "small": encode_small}

@@ -344,9 +344,9 @@ def _coded_bytes(spec: TensorSpec, bits: int) -> int:
 
 
 def _largest(spec: TensorSpec) -> int:
-    bits = max(spec.bits, default=MAX_BITS)
     ranges = max(8, _range_bytes(spec, Flags.RANGES_IN_FRAME)) if spec.is_quantised else 0
-    return ranges + _coded_bytes(spec, bits)
+    # Not at the most bits: few symbols of 15 bits, in four fields, take more bytes than of 16.
+    return ranges + max((_coded_bytes(spec, bits) for bits in spec.bits), default=0)
 
 
 def _as_bytes(tensor: Tensor) -> NDArray[np.uint8]:

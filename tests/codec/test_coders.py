@@ -42,7 +42,8 @@ def test_every_width_on_something_like_an_activation(name: str, bits: int) -> No
     form, payload = CODERS[name](symbols, bits)
     assert np.array_equal(decode(form, payload, symbols.shape, bits), symbols)
     expected = {"raw": Format.PACKED, "fast": Format.ZSTD}
-    assert form == expected.get(name, Format.ZSTD if bits <= 2 else Format.JPEG_LS)
+    small = Format.ZSTD if bits <= 2 else Format.JPEG_LS
+    assert form == expected.get(name, small) or (bits >= 7 and name == "small")
 
 
 def test_small_is_smaller_than_fast_and_fast_than_raw() -> None:
@@ -53,6 +54,16 @@ def test_small_is_smaller_than_fast_and_fast_than_raw() -> None:
     sizes = [len(CODERS[name](symbols, 4).payload) for name in ("small", "fast", "raw")]
     assert sizes == sorted(sizes)
     assert sizes[0] < 0.95 * sizes[1]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_small_is_never_larger_than_fast_where_the_last_bits_are_noise(bits: int) -> None:
+    symbols = np.random.default_rng(0).integers(0, 2**bits, (1, 3, 50, 60))
+    symbols[:, :, ::2] = 0
+    symbols = symbols.astype(np.uint8 if bits == 8 else np.uint16)
+    small, fast = (CODERS[name](symbols, bits) for name in ("small", "fast"))
+    assert len(small.payload) <= 1.02 * len(fast.payload)  # level 9 is not always above level 1
+    assert np.array_equal(decode(*small, symbols.shape, bits), symbols)
 
 
 def test_what_is_too_long_for_an_image_is_sent_all_the_same() -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -49,6 +49,7 @@ def _close(body: bytes) -> bytes:
 
 
 @given(FLOATS, st.integers(1, 16), st.sampled_from(list(CODERS)), st.booleans())
+@example(np.zeros((1, 1), np.float32), 15, "raw", True)
 def test_what_comes_back_is_what_was_quantised(
     tensor: np.ndarray, bits: int, coder: str, per_channel: bool
 ) -> None:
