@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from splittool.ir.graph import Graph, Operation
-from splittool.ir.splits import INPUT, Cut, Source, find_cut
+from splittool.ir.splits import Cut, Source, ends, find_cut
 
 # The algorithms find paths with room left by comparing with zero, which rounding errors of floats
 # never reach; integers are exact, and picoseconds finer than any clock.
@@ -65,16 +65,10 @@ def best_cut(graph: Graph, times: Times) -> Cut | None:
     cost, (head, _) = nx.minimum_cut(network, _HEAD, _TAIL, flow_func=boykov_kolmogorov)
     if cost >= forbidden:
         return None
-    return find_cut(graph, *_ends(graph, {op.index for op in graph.by_name.values()} & head))
+    return find_cut(graph, *ends(graph, head.intersection(times.edge)))
 
 
-def _ends(graph: Graph, head: set[int]) -> list[str]:
-    """The operations of a head that no other one in it reads: a cut at these has this head."""
-    read = {source for index in head for source, _ in graph.operations[index].inputs}
-    return [graph.operations[index].name for index in sorted(head - read)] or [INPUT]
-
-
-# A start, an end, and what it costs to have them on the head's and the tail's side; None: forbidden.
+# Start, end, and what it costs to have these in head and tail; None where that is forbidden.
 _Arc = tuple[Any, Any, int | None]
 
 

@@ -15,6 +15,7 @@ from splittool.cli import (
     doctor,
     export,
     infer,
+    plan,
     plot,
     profile_model,
     synth,
@@ -51,7 +52,7 @@ def root(
     """Cut neural networks between a device and the cloud.
 
     Find where to cut, cut, prove the cut, price it and run both halves. A typical chain: synth,
-    train, export, cut, profile, bench-vpu, bitrate, infer, plot. Every command prints a table on a
+    train, export, cut, profile, bench-vpu, bitrate, infer, plan, plot. Every command prints a table on a
     terminal and one JSON report when piped or with --json.
     """
 
@@ -65,6 +66,7 @@ for name, function in (
     ("bench-vpu", bench_vpu.bench_vpu),
     ("bitrate", bitrate.bitrate),
     ("infer", infer.infer),
+    ("plan", plan.plan),
     ("plot", plot.plot),
     ("doctor", doctor.doctor),
 ):
