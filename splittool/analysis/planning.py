@@ -86,10 +86,8 @@ class Measured:
     whole: InferReport | None = None
 
 
-def read_measured(
-    graph: Graph, reports: Sequence[tuple[Path, InferReport, FileRecord]]
-) -> Measured:
-    """Find the cuts that reports of `infer` are about.
+def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
+    """Read reports of `infer`, and find the cuts that they are about.
 
     Raises:
         InputError: A report is of another kind, or of a cut that this graph has not.

@@ -52,8 +52,8 @@ def root(
     """Cut neural networks between a device and the cloud.
 
     Find where to cut, cut, prove the cut, price it and run both halves. A typical chain: synth,
-    train, export, cut, profile, bench-vpu, bitrate, infer, plan, plot. Every command prints a table on a
-    terminal and one JSON report when piped or with --json.
+    train, export, cut, profile, bench-vpu, bitrate, infer, plan, plot. Every command prints a table
+    on a terminal and one JSON report when piped or with --json.
     """
 
 
