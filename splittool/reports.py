@@ -478,6 +478,7 @@ class PlanRow(msgspec.Struct, frozen=True):
     head_gflops: float
     tail_gflops: float
     head_gflops_share: float
+    head_weighted_layers: int
     head_ms: float
     transfer_ms: float
     tail_ms: float
@@ -491,8 +492,9 @@ class PlanReport(Report, tag="splittool.plan/1"):
     """Every place to cut under the rates of edge, link and cloud, and the best.
 
     `chosen` is the place in `rows` of the best one within the limits, null if there is none;
-    `best_cut` of the best one that computes on both sides; `optimum` of the least latency over all
-    closed cuts, those that are no place in topological order included, whatever the limits.
+    `best_cut` of the best one with a convolution or matrix product in the head, null if there is
+    none; `optimum` of the least latency over all closed cuts, those that are no place in
+    topological order included, whatever the limits.
     """
 
     source: FileRecord

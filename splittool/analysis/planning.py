@@ -162,8 +162,8 @@ def plan(
     rows = [pricing.edge_only(places[0]), pricing.cloud_only(places[0])]
     for split in splits.values():
         rows += pricing.cuts(split)
-    both_sides = [number for number, row in enumerate(rows) if row.kind == "cut"]
-    allowed = [number for number, row in enumerate(rows) if not row.excluded]
+    cuts = [n for n, row in enumerate(rows) if row.kind == "cut" and row.head_weighted_layers]
+    allowed = [n for n, row in enumerate(rows) if not row.excluded]
     return PlanReport(
         source=source,
         edge=terms.edge,
@@ -178,7 +178,7 @@ def plan(
         inferred=list(measured.files),
         rows=rows,
         chosen=_best(rows, allowed, objective),
-        best_cut=_best(rows, both_sides, objective),
+        best_cut=_best(rows, cuts, objective),
         optimum=min(range(len(rows)), key=lambda number: rows[number].latency_ms),
         not_counted=dict(
             Counter(graph.operations[i].type for i, cost in costs.items() if cost.flops is None)
@@ -313,6 +313,7 @@ class _Pricing:
             head_gflops=split.head_gflops,
             tail_gflops=split.tail_gflops,
             head_gflops_share=split.head_gflops / ((split.head_gflops + split.tail_gflops) or 1.0),
+            head_weighted_layers=split.head_weighted_layers,
             head_ms=sides["edge"],
             transfer_ms=sides["link"],
             tail_ms=sides["cloud"],

@@ -130,24 +130,22 @@ def _tables(report: "PlanReport", every: bool) -> "list[Table | str]":
         for number, row in enumerate(report.rows)
         if every or row.named or row.kind != "cut" or number in special
     ]
-    columns = ["", "point", "head\nms", "link\nms", "tail\nms", "latency\nms", "FPS", "slowest"]
-    columns += ["edge\nshare", "kB"]
-    measured = any(row.dice is not None for row in report.rows)
+    columns = ["  point", "head+link\n+tail ms", "total\nms", "FPS", "slow-\nest"]
+    columns += ["edge\nshare", "kB", "Dice"]
+    if all(row.dice is None for row in report.rows):
+        columns.pop()
+        rows = [row[:-1] for row in rows]
     title = f"plans for {report.source.path}; * is chosen for {report.objective}"
-    return [
-        make_table(title, [*columns, "Dice"] if measured else columns, rows, texts=2),
-        *_remarks(report, len(report.rows) - len(rows)),
-    ]
+    remarks = _remarks(report, len(report.rows) - len(rows))
+    return [make_table(title, columns, rows), *remarks]
 
 
 def _cells(row: "PlanRow", chosen: bool) -> list[str]:
-    bits = f" ({row.bits} bits)" if row.measured else ""
+    names = row.at if row.kind == "cut" else [row.point]
+    lines = [*names, f"({row.bits} bits)"] if row.measured else names
     return [
-        "*" if chosen else "",
-        "\n".join(row.at) + bits if row.kind == "cut" else row.point,
-        _number(row.head_ms),
-        _number(row.transfer_ms),
-        _number(row.tail_ms),
+        ("* " if chosen else "  ") + "\n  ".join(lines),
+        "+".join(map(_number, (row.head_ms, row.transfer_ms, row.tail_ms))),
         _number(row.latency_ms),
         _number(row.fps),
         row.bottleneck or "-",
@@ -158,10 +156,11 @@ def _cells(row: "PlanRow", chosen: bool) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    """Three digits that matter: the columns hold microseconds and hours."""
+    """At most four characters below 10,000."""
     if value is None:
         return "-"
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    digits = 0 if value == 0 or value >= 100 else 1 if value >= 10 else 2
+    return f"{value:.{digits}f}"
 
 
 def _remarks(report: "PlanReport", hidden: int) -> list[str]:
