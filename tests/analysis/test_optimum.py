@@ -47,7 +47,8 @@ def random_times(chance: random.Random, graph: Graph) -> Times:
     work = [operation.index for operation in graph.by_name.values()]
     slow = chance.choice([1e-5, 1e-4, 1e-3, 1e-2])
     link = {source: graph.tensor(source).elements * slow for source in graph.consumers}
-    edge = {index: chance.choice([0, 1, 1, 3]) * chance.random() * 0.1 for index in work}
+    scale = chance.choice([0.01, 0.03, 0.1])
+    edge = {index: chance.choice([0, 1, 1, 3]) * chance.random() * scale for index in work}
     return Times(edge, {index: chance.random() * 0.03 for index in work}, link)
 
 
