@@ -527,6 +527,84 @@ class CompareReport(Report, tag="splittool.compare/1"):
     arms: list[ArmRecord]
 
 
+class RateRecord(msgspec.Struct, frozen=True):
+    """How quick a side is: as given, or frames per second of a benchmark x GFLOPs of its model."""
+
+    given: str
+    gflops_per_second: float
+    report: FileRecord | None = None
+    device: str | None = None
+    fps: float | None = None
+    model_gflops: float | None = None
+
+
+class LimitsRecord(msgspec.Struct, frozen=True):
+    """What a place must keep to; null where nothing was asked for."""
+
+    min_dice: float | None = None
+    max_edge_gflops: float | None = None
+    min_fps: float | None = None
+    max_latency_ms: float | None = None
+
+
+class PlanRow(msgspec.Struct, frozen=True):
+    """One division of the work between edge and cloud.
+
+    `latency_ms` is head, transfer, round trip and tail, one after the other; `fps` that of the
+    slowest of edge, link and cloud, all at work on different frames, and null where nothing takes
+    time. `payload_bytes` are measured where `measured` is true, else elements x bits; `bits` is
+    null where no feature is sent. `excluded` names the limits that the row does not keep to.
+    """
+
+    point: str
+    at: list[str]
+    kind: Literal["edge-only", "cloud-only", "cut"]
+    named: bool
+    bits: int | None
+    measured: bool
+    payload_bytes: float
+    dice: float | None
+    head_gflops: float
+    tail_gflops: float
+    head_gflops_share: float
+    head_weighted_layers: int
+    head_ms: float
+    transfer_ms: float
+    tail_ms: float
+    latency_ms: float
+    fps: float | None
+    bottleneck: Literal["edge", "link", "cloud"] | None
+    excluded: list[str] = []
+
+
+class PlanReport(Report, tag="splittool.plan/1"):
+    """Every place to cut under the rates of edge, link and cloud, and the best.
+
+    `chosen` is the place in `rows` of the best one within the limits, null if there is none;
+    `best_cut` of the best one with a convolution or matrix product in the head, null if there is
+    none; `optimum` of the least latency over all closed cuts, those that are no place in
+    topological order included, whatever the limits.
+    """
+
+    source: FileRecord
+    edge: RateRecord
+    cloud: RateRecord
+    link: str
+    link_mbps: float
+    rtt_ms: float
+    bits: int
+    image_bytes: float | None
+    objective: Literal["latency", "fps"]
+    limits: LimitsRecord
+    inferred: list[FileRecord]
+    rows: Annotated[list[PlanRow], msgspec.Meta(min_length=2)]
+    chosen: int | None
+    best_cut: int | None
+    optimum: int
+    not_counted: dict[str, int] = {}
+    refused: list[RefusedRecord] = []
+
+
 class PlotReport(Report, tag="splittool.plot/1"):
     """A figure that was drawn, and what from."""
 
@@ -563,6 +641,7 @@ AnyReport = (
     | EstimateReport
     | BitrateReport
     | InferReport
+    | PlanReport
     | PlotReport
     | CompareReport
     | DoctorReport

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from splittool.ir.graph import TensorInfo
 from splittool.reports import BitrateRow, SplitRecord, TensorRecord
 
 INPUT_FILES = "input files"
@@ -19,7 +20,7 @@ def payload_bytes(tensors: Sequence[TensorRecord], bits: int) -> float:
     return sum(tensor.elements * sent_bits(tensor, bits) for tensor in tensors) / 8
 
 
-def sent_bits(tensor: TensorRecord, bits: int) -> int:
+def sent_bits(tensor: TensorRecord | TensorInfo, bits: int) -> int:
     """Bits per element on the link: whole numbers, such as an image's pixels, go as they are."""
     return bits if tensor.type in _QUANTISED else tensor.bits
 

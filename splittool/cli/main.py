@@ -17,6 +17,7 @@ from splittool.cli import (
     doctor,
     export,
     infer,
+    plan,
     plot,
     profile_model,
     synth,
@@ -53,8 +54,8 @@ def root(
     """Cut neural networks between a device and the cloud.
 
     Find where to cut, cut, prove the cut, price it and run both halves. A typical chain: synth,
-    train, export, cut, profile, bench-vpu, bitrate, calibrate, infer, plot. Every command prints a
-    table on a terminal and one JSON report when piped or with --json.
+    train, export, cut, profile, bench-vpu, bitrate, calibrate, infer, compare, plan, plot. Every
+    command prints a table on a terminal and one JSON report when piped or with --json.
     """
 
 
@@ -69,6 +70,7 @@ for name, function in (
     ("calibrate", calibrate.calibrate),
     ("infer", infer.infer),
     ("compare", compare.compare),
+    ("plan", plan.plan),
     ("plot", plot.plot),
     ("doctor", doctor.doctor),
 ):

@@ -75,6 +75,11 @@ class LegacyRuntime:
         self.version: str = hello["runtime"]
         self.devices: list[str] = hello["devices"]
 
+    @property
+    def pid(self) -> int:
+        """Of the worker."""
+        return self._process.pid
+
     def __enter__(self) -> Self:
         return self
 

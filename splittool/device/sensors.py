@@ -17,9 +17,9 @@ def hottest() -> tuple[str, float] | None:
     return max(readings, key=lambda reading: reading[1], default=None)
 
 
-def resident_bytes() -> int:
-    """Memory of this process."""
-    return int(psutil.Process().memory_info().rss)
+def resident_bytes(pid: int | None = None) -> int:
+    """Memory of a process; of this one by default."""
+    return int(psutil.Process(pid).memory_info().rss)
 
 
 def throttle_events() -> int | None:

@@ -105,11 +105,19 @@ class Log:
 
     temperatures: list[TemperatureRecord] = field(default_factory=list)
     throttled: int | None = None
-    first_bytes: int = 0
-    last_bytes: int = 0
+    first_bytes: int | None = None
+    last_bytes: int | None = None
 
-    def look(self, now: float, sensor: tuple[str, float] | None) -> None:
-        """Take down the temperature, at most once in ten seconds."""
+    def look(self, now: float, sensor: tuple[str, float] | None, pid: int | None = None) -> None:
+        """Take down memory, and the temperature at most once in ten seconds.
+
+        Args:
+            now: Seconds since the start.
+            sensor: What `hottest` says.
+            pid: The process that measures; None is this one.
+        """
+        self.last_bytes = resident_bytes(pid)
+        self.first_bytes = self.first_bytes or self.last_bytes  # warm by now
         if sensor and (
             not self.temperatures or now >= self.temperatures[-1].time_s + _SENSE_S - 0.01
         ):
@@ -225,7 +233,8 @@ class LegacySession:
             for done_s, latency_ms in zip(values[::2], values[1::2], strict=True):
                 recorder.add(done_s, latency_ms)
             if values:
-                log.look(values[-2], hottest() if celsius is None else (self._device, celsius))
+                sensor = hottest() if celsius is None else (self._device, celsius)
+                log.look(values[-2], sensor, self._runtime.pid)
                 tick(values[-2], recorder.count)
             return interrupt.exit_code is not None
 
@@ -388,9 +397,7 @@ def _no_vpu(setup: Setup) -> str:
 def _turn(session: Session, plan: Plan, interrupt: Interrupt, log: Log, tick: Tick) -> Samples:
     """One measurement, and what the sensors say before and after."""
     throttled = throttle_events()
-    log.first_bytes = log.first_bytes or resident_bytes()
     samples = session.measure(plan, interrupt, tick, log)
-    log.last_bytes = resident_bytes()
     if throttled is not None:
         log.throttled = (log.throttled or 0) + (throttle_events() or 0) - throttled
     return samples

@@ -138,6 +138,18 @@ def refusal(graph: Graph, inside: set[int], crossing: Iterable[Source]) -> str |
     return None
 
 
+def ends(graph: Graph, head: Iterable[int]) -> list[str]:
+    """The operations of a closed head that no other one in it reads: a cut at these has this head.
+
+    Args:
+        graph: The graph.
+        head: Indices of operations that data flows through, with all their ancestors.
+    """
+    inside = set(head)
+    read = {source for index in inside for source, _ in graph.operations[index].inputs}
+    return [graph.operations[index].name for index in sorted(inside - read)] or [INPUT]
+
+
 def require_both_sides(cut: Cut) -> None:
     """Refuse a cut that leaves nothing to do on one side.
 

@@ -32,9 +32,15 @@ def test_a_benchmark_says_what_was_measured(exported: Path) -> None:
     assert run.runtime
     assert run.runtime.startswith("openvino 20")
     assert run.compile_ms
+    assert bool(notes) != run.vpu_present
+
+
+def test_memory_is_that_of_the_measured_process(exported: Path) -> None:
+    report, _ = run_benchmarks([subject(exported)], CPU, Plan(1.2, None, 0, 1, None))
+    (run,) = report.runs
     assert run.resident_first_bytes
     assert run.resident_last_bytes
-    assert bool(notes) != run.vpu_present
+    assert run.resident_last_bytes == pytest.approx(run.resident_first_bytes, rel=0.05)
 
 
 def test_an_interrupted_benchmark_is_marked(exported: Path) -> None:

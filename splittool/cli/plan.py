@@ -1,0 +1,188 @@
+"""`splittool plan`: latency and throughput of every place to cut, and which is best."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from splittool.cli.options import ModelArgument, Shapes, positive
+from splittool.cli.output import Output, make_table, short
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from splittool.reports import LimitsRecord, PlanReport, PlanRow, RateRecord
+
+
+def plan(
+    ctx: typer.Context,
+    model: ModelArgument,
+    edge: Annotated[
+        str,
+        typer.Option(
+            metavar="RATE",
+            help="The device: a rate such as 100GFLOPS, or a bench-vpu report, of which its FPS x"
+            " the GFLOPs of its model is taken: time scales by FLOPs.",
+        ),
+    ],
+    cloud: Annotated[str, typer.Option(metavar="RATE", help="The cloud: the same.")],
+    link: Annotated[str, typer.Option(help="A rate such as 100Mbps, or a link's name.")],
+    rtt: Annotated[str, typer.Option(help="Round trip of the link, such as 10ms.")] = "0ms",
+    bits: Annotated[
+        int, typer.Option(help="Bits per element of features; whole numbers keep their own.")
+    ] = 8,
+    infer: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="REPORT",
+            help="An infer report: measured bytes and Dice of a cut, or of the whole; repeat.",
+        ),
+    ] = None,
+    image_bytes: Annotated[
+        float | None,
+        typer.Option(help="Size of the input as sent. [default: as --infer measured, or raw]"),
+    ] = None,
+    best: Annotated[
+        Literal["latency", "fps"], typer.Option(help="What the chosen place is best in.")
+    ] = "latency",
+    min_dice: Annotated[
+        float | None, typer.Option(help="Only places with a measured Dice of this.")
+    ] = None,
+    max_edge_gflops: Annotated[
+        float | None, typer.Option(help="No more work on the device for a frame.")
+    ] = None,
+    min_fps: Annotated[float | None, typer.Option(help="No fewer frames per second.")] = None,
+    max_latency: Annotated[
+        float | None, typer.Option(metavar="MS", help="No more milliseconds for a frame.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show every place in the table.")] = False,
+    shape: Shapes = None,
+) -> None:
+    """Choose where to cut.
+
+    Latency = head + 8 x bytes / link + round trip + tail. FPS = that of the slowest of edge, link
+    and cloud, each at work on another frame. The rows: edge only, cloud only, every place in
+    topological order, and the cut of least latency among all closed cuts of the graph, found as a
+    minimum cut. --best fps chooses among these rows. The limits, too, choose among rows; exit with
+    5 if none keeps to them.
+    """
+    output: Output = ctx.obj
+    from splittool.analysis.links import parse_link
+    from splittool.analysis.planning import Terms, nothing_fits, read_measured
+    from splittool.analysis.planning import plan as make_plan
+    from splittool.analysis.rates import parse_milliseconds, read_rate
+    from splittool.codec.limits import check_bits
+    from splittool.ir.graph import read_graph
+    from splittool.ir.info import read_info
+    from splittool.ir.load import load_model
+    from splittool.reports import file_record
+
+    limits = _limits(min_dice, max_edge_gflops, min_fps, max_latency)
+    check_bits(bits)
+    positive([] if image_bytes is None else [image_bytes], "--image-bytes")
+    name, mbps = parse_link(link)
+    rtt_ms = parse_milliseconds(rtt, "--rtt")
+    loaded = load_model(model, shape or [])
+    graph, source = read_graph(loaded), file_record(model)
+    measured = read_measured(graph, infer or [])
+    if image_bytes is None and measured.whole:
+        image_bytes = measured.whole.image_file_bytes_per_frame
+    terms = Terms(
+        read_rate(edge, "--edge", source, graph),
+        read_rate(cloud, "--cloud", source, graph),
+        name,
+        mbps,
+        rtt_ms,
+        bits,
+        image_bytes,
+    )
+    points = read_info(loaded).split_points
+    report = make_plan(source, graph, points, terms, limits, best, measured)
+    output.emit(report, _tables(report, every))
+    if report.chosen is None:
+        from splittool.errors import ThresholdError
+
+        raise ThresholdError(nothing_fits(report))
+
+
+def _limits(
+    min_dice: float | None,
+    max_edge_gflops: float | None,
+    min_fps: float | None,
+    max_latency: float | None,
+) -> "LimitsRecord":
+    from splittool.errors import UsageError
+    from splittool.reports import LimitsRecord
+
+    if min_dice is not None and not 0 <= min_dice <= 1:
+        raise UsageError(f"--min-dice {min_dice:g} is out of range; give 0 to 1")
+    if max_edge_gflops is not None and max_edge_gflops < 0:
+        raise UsageError(f"--max-edge-gflops {max_edge_gflops:g} is out of range; give 0 or more")
+    positive([] if min_fps is None else [min_fps], "--min-fps")
+    positive([] if max_latency is None else [max_latency], "--max-latency")
+    return LimitsRecord(min_dice, max_edge_gflops, min_fps, max_latency)
+
+
+def _tables(report: "PlanReport", every: bool) -> "list[Table | str]":
+    special = {report.chosen, report.best_cut, report.optimum}
+    rows = [
+        _cells(row, number == report.chosen)
+        for number, row in enumerate(report.rows)
+        if every or row.named or row.kind != "cut" or number in special
+    ]
+    columns = ["  point", "head+link\n+tail ms", "total\nms", "FPS", "slow-\nest"]
+    columns += ["edge\nshare", "kB", "Dice"]
+    if all(row.dice is None for row in report.rows):
+        columns.pop()
+        rows = [row[:-1] for row in rows]
+    title = f"plans for {report.source.path}; * is chosen for {report.objective}"
+    remarks = _remarks(report, len(report.rows) - len(rows))
+    return [make_table(title, columns, rows), *remarks]
+
+
+def _cells(row: "PlanRow", chosen: bool) -> list[str]:
+    names = row.at if row.kind == "cut" else [row.point]
+    lines = [*names, f"({row.bits} bits)"] if row.measured else names
+    return [
+        ("* " if chosen else "  ") + "\n  ".join(lines),
+        "+".join(map(_number, (row.head_ms, row.transfer_ms, row.tail_ms))),
+        _number(row.latency_ms),
+        _number(row.fps),
+        row.bottleneck or "-",
+        f"{row.head_gflops_share:.0%}",
+        f"{row.payload_bytes / 1e3:.0f}",
+        short(row.dice, 3),
+    ]
+
+
+def _number(value: float | None) -> str:
+    """At most four characters below 10,000."""
+    if value is None:
+        return "-"
+    digits = 0 if value == 0 or value >= 100 else 1 if value >= 10 else 2
+    return f"{value:.{digits}f}"
+
+
+def _remarks(report: "PlanReport", hidden: int) -> list[str]:
+    lines = [
+        f"edge {_rate(report.edge)}, cloud {_rate(report.cloud)}; link {report.link}"
+        f" ({report.link_mbps:g} Mbit/s), {report.rtt_ms:g} ms round trip;"
+        f" features in {report.bits} bits"
+    ]
+    best = report.rows[report.optimum]
+    lines.append(f"least latency of all closed cuts: {best.latency_ms:.4g} ms, {best.point}")
+    if report.chosen is not None and report.rows[report.chosen].kind == "cut":
+        at = " ".join(f"--at {name}" for name in report.rows[report.chosen].at)
+        lines.append(f"make it with: splittool cut {report.source.path} {at}")
+    if hidden:
+        lines.append(f"{hidden} more places with --all")
+    if report.not_counted:
+        unknown = ", ".join(f"{name} x{number}" for name, number in report.not_counted.items())
+        lines.append(f"taken to cost no time, their FLOPs have no definition here: {unknown}")
+    return lines
+
+
+def _rate(rate: "RateRecord") -> str:
+    if rate.report is None:
+        return rate.given
+    return f"{rate.gflops_per_second:.4g} GFLOPS ({rate.given})"

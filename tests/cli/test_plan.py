@@ -1,0 +1,124 @@
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from splittool.cli.main import run
+from splittool.errors import ExitCode
+from splittool.reports import PlanReport, decode
+
+BASE = ["plan", "unet.xml", "--edge", "1GFLOPS", "--cloud", "100GFLOPS", "--link", "10Mbps"]
+
+
+def planned(capsys: pytest.CaptureFixture[str], *options: str, code: int = 0) -> PlanReport:
+    assert run([*BASE, *options]) == code
+    return decode(capsys.readouterr().out.encode(), "stdout", PlanReport)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_report(capsys: pytest.CaptureFixture[str]) -> None:
+    report = planned(capsys, "--rtt", "10ms", "--bits", "4")
+    assert [row.kind for row in report.rows[:2]] == ["edge-only", "cloud-only"]
+    assert (report.link_mbps, report.rtt_ms, report.bits) == (10, 10, 4)
+    assert {row.point for row in report.rows if row.named} == {"maxpool_1", "maxpool_2"}
+    assert report.chosen == report.optimum
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_cut_that_is_chosen_can_be_made(capsys: pytest.CaptureFixture[str]) -> None:
+    report = planned(capsys, "--best", "fps", "--bits", "1", "--max-edge-gflops", "1")
+    best = report.rows[report.best_cut or 0]
+    assert best.kind == "cut"
+    points = [option for name in best.at for option in ("--at", name)]
+    assert run(["cut", "unet.xml", *points, "-o", "made"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["split"]["head_gflops"] == best.head_gflops
+
+
+@pytest.mark.usefixtures("workspace")
+def test_reports_of_bench_vpu_and_infer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench-vpu", "unet.xml", "--minutes", "0.002", "--warmup", "0", "--json"]) == 0
+    bench = capsys.readouterr().out
+    Path("bench.json").write_text(bench)
+    for source, folder in (("unet.xml", "whole"), ("cut/cut.json", "split")):
+        assert run(["infer", source, "steel/train_images", "-o", folder]) == 0
+    capsys.readouterr()
+    measured = ["--infer", "whole/report.json", "--infer", "split/report.json"]
+    report = planned(capsys, "--edge", "bench.json", *measured)
+    fps = json.loads(bench)["fps"]
+    assert report.edge.fps == fps
+    assert report.rows[0].fps == pytest.approx(fps)  # edge only is what was measured
+    split = json.loads(Path("split/report.json").read_text())
+    (row,) = [row for row in report.rows if row.measured]
+    assert (row.at, row.payload_bytes) == (["maxpool_2"], split["payload_bytes_per_frame"])
+    whole = json.loads(Path("whole/report.json").read_text())
+    assert report.rows[1].payload_bytes == whole["image_file_bytes_per_frame"]
+    assert planned(capsys, *measured, "--image-bytes", "5").rows[1].payload_bytes == 5
+
+
+@pytest.mark.usefixtures("workspace")
+def test_when_nothing_fits_the_report_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*BASE, "--max-latency", "0.001", "--min-fps", "1"]) == ExitCode.THRESHOLD
+    out, err = capsys.readouterr()
+    assert json.loads(out)["chosen"] is None
+    (line,) = err.splitlines()
+    assert "--max-latency 0.001 excludes most" in line
+    planned(capsys, "--min-dice", "0.1", code=ExitCode.THRESHOLD)
+
+
+BAD: list[tuple[list[str], int, str]] = [
+    (["--edge", "0GFLOPS"], 2, "--edge '0GFLOPS' is no rate"),
+    (["--edge", "-1GFLOPS"], 2, "is no rate; give one such as 100GFLOPS"),
+    (["--cloud", "5 parsecs"], 2, "--cloud '5 parsecs' is no rate"),
+    (["--cloud", "100Mbps"], 2, "is no rate"),
+    (["--link", "wet-string"], 2, "unknown link 'wet-string'"),
+    (["--link", "0Mbps"], 2, "unknown link '0Mbps'"),
+    (["--rtt", "10"], 2, "--rtt '10' is no time"),
+    (["--rtt", "-5ms"], 2, "--rtt '-5ms' is no time"),
+    (["--bits", "0"], 2, "bits"),
+    (["--bits", "99"], 2, "bits"),
+    (["--image-bytes", "0"], 2, "--image-bytes 0 is out of range"),
+    (["--min-dice", "2"], 2, "--min-dice 2 is out of range"),
+    (["--min-fps", "-1"], 2, "--min-fps -1 is out of range"),
+    (["--max-latency", "0"], 2, "--max-latency 0 is out of range"),
+    (["--max-latency", "nan"], 2, "out of range"),
+    (["--max-edge-gflops", "-1"], 2, "--max-edge-gflops -1 is out of range"),
+    (["--best", "price"], 2, "--best"),
+    (["--edge", "gone.json"], 3, "gone.json"),
+    (["--edge", "cut/cut.json"], 3, "is a splittool.cut/1 report; give a splittool.bench-vpu/1"),
+    (["--infer", "cut/cut.json"], 3, "is a splittool.cut/1 report; give a splittool.infer/1"),
+    (["--infer", "unet.xml"], 3, "unet.xml is not JSON"),
+]
+
+
+@pytest.mark.parametrize(("options", "code", "says"), BAD, ids=[" ".join(bad[0]) for bad in BAD])
+def test_bad_input(
+    options: list[str], code: int, says: str, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*BASE, *options]) == code
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert out == ""
+    assert says in line
+
+
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize("every", [False, True])
+def test_the_table_fits_a_terminal(every: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    from splittool.cli.output import Output
+
+    shown: list[Any] = []
+    monkeypatch.setattr(Output, "emit", lambda self, report, tables: shown.extend(tables))
+    assert run([*BASE, *(["--all"] if every else [])]) == 0
+    console = Console(width=80, record=True, file=io.StringIO())
+    for part in shown:
+        console.print(part)
+    text = console.export_text()
+    assert "maxpool_2" in text
+    assert "edge only" in text
+    assert ("more places with --all" in text) is not every
+    assert max(map(len, text.splitlines())) <= 80
