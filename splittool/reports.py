@@ -193,6 +193,17 @@ class CalibratedTensorRecord(msgspec.Struct, frozen=True):
     ranges: list[CalibratedRecord]
 
 
+class SearchRecord(msgspec.Struct, frozen=True):
+    """The fewest bits by tensor that cost no more than `max_dice_loss`, on measured Dice."""
+
+    bits: dict[str, Annotated[int, msgspec.Meta(ge=1, le=16)]]
+    dice: float
+    dice_unquantised: float
+    max_dice_loss: float
+    images: int
+    measurements: int
+
+
 class CalibrationReport(Report, tag="splittool.calibration/1"):
     """Ranges of all that crosses a cut, chosen from images; `calibration.json` beside cut.json."""
 
@@ -200,6 +211,7 @@ class CalibrationReport(Report, tag="splittool.calibration/1"):
     images: int
     method: str
     tensors: list[CalibratedTensorRecord]
+    search: SearchRecord | None = None
 
 
 class RefusedRecord(msgspec.Struct, frozen=True):

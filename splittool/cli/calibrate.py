@@ -16,7 +16,10 @@ _DEFAULT_BITS = ["16", "8", "6", "4", "3", "2"]
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from splittool.reports import CalibrationReport
+    from splittool.data.images import Canvas
+    from splittool.data.kaggle import Labels, Sample
+    from splittool.reports import CalibrationReport, CutReport, SearchRecord
+    from splittool.runtime.pipelines import HeadPipeline
 
 
 def calibrate(
@@ -42,6 +45,19 @@ def calibrate(
             help="Best of min-max and percentiles per tensor, one of them, or per channel."
         ),
     ] = "best",
+    auto_bits: Annotated[
+        bool,
+        typer.Option("--auto-bits", help="Find the fewest bits of each tensor; needs labels."),
+    ] = False,
+    max_dice_loss: Annotated[
+        float, typer.Option(min=0, help="What --auto-bits may cost of Dice over defective pairs.")
+    ] = 0.005,
+    labels: Annotated[
+        Path | None, typer.Option(help="True masks. [default: train.csv beside the images]")
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability from which a pixel is a defect.")
+    ] = 0.5,
     output_file: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="[default: calibration.json beside the cut.json]"),
@@ -65,18 +81,26 @@ def calibrate(
     each precision. infer uses them where they lie beside the cut.json: no ranges travel with the
     frames, and what the images seldom show is clipped for finer steps in the rest. Give images of
     the training set, not those to be scored.
+
+    --auto-bits then lowers the bits of one tensor after the other as long as the measured Dice
+    allows; infer without --bits uses what it found.
     """
     output: Output = ctx.obj
     from splittool.codec.limits import parse_bits
+    from splittool.errors import UsageError
     from splittool.files import refuse_existing, write_bytes
     from splittool.reports import CutReport, encode, read_report
     from splittool.runtime import calibrating
     from splittool.runtime.calibrations import FILE_NAME
     from splittool.runtime.inference import gather
-    from splittool.runtime.inputs import expand_inputs
+    from splittool.runtime.inputs import expand_inputs, labels_for
     from splittool.runtime.pipelines import HeadPipeline, canvas_of
+    from splittool.runtime.searching import LADDER
 
-    choices = [parse_bits(text) for text in bits or _DEFAULT_BITS]
+    if auto_bits and bits:
+        raise UsageError("--auto-bits finds the bits; leave out --bits")
+    ladder = [str(number) for number in LADDER] if auto_bits else _DEFAULT_BITS
+    choices = [parse_bits(text) for text in bits or ladder]
     normalisation = normalisation_of(mean, scale)
     cut = read_report(source, CutReport)
     wanted = [choice.of([tensor.name for tensor in cut.split.tensors]) for choice in choices]
@@ -84,14 +108,49 @@ def calibrate(
     refuse_existing([target], force)
     head = HeadPipeline(source, cut, device, precision, normalisation)
     canvas = canvas_of(head, fit)
-    samples = gather(expand_inputs(images), None, canvas)
+    paths = expand_inputs(images)
+    found = labels_for(paths, labels) if auto_bits else None
+    samples = gather(paths, found, canvas)
     with output.progress() as progress:
         task = progress.add_task("images", total=len(samples))
         report = calibrating.calibrate(
             head, canvas, samples, wanted, method, lambda: progress.advance(task)
         )
+    if auto_bits:
+        report.search = _search(
+            output, source, cut, report, head, samples, found, canvas, threshold, max_dice_loss
+        )
     write_bytes(target, encode(report))
     output.emit(report, _tables(report, source, target))
+
+
+def _search(
+    output: Output,
+    source: Path,
+    cut: "CutReport",
+    report: "CalibrationReport",
+    head: "HeadPipeline",
+    samples: "list[Sample]",
+    labels: "Labels | None",
+    canvas: "Canvas",
+    threshold: float,
+    max_loss: float,
+) -> "SearchRecord":
+    from splittool.errors import InputError
+    from splittool.runtime.calibrations import with_ranges
+    from splittool.runtime.inference import class_names
+    from splittool.runtime.pipelines import TailPipeline
+    from splittool.runtime.searching import LADDER, Judge, search_bits
+
+    if labels is None:
+        raise InputError("--auto-bits measures Dice, which needs labels; give --labels")
+    tail = TailPipeline(source, cut, "auto")
+    classes = class_names(head.info.classes, labels, tail.maps)
+    specs = with_ranges(report, head.specs, source)
+    judge = Judge(head, tail, specs, samples, classes, canvas, threshold)
+    with output.progress() as progress:
+        task = progress.add_task("searching bits", total=len(specs) * (len(LADDER) - 1))
+        return search_bits(judge, max_loss, lambda: progress.advance(task))
 
 
 def _tables(report: "CalibrationReport", source: Path, target: Path) -> "list[Table | str]":
@@ -112,5 +171,14 @@ def _tables(report: "CalibrationReport", source: Path, target: Path) -> "list[Ta
             ["crossing tensor", "bits", "ranges", "lowest", "highest"],
             rows,
         ),
+        *([_found(report.search)] if report.search else []),
         f"wrote {target}",
     ]
+
+
+def _found(search: "SearchRecord") -> str:
+    bits = ", ".join(f"{name} {number}" for name, number in search.bits.items())
+    return (
+        f"fewest bits: {bits}; Dice {search.dice:.4f} of {search.dice_unquantised:.4f}"
+        f" (--max-dice-loss {search.max_dice_loss:g}), {search.measurements} measurements"
+    )

@@ -114,6 +114,7 @@ def infer(
         output,
         source,
         choice,
+        bits is not None,
         codec or "fast",
         ranges,
         device,
@@ -201,6 +202,7 @@ def _open(
     output: Output,
     source: Path,
     bits: "BitChoice",
+    bits_given: bool,
     codec: Codec,
     ranges: RangesFrom | None,
     device: str,
@@ -214,10 +216,13 @@ def _open(
     if source.suffix != ".json":
         return WholePipeline(source, device, precision, shapes, normalisation), None
     from splittool.reports import CutReport, read_report
+    from splittool.runtime.calibrations import chosen_bits
     from splittool.runtime.link import open_link
 
     cut = read_report(source, CutReport)
-    link = open_link(source, cut, bits.of([t.name for t in cut.split.tensors]), codec, ranges)
+    names = [tensor.name for tensor in cut.split.tensors]
+    found = None if bits_given else chosen_bits(source)
+    link = open_link(source, cut, {**bits.of(names), **(found or {})}, codec, ranges)
     if link.note:
         output.note(f"note: {link.note}")
     return SplitPipeline(source, cut, link, device, precision, normalisation), cut.split.point

@@ -51,6 +51,13 @@ def calibrated_specs(
     return found
 
 
+def with_ranges(
+    report: CalibrationReport, specs: Sequence[TensorSpec], path: Path
+) -> list[TensorSpec]:
+    """Crossing tensors with all ranges that a calibration has for them; `path` is for messages."""
+    return [replace(spec, ranges=calibrated_ranges(report, spec, path)) for spec in specs]
+
+
 def calibrated_ranges(report: CalibrationReport, spec: TensorSpec, path: Path) -> dict[int, Ranges]:
     """The ranges of one tensor by bits; none where it has none.
 
@@ -79,3 +86,14 @@ def calibrated_ranges(report: CalibrationReport, spec: TensorSpec, path: Path) -
                 np.array(record.low, np.float32), np.array(record.step, np.float32)
             )
     return found
+
+
+def chosen_bits(cut: Path) -> dict[str, int] | None:
+    """The bits that `calibrate --auto-bits` found for a cut, by tensor; None if it was not run."""
+    path = cut.parent / FILE_NAME
+    if not path.is_file():
+        return None
+    report = read_report(path, CalibrationReport)
+    if report.search is None or report.cut.sha256 != sha256(cut):
+        return None
+    return report.search.bits

@@ -117,6 +117,31 @@ class HeadPipeline:
         return list(results.values())
 
 
+class TailPipeline:
+    """The second half of a cut, on the CPU, as a server's would be.
+
+    Args:
+        path: The cut.json.
+        cut: Its content.
+        precision: "auto" or a number type.
+
+    Raises:
+        InputError: The tail is missing or not the one that was verified.
+    """
+
+    def __init__(self, path: Path, cut: CutReport, precision: str) -> None:
+        tail = load_model(verified_half(path, cut.tail))
+        info = ModelInfo(classes=cut.classes, fit=cut.fit)
+        tail, self.maps = put_maps(path, tail, tuple(cut.input.shape), info)
+        compiled = compile_model(core(), tail, "CPU", precision)
+        self._request = compiled.model.create_infer_request()
+
+    def run(self, tensors: Sequence[NDArray[Any]]) -> Probabilities:
+        """Crossing tensors to (C, H, W) probabilities on the canvas."""
+        output = self._request.infer(list(tensors), share_inputs=True, share_outputs=True)
+        return np.array(output[0][0])
+
+
 class SplitPipeline:
     """Head, link and tail; what crosses the link is one frame of bytes for each image.
 
@@ -146,10 +171,8 @@ class SplitPipeline:
         self.info, self.input_shape = self.head.info, self.head.input_shape
         self.compiled = self.head.compiled
         self.link = open_link(path, cut, link) if isinstance(link, int) else link
-        tail = load_model(verified_half(path, cut.tail))
-        tail, self.maps = put_maps(path, tail, self.input_shape, self.info)
-        tail_compiled = compile_model(core(), tail, "CPU", precision)
-        self._tail = tail_compiled.model.create_infer_request()
+        self.tail = TailPipeline(path, cut, precision)
+        self.maps = self.tail.maps
         self._frames = 0
 
     def run(self, pixels: Pixels) -> Frame:
@@ -161,9 +184,8 @@ class SplitPipeline:
         received = self.link.decode(sent).tensors
         decoded = time.perf_counter()
         self._frames += 1
-        output = self._tail.infer(received, share_inputs=True, share_outputs=True)
         return Frame(
-            np.array(output[0][0]),
+            self.tail.run(received),
             payload_bytes=len(sent),
             elements=sum(tensor.size for tensor in received),
             encode_ms=(encoded - started) * 1e3,
