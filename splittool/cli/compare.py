@@ -64,8 +64,8 @@ def compare(
     train --augment-jpeg. splittool plot draws the report.
     """
     output: Output = ctx.obj
-    from splittool.codec.images import available
     from splittool.codec.limits import check_bits
+    from splittool.data.compressing import available
     from splittool.reports import CompareReport, file_record
     from splittool.runtime.comparing import Comparison, Grid, samples_of
     from splittool.runtime.inference import class_names

@@ -49,6 +49,13 @@ def train(
     norm: Annotated[
         Norm | None, typer.Option(help="batch (folded at export) or none. Not of pspnet.")
     ] = None,
+    augment_jpeg: Annotated[
+        str | None,
+        typer.Option(metavar="LOW-HIGH", help="Train on JPEGs of random quality, such as 5-95."),
+    ] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Fine-tune a .pt of the same network.")
+    ] = None,
     backbone_weights: Annotated[
         Path | None,
         typer.Option(help="Torchvision's vgg16, vgg16_bn or resnet50 weights to start from."),
@@ -84,6 +91,9 @@ def train(
     model by validation Dice, go MODEL.state.pt (for --resume), MODEL.history.jsonl (one line per
     epoch), MODEL.validation.txt (the held-out images) and, with matplotlib installed,
     MODEL.curves.png. Several processes: torchrun -m splittool train ...
+
+    --start-from and --augment-jpeg fine-tune a model on compressed images, so that compare gives
+    the compressed input a fair chance.
     """
     output: Output = ctx.obj
     fields, options, precision_type = _fields(locals())
@@ -116,7 +126,15 @@ def train(
         observer = _observer(talk, progress, settings, processes.rank)
         try:
             result = run_training(
-                folder, settings, outputs, processes, observer, workers, resume, backbone_weights
+                folder,
+                settings,
+                outputs,
+                processes,
+                observer,
+                workers,
+                resume,
+                backbone_weights,
+                start_from,
             )
         except StoppedError as stopped:
             if not outputs.state.is_file():
@@ -151,13 +169,29 @@ def _fields(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], "Pre
     fields = {name: given[name] for name in names}
     for name in ("size", "crop"):
         fields[name] = parse_size(given[name]) if given[name] else None
-    weights = given["backbone_weights"]
-    if weights is not None:
-        require_file(weights, "give a file of torchvision's weights")
-        fields["backbone"] = sha256(weights)
+    fields["jpeg"] = _qualities(given["augment_jpeg"])
+    for name, option, fix in (
+        ("backbone", "backbone_weights", "give a file of torchvision's weights"),
+        ("start", "start_from", "give a .pt of splittool train"),
+    ):
+        if given[option] is not None:
+            require_file(given[option], fix)
+            fields[name] = sha256(given[option])
     options = {name: given[name] for name in ("bottleneck", "activation", "norm")}
     options["widths"] = _widths(given["widths"])
     return fields, options, given["precision"]
+
+
+def _qualities(text: str | None) -> tuple[int, int] | None:
+    from splittool.errors import UsageError
+
+    if text is None:
+        return None
+    low, _, high = text.partition("-")
+    numbers = [int(word) if word.isascii() and word.isdecimal() else 0 for word in (low, high)]
+    if not 1 <= numbers[0] <= numbers[1] <= 100:
+        raise UsageError(f"--augment-jpeg {text}: give two qualities from 1 to 100, as in 5-95")
+    return numbers[0], numbers[1]
 
 
 def _widths(text: str | None) -> list[int] | None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from splittool.analysis.operations import operation_costs
 from splittool.analysis.splits import describe_split, tensor_record
 from splittool.codec.frame import Sending, decode_frame, encode_frame
-from splittool.codec.images import LOSSLESS, require, through
 from splittool.data import scores
+from splittool.data.compressing import LOSSLESS, require, through
 from splittool.data.images import Canvas, Fit, Pixels
 from splittool.data.kaggle import Labels, Sample
 from splittool.device.runtime import compile_model
@@ -41,7 +41,7 @@ class Grid:
         points: Split points.
         bits: Bits per element of real crossing tensors.
         coders: Of `splittool.codec.coders.CODERS`; they are lossless and differ in bytes alone.
-        formats: Of `splittool.codec.images.FORMATS`.
+        formats: Of `splittool.data.compressing.FORMATS`.
         qualities: Of the lossy formats.
     """
 

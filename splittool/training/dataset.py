@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from splittool.data.compressing import through
 from splittool.data.images import Canvas, Pixels
 from splittool.data.kaggle import Sample
 
@@ -30,6 +31,7 @@ class SegmentationDataset(Dataset[Item]):
         classes: Names of the masks, in their order.
         canvas: What images are fitted to.
         crop: (height, width) of the window to return instead of the whole canvas, if any.
+        jpeg: Lowest and highest quality of JPEG that images go through, if any.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class SegmentationDataset(Dataset[Item]):
         classes: Sequence[str],
         canvas: Canvas,
         crop: tuple[int, int] | None = None,
+        jpeg: tuple[int, int] | None = None,
     ) -> None:
+        self.jpeg = jpeg
         self.samples = samples
         self.classes = classes
         self.canvas = canvas
@@ -55,6 +59,8 @@ class SegmentationDataset(Dataset[Item]):
         rng = np.random.default_rng(seed)
         if change:
             pixels, masks = augment(pixels, masks, rng)
+        if self.jpeg is not None:  # as a camera would, after the light has fallen
+            _, pixels = through(pixels, "jpeg", int(rng.integers(self.jpeg[0], self.jpeg[1] + 1)))
         pixels, masks = self.canvas.image(pixels), self.canvas.masks(masks)
         valid = self.canvas.valid(sample.height, sample.width)
         if self.crop is not None:

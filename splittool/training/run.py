@@ -1,7 +1,7 @@
 """From a folder of images to a trained checkpoint."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from splittool.data.kaggle import Sample, read_folder
 from splittool.data.splitting import stratified_split
 from splittool.errors import InputError, UsageError
 from splittool.files import write_bytes
-from splittool.models import NETWORKS, build, options_of
+from splittool.models import NETWORKS, Segmenter, build, options_of
 from splittool.models.backbone import load_backbone
 from splittool.training import checkpoints
 from splittool.training.dataset import SegmentationDataset, repeat_factors
@@ -34,6 +34,7 @@ def train(
     workers: int = 1,
     resume: bool = False,
     backbone: Path | None = None,
+    start: Path | None = None,
 ) -> dict[str, Any]:
     """Train a network on a folder in Kaggle's layout.
 
@@ -46,6 +47,7 @@ def train(
         workers: Processes that load images.
         resume: Go on from `outputs.state`.
         backbone: Weights that the backbone starts from; see `load_backbone`.
+        start: A checkpoint of the same network and classes that all weights start from.
 
     Returns:
         {"classes", "canvas", "training_images", "validation_images", "history"}.
@@ -75,6 +77,8 @@ def train(
         torch.nn.init.constant_(model.classifier.bias, math.log(recipe.prior / (1 - recipe.prior)))
     if backbone is not None:
         load_backbone(model.network, backbone)
+    if start is not None:
+        _start_from(start, model, settings, classes)
     canvas = choose_canvas(samples, settings, model.stride)
     content = {
         **checkpoints.model_content(model, settings.arch, settings.options, classes, canvas),
@@ -87,7 +91,7 @@ def train(
         model=model,
         content=content,
         settings=settings,
-        training=SegmentationDataset(training, classes, canvas, settings.crop),
+        training=SegmentationDataset(training, classes, canvas, settings.crop, settings.jpeg),
         validation=SegmentationDataset(validation, classes, canvas),
         weights=repeat_factors(training) if recipe.balance else np.ones(len(training)),
         outputs=outputs,
@@ -108,6 +112,24 @@ def train(
         "validation_images": len(validation),
         "history": history,
     }
+
+
+def _start_from(path: Path, model: Segmenter, settings: Settings, classes: Sequence[str]) -> None:
+    """Take all weights, and the normalisation, of a checkpoint.
+
+    Raises:
+        InputError: It is damaged, or of another network or other classes.
+    """
+    content = checkpoints.load(path, checkpoints.MODEL)
+    trained = checkpoints.restore_model(path, content)
+    same = (content["arch"], content["options"]) == (settings.arch, settings.options)
+    if not same or content["classes"] != list(classes):
+        raise InputError(
+            f"{path} is a {content['arch']} {content['options']} for classes"
+            f" {', '.join(content['classes'])}, not a {settings.arch} {settings.options} for"
+            f" {', '.join(classes)}; give the same options and images"
+        )
+    model.load_state_dict(trained.state_dict())
 
 
 def validation_list(outputs: Outputs) -> Path:

@@ -81,7 +81,9 @@ class Settings:
         validation: Share of images held out.
         size: (height, width) to resize to, or None to pad to the network's stride.
         crop: (height, width) of the random windows trained on, or None for whole images.
+        jpeg: Lowest and highest quality of JPEG that training images go through, or None.
         backbone: SHA-256 of the weights that the backbone started from, or None.
+        start: SHA-256 of the checkpoint that the weights started from, or None.
     """
 
     arch: str = "unet"
@@ -96,4 +98,6 @@ class Settings:
     validation: float = 0.2
     size: tuple[int, int] | None = None
     crop: tuple[int, int] | None = None
+    jpeg: tuple[int, int] | None = None
     backbone: str | None = None
+    start: str | None = None

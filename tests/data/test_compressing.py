@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from splittool.codec.images import FORMATS, LOSSLESS, available, require, through
+from splittool.data.compressing import FORMATS, LOSSLESS, available, require, through
 from splittool.errors import UsageError
 
 
