@@ -45,6 +45,7 @@ class RunTraining(Protocol):
         workers: int = ...,
         folder: Path | None = ...,
         network: dict[str, Any] | None = ...,
+        start: Path | None = ...,
         **changes: Any,
     ) -> dict[str, Any]: ...
 
@@ -59,14 +60,16 @@ def run_training(steel: Path) -> RunTraining:
         workers: int = 0,
         folder: Path | None = None,
         network: dict[str, Any] | None = None,
+        start: Path | None = None,
         **changes: Any,
     ) -> dict[str, Any]:
         settings = make_settings(recipe, {"epochs": 2, **changes})
         options = {**settings.options, **(network or {"widths": [4, 6], "bottleneck": 8})}
         settings = replace(settings, options=options)
         world = World(0, 1, torch.device("cpu"))
+        watched = observer or Observer()
         return train(
-            folder or steel, settings, outputs, world, observer or Observer(), workers, resume
+            folder or steel, settings, outputs, world, watched, workers, resume, start=start
         )
 
     return run

@@ -200,3 +200,17 @@ def test_images_of_rare_classes_weigh_more() -> None:
     assert rare == both > often > 0
     assert np.isfinite(weights).all()
     assert weights[-1] > 0  # clean images are shown too
+
+
+def test_images_through_jpeg(dataset: SegmentationDataset) -> None:
+    coarse = SegmentationDataset(dataset.samples, dataset.classes, dataset.canvas, jpeg=(5, 20))
+    for key in [(3, (0, 1, 2), True), (3, (0, 1, 3), False)]:
+        plain, other = dataset[key], coarse[key]
+        error = (plain[0].float() - other[0].float()).abs().mean()
+        assert 0 < error < 30
+        assert torch.equal(plain[1], other[1])  # masks stay
+        assert torch.equal(other[0], coarse[key][0])
+    fine = SegmentationDataset(dataset.samples, dataset.classes, dataset.canvas, jpeg=(95, 95))
+    key = (3, (0, 1, 3), False)
+    errors = [(dataset[key][0].float() - d[key][0].float()).abs().mean() for d in (fine, coarse)]
+    assert errors[0] < errors[1]

@@ -144,6 +144,19 @@ def test_worker_processes_change_nothing(run_training: Any, tmp_path: Path) -> N
     _assert_same(_end_state(here), _end_state(there))
 
 
+def test_fine_tuning_starts_from_a_model(run_training: Any, tmp_path: Path) -> None:
+    first, second = (Outputs.beside(tmp_path / f"{name}.pt") for name in ("first", "second"))
+    run_training(first, epochs=1)
+    trained = torch.load(first.model, weights_only=True)["state"]
+    run_training(second, epochs=1, start=first.model, learning_rate=1e-12, jpeg=(30, 60), seed=3)
+    tuned = torch.load(second.model, weights_only=True)["state"]
+    for name, value in trained.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(tuned[name], value, atol=1e-6, rtol=0)
+    with pytest.raises(InputError, match=r"first\.pt is a unet .*give the same options"):
+        run_training(second, epochs=1, start=first.model, network={"activation": "elu"})
+
+
 def test_seeds_decide(run_training: Any, tmp_path: Path) -> None:
     losses = []
     for seed in (0, 0, 1):
