@@ -178,7 +178,7 @@ def plan(
         inferred=list(measured.files),
         rows=rows,
         chosen=_best(rows, allowed, objective),
-        best_cut=_best(rows, cuts, objective),
+        best_cut=_best(rows, [n for n in cuts if not rows[n].excluded] or cuts, objective),
         optimum=min(range(len(rows)), key=lambda number: rows[number].latency_ms),
         not_counted=dict(
             Counter(graph.operations[i].type for i, cost in costs.items() if cost.flops is None)
