@@ -593,9 +593,9 @@ class PlanReport(Report, tag="splittool.plan/1"):
     """Every place to cut under the rates of edge, link and cloud, and the best.
 
     `chosen` is the place in `rows` of the best one within the limits, null if there is none;
-    `best_cut` of the best one with a convolution or matrix product in the head, null if there is
-    none; `optimum` of the least latency over all closed cuts, those that are no place in
-    topological order included, whatever the limits.
+    `best_cut` of the best one with a convolution or matrix product in the head, within the limits
+    if any of these is, null if there is none; `optimum` of the least latency over all closed cuts,
+    those that are no place in topological order included, whatever the limits.
     """
 
     source: FileRecord

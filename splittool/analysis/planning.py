@@ -129,9 +129,9 @@ def plan(
 ) -> PlanReport:
     """Price every place to cut, and choose.
 
-    The optimum over all closed cuts is by computed bytes, with what was measured put in
-    afterwards: a cut that is better than all rows only because of the measured bytes of one row
-    turning out larger than the computed ones would be missed.
+    The minimum cut goes by computed bytes; it and the cuts that were measured are rows beside all
+    places. So the row of least latency is the optimum of all closed cuts, but where the minimum cut
+    is itself a measured one that sends more than computed: another cut could lie between the two.
 
     Args:
         source: The file of the model.
@@ -178,7 +178,7 @@ def plan(
         inferred=list(measured.files),
         rows=rows,
         chosen=_best(rows, allowed, objective),
-        best_cut=_best(rows, cuts, objective),
+        best_cut=_best(rows, [n for n in cuts if not rows[n].excluded] or cuts, objective),
         optimum=min(range(len(rows)), key=lambda number: rows[number].latency_ms),
         not_counted=dict(
             Counter(graph.operations[i].type for i, cost in costs.items() if cost.flops is None)

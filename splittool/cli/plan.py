@@ -128,7 +128,7 @@ def _tables(report: "PlanReport", every: bool) -> "list[Table | str]":
     rows = [
         _cells(row, number == report.chosen)
         for number, row in enumerate(report.rows)
-        if every or row.named or row.kind != "cut" or number in special
+        if every or row.named or row.measured or row.kind != "cut" or number in special
     ]
     columns = ["  point", "head+link\n+tail ms", "total\nms", "FPS", "slow-\nest"]
     columns += ["edge\nshare", "kB", "Dice"]
@@ -142,7 +142,7 @@ def _tables(report: "PlanReport", every: bool) -> "list[Table | str]":
 
 def _cells(row: "PlanRow", chosen: bool) -> list[str]:
     names = row.at if row.kind == "cut" else [row.point]
-    lines = [*names, f"({row.bits} bits)"] if row.measured else names
+    lines = [*names, f"({row.bits}-bit)"] if row.measured else names
     return [
         ("* " if chosen else "  ") + "\n  ".join(lines),
         "+".join(map(_number, (row.head_ms, row.transfer_ms, row.tail_ms))),

@@ -11,7 +11,7 @@ from splittool import __version__
 from splittool.cli.main import app, run
 
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
-HEAVY = ("torch", "openvino", "numpy", "PIL", "rich", "matplotlib", "msgspec")
+HEAVY = ("torch", "openvino", "numpy", "PIL", "rich", "matplotlib", "msgspec", "networkx")
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])

@@ -12,6 +12,9 @@ import numpy as np
 import openvino as ov
 import pytest
 
+from splittool.analysis.operations import operation_costs
+from splittool.analysis.optimum import best_cut
+from splittool.analysis.planning import Terms, plan, tensor_bytes
 from splittool.analysis.splits import describe_places
 from splittool.errors import InputError
 from splittool.ir.cutting import Reference, split
@@ -19,7 +22,7 @@ from splittool.ir.engine import core
 from splittool.ir.graph import Graph, read_graph
 from splittool.ir.load import load_model
 from splittool.ir.splits import Cut, find_cut
-from splittool.reports import SplitRecord
+from splittool.reports import FileRecord, LimitsRecord, RateRecord, SplitRecord
 
 SAMPLE = 20
 TOLERANCE = 1e-5
@@ -211,6 +214,23 @@ def test_cuts_of_a_zoo_network_are_the_whole(name: str, tmp_path: Path) -> None:
     written = tmp_path / f"{name}.onnx"
     _randomise(path, written)
     assert _check(load_model(written)) == LIGHT[name]
+
+
+@pytest.mark.parametrize("mbps", [0.1, 10, 1000])
+@pytest.mark.parametrize("name", LIGHT)
+def test_the_best_cut_of_a_zoo_network_is_no_worse_than_any_place(name: str, mbps: float) -> None:
+    path = _find("onnx", f"onnx/backend/test/data/light/light_{name}.onnx")
+    graph = read_graph(load_model(path))
+    terms = Terms(RateRecord("", 10), RateRecord("", 1000), "link", mbps)
+    report = plan(FileRecord("x", 1, "0"), graph, [], terms, LimitsRecord())
+    times = terms.times(operation_costs(graph), tensor_bytes(graph, terms.bits))
+    cut = best_cut(graph, times)
+    assert cut is not None
+    assert find_cut(graph, *cut.at).head == cut.head
+    found = sum((times.edge if i in cut.head else times.cloud)[i] for i in times.edge)
+    found += sum(times.link[source] for source in cut.crossing)
+    cuts = [row for row in report.rows if row.kind != "edge-only"]
+    assert 1e3 * found <= min(row.latency_ms for row in cuts) + 1e-6
 
 
 def _randomise(source: Path, target: Path) -> None:
