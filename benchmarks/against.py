@@ -1,0 +1,65 @@
+"""bench-vpu side by side with benchmark_app, in turn, for small and large networks.
+
+    pip install "splittool[train]"
+    python benchmarks/against.py [--rounds 5] [--seconds 10]
+
+Random weights; the device is the CPU, in the precision it chooses itself.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+
+from splittool.data.images import Canvas
+from splittool.device.benchmark import Plan
+from splittool.device.reference import Reference
+from splittool.device.runtime import Hint
+from splittool.device.session import Settings, Subject, run_benchmarks
+from splittool.device.subjects import heads
+from splittool.ir.export import to_graph
+from splittool.ir.info import ModelInfo, write_info
+from splittool.ir.saving import save_ir
+from splittool.models import build
+from splittool.reports import file_record
+
+HINTS: tuple[Hint, Hint] = ("throughput", "latency")
+
+
+def subjects(folder: Path) -> list[Subject]:
+    """A tiny network, the head at maxpool_2 and the whole of the paper's U-Net."""
+    found = []
+    for name, widths, size in (("tiny", [4, 6], (64, 96)), ("unet", None, (256, 1600))):
+        torch.manual_seed(0)
+        options = {"activation": "relu", "norm": "batch"}
+        options |= {"widths": widths, "bottleneck": 8} if widths else {}
+        model = to_graph(build("unet", 4, options).eval(), Canvas(*size))
+        write_info(model, ModelInfo(split_points=["maxpool_2"]))
+        save_ir(model, folder / f"{name}.xml")
+        found.append(Subject(model, file_record(folder / f"{name}.xml", name)))
+    return [found[0], *heads(found[1]), found[1]]
+
+
+def main() -> None:
+    """Print the median ratio of each, and those of every round."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=10)
+    arguments = parser.parse_args()
+    plan = Plan(arguments.seconds * arguments.rounds, None, 2, 10, None)
+    with tempfile.TemporaryDirectory() as folder:
+        measured = subjects(Path(folder))
+        for hint in HINTS:
+            reference = Reference(hint, None)
+            settings = Settings("CPU", hint=hint)
+            report, _ = run_benchmarks(measured, settings, plan, arguments.rounds, reference)
+            for record in report.references:
+                ratios = " ".join(f"{ratio:.3f}" for ratio in record.ratios)
+                fps = sum(record.our_fps) / len(record.our_fps)
+                print(f"{hint:10s} {record.model:10s} {fps:8.1f} FPS", end="  ")
+                print(f"ratio {record.median_ratio:.3f}  rounds {ratios}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
