@@ -29,7 +29,7 @@ from splittool.device.legacy import LegacyRuntime
 from splittool.device.reference import Reference
 from splittool.device.runtime import Hint, compile_model, default_device, require_device, vpus
 from splittool.device.sensors import hottest, resident_bytes, throttle_events
-from splittool.errors import DeviceError, ExitCode, UsageError
+from splittool.errors import DeviceError, ExitCode, StoppedError, UsageError
 from splittool.interrupt import Interrupt
 from splittool.ir.downgrade import TARGETS
 from splittool.ir.engine import core
@@ -335,6 +335,7 @@ def run_benchmarks(
     Raises:
         InputError: A model is not usable.
         DeviceError: The device is not there.
+        StoppedError: A signal came before the first frame was done.
     """
     turns = rounds or 1
     part = _share(plan, turns)
@@ -346,15 +347,21 @@ def run_benchmarks(
             note(_no_vpu(sessions[0].setup))
         for _ in range(turns):
             for index, (session, log) in enumerate(zip(sessions, logs, strict=True)):
-                if interrupt.exit_code is not None and any(samples):
+                if interrupt.exit_code is not None:
                     break
                 told = partial(tick, subjects[index].point or subjects[index].source.path)
-                samples[index].append(_turn(session, part, interrupt, log, told))
-                if reference is not None:
+                with _unless(interrupt):
+                    samples[index].append(_turn(session, part, interrupt, log, told))
+                if reference is not None and samples[index]:
                     with _unless(interrupt):
                         reference.run(
                             index, subjects[index], part, session.setup, samples[index][-1]
                         )
+        if not any(samples):
+            raise StoppedError(
+                "interrupted before the first frame was done; nothing was measured",
+                interrupt.exit_code or ExitCode.INTERRUPTED,
+            )
         reports = [
             _report(subject, settings, plan, session.setup, parts, log)
             for subject, session, parts, log in zip(subjects, sessions, samples, logs, strict=True)
@@ -373,7 +380,7 @@ def run_benchmarks(
 
 @contextmanager
 def _unless(interrupt: Interrupt) -> Iterator[None]:
-    """Ctrl-C ends the other tool, too: that is no failure of its."""
+    """Ctrl-C ends a turn early, and the other tool, too: that is no failure of theirs."""
     try:
         yield
     except DeviceError:

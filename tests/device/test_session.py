@@ -9,7 +9,7 @@ from splittool.device.benchmark import Plan
 from splittool.device.reference import Reference
 from splittool.device.session import Settings, check_device, run_benchmarks
 from splittool.device.subjects import heads, load_frames, subject
-from splittool.errors import DeviceError, ExitCode, InputError, UsageError
+from splittool.errors import DeviceError, ExitCode, InputError, StoppedError, UsageError
 
 PLAN = Plan(None, 5, 0, 1, None)
 CPU = Settings("CPU", "f32", "latency")
@@ -55,6 +55,18 @@ def test_an_interrupted_benchmark_is_marked(exported: Path) -> None:
     (run,) = report.runs  # the second was not measured, and is not there
     assert run.interrupted
     assert run.frames > 0
+
+
+def test_interrupted_before_the_first_frame(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = subject(exported)
+    monkeypatch.setattr(
+        "splittool.device.session.throttle_events", lambda: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    with pytest.raises(StoppedError, match="before the first frame") as stopped:
+        run_benchmarks([whole, whole], CPU, PLAN)
+    assert stopped.value.exit_code == ExitCode.TERMINATED
 
 
 def test_models_take_turns(exported: Path) -> None:
