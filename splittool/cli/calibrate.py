@@ -144,7 +144,7 @@ def _search(
 
     if labels is None:
         raise InputError("--auto-bits measures Dice, which needs labels; give --labels")
-    tail = TailPipeline(source, cut, "auto")
+    tail = TailPipeline(source, cut, head, "auto")
     classes = class_names(head.info.classes, labels, tail.maps)
     specs = with_ranges(report, head.specs, source)
     judge = Judge(head, tail, specs, samples, classes, canvas, threshold)

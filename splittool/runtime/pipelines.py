@@ -123,16 +123,16 @@ class TailPipeline:
     Args:
         path: The cut.json.
         cut: Its content.
+        head: Its first half, which says what images it takes.
         precision: "auto" or a number type.
 
     Raises:
         InputError: The tail is missing or not the one that was verified.
     """
 
-    def __init__(self, path: Path, cut: CutReport, precision: str) -> None:
+    def __init__(self, path: Path, cut: CutReport, head: HeadPipeline, precision: str) -> None:
         tail = load_model(verified_half(path, cut.tail))
-        info = ModelInfo(classes=cut.classes, fit=cut.fit)
-        tail, self.maps = put_maps(path, tail, tuple(cut.input.shape), info)
+        tail, self.maps = put_maps(path, tail, head.input_shape, head.info)
         compiled = compile_model(core(), tail, "CPU", precision)
         self._request = compiled.model.create_infer_request()
 
@@ -171,7 +171,7 @@ class SplitPipeline:
         self.info, self.input_shape = self.head.info, self.head.input_shape
         self.compiled = self.head.compiled
         self.link = open_link(path, cut, link) if isinstance(link, int) else link
-        self.tail = TailPipeline(path, cut, precision)
+        self.tail = TailPipeline(path, cut, self.head, precision)
         self.maps = self.tail.maps
         self._frames = 0
 
