@@ -1,7 +1,7 @@
 """bench-vpu side by side with benchmark_app, in turn, for small and large networks.
 
     pip install "splittool[train]"
-    python benchmarks/against.py [--rounds 5] [--seconds 10]
+    python benchmarks/against.py [--rounds 5] [--seconds 10] [--only tiny]
 
 Random weights; the device is the CPU, in the precision it chooses itself.
 """
@@ -46,10 +46,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--only", help="one of: tiny, maxpool_2, unet")
     arguments = parser.parse_args()
     plan = Plan(arguments.seconds * arguments.rounds, None, 2, 10, None)
     with tempfile.TemporaryDirectory() as folder:
-        measured = subjects(Path(folder))
+        measured = [
+            subject
+            for subject in subjects(Path(folder))
+            if arguments.only in (None, subject.point or subject.source.path)
+        ]
         for hint in HINTS:
             reference = Reference(hint, None)
             settings = Settings("CPU", hint=hint)

@@ -118,7 +118,8 @@ def measure(
     requests = plan.requests or compiled.model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
     queue = ov.AsyncInferQueue(compiled.model, requests)
     frames = frames or [random_inputs(compiled.model)]
-    for number, request in enumerate(queue):
+    slots = list(queue)  # a queue makes a new object at every look
+    for number, request in enumerate(slots):
         for port, value in enumerate(frames[number % len(frames)]):
             request.set_input_tensor(port, ov.Tensor(np.ascontiguousarray(value)))
     rate = _warm_up(queue, plan.warmup_s, interrupt)
@@ -130,7 +131,7 @@ def measure(
         index = queue.get_idle_request_id()
         now = time.perf_counter() - started
         if busy[index]:
-            recorder.add(now, queue[index].latency)
+            recorder.add(now, slots[index].latency)
         queue.start_async()
         busy[index] = True
         launched += 1
@@ -140,7 +141,7 @@ def measure(
     queue.wait_all()
     seconds = time.perf_counter() - started
     for index in (i for i, is_busy in enumerate(busy) if is_busy):
-        recorder.add(seconds, queue[index].latency)
+        recorder.add(seconds, slots[index].latency)
     return recorder.samples(seconds, requests, interrupt.exit_code is not None)
 
 
