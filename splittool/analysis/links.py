@@ -20,6 +20,7 @@ LINKS = {
 DEFAULT_LINKS = ("indoor-hotspot-up", "indoor-hotspot-down")
 
 _UNITS = {"k": 1e-3, "m": 1.0, "g": 1e3}
+_LEAST, _MOST = 1e-6, 1e9  # a bit and a petabit per second: what is beyond is no link
 # A capital B, but for Bit, would mean bytes.
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgKMG])(?:bps|[bB]it/s|b/s)", re.ASCII)
 
@@ -36,8 +37,10 @@ def parse_link(text: str) -> tuple[str, float]:
     if text in LINKS:
         return text, LINKS[text]
     rate = _RATE.fullmatch(text.strip())
-    if not rate or float(rate[1]) == 0:
+    mbps = float(rate[1]) * _UNITS[rate[2].lower()] if rate else 0.0
+    if not _LEAST <= mbps <= _MOST:
         raise UsageError(
-            f"unknown link {text!r}; give a rate such as 100Mbps, or one of: {', '.join(LINKS)}"
+            f"unknown link {text[:40]!r}; give a rate such as 100Mbps, or one of:"
+            f" {', '.join(LINKS)}"
         )
-    return text, float(rate[1]) * _UNITS[rate[2].lower()]
+    return text, mbps

@@ -14,6 +14,7 @@ from splittool.reports import BenchReport, FileRecord, RateRecord, file_record, 
 _GIGA = {"k": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3, "P": 1e6}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGTP])FLOP(?:S|s|/s)", re.ASCII)
 _MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+_LONGEST_MS = 86_400_000.0  # a day
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s)", re.ASCII)
 
 
@@ -66,8 +67,8 @@ def parse_milliseconds(text: str, option: str) -> float:
         UsageError: It is none.
     """
     time = _TIME.fullmatch(text.strip())
-    if not time:
-        raise UsageError(f"{option} {text!r} is no time; give one such as 10ms, 0.5s or 200us")
+    if not time or float(time[1]) * _MILLISECONDS[time[2]] > _LONGEST_MS:
+        raise UsageError(f"{option} {text[:40]!r} is no time; give one such as 10ms, 0.5s or 200us")
     return float(time[1]) * _MILLISECONDS[time[2]]
 
 

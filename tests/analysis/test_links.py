@@ -42,6 +42,8 @@ def test_the_default_is_the_papers_link_in_both_directions() -> None:
         "-1Mbps",
         "1e3Mbps",
         "0Mbps",
+        "0." + "0" * 300 + "1Mbps",
+        "9" * 400 + "Mbps",
         "0.0kbps",
         "nanMbps",
         "infMbps",

@@ -77,6 +77,7 @@ BAD: list[tuple[list[str], int, str]] = [
     (["--link", "0Mbps"], 2, "unknown link '0Mbps'"),
     (["--rtt", "10"], 2, "--rtt '10' is no time"),
     (["--rtt", "-5ms"], 2, "--rtt '-5ms' is no time"),
+    (["--rtt", "9" * 400 + "ms"], 2, "is no time"),
     (["--bits", "0"], 2, "bits"),
     (["--bits", "99"], 2, "bits"),
     (["--image-bytes", "0"], 2, "--image-bytes 0 is out of range"),
