@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from splittool.analysis.memory import Memory, activation_memory, running_memory
 from splittool.analysis.operations import WEIGHTED, OperationCost, operation_costs
-from splittool.ir.graph import Graph, Operation, TensorInfo
+from splittool.ir.graph import Graph, Operation, TensorInfo, uncollected
 from splittool.ir.info import ModelInfo
 from splittool.ir.splits import INPUT, Cut, find_cut, places
 from splittool.reports import CutReport, LayerRecord, RefusedRecord, SplitRecord, TensorRecord
@@ -56,6 +56,7 @@ def describe_split(graph: Graph, cut: Cut, costs: dict[int, OperationCost]) -> S
     return _record(cut.at, cut.tensors, head, _work(graph, costs, costs), memory)
 
 
+@uncollected()
 def describe_places(graph: Graph) -> tuple[list[SplitRecord], list[RefusedRecord]]:
     """Price every place to cut in topological order, the input first, in one pass.
 

@@ -1,10 +1,12 @@
+import gc
+
 import openvino as ov
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openvino import opset13 as op
 
-from splittool.ir.graph import Graph, TensorInfo, read_graph, unique_names
+from splittool.ir.graph import Graph, TensorInfo, read_graph, uncollected, unique_names
 
 NAMES = st.lists(st.sampled_from(["x", "x_2", "x_3", "x_2_2", "y", ""]), max_size=20)
 
@@ -81,3 +83,15 @@ def test_equal_friendly_names_are_told_apart() -> None:
         node.set_friendly_name("same")
     graph = read_graph(ov.Model([op.result(op.add(first, second))], [x], "m"))
     assert {graph.by_name[name].type for name in ("same", "same_2")} == {"Relu", "Abs"}
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_collection_is_put_off_and_back(before: bool) -> None:
+    (gc.enable if before else gc.disable)()
+    try:
+        with pytest.raises(ZeroDivisionError), uncollected():
+            assert not gc.isenabled()
+            _ = 1 / 0
+        assert gc.isenabled() == before
+    finally:
+        gc.enable()
