@@ -87,11 +87,14 @@ def test_equal_friendly_names_are_told_apart() -> None:
 
 @pytest.mark.parametrize("before", [True, False])
 def test_collection_is_put_off_and_back(before: bool) -> None:
+    @uncollected()
+    def fails() -> None:
+        raise RuntimeError("collecting" if gc.isenabled() else "not collecting")
+
     (gc.enable if before else gc.disable)()
     try:
-        with pytest.raises(ZeroDivisionError), uncollected():
-            assert not gc.isenabled()
-            _ = 1 / 0
+        with pytest.raises(RuntimeError, match=r"^not collecting$"):
+            fails()
         assert gc.isenabled() == before
     finally:
         gc.enable()
