@@ -1,5 +1,6 @@
 """Training on several processes started by torchrun; one process is the plain case."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# DistributedDataParallel imports this module, whose functions keep the group that is there when it
+# is imported: here, before there is one, so that none is kept to the end of the interpreter.
+import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.parallel import DistributedDataParallel
@@ -66,6 +71,7 @@ def world(device: torch.device) -> Iterator[World]:
         yield World(dist.get_rank(), dist.get_world_size(), device)
     finally:
         dist.destroy_process_group()
+        gc.collect()  # the last that has the group; its threads must not outlive the interpreter
 
 
 class _AddUp(Function):

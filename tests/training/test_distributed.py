@@ -27,9 +27,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def _on_two_processes(folder: Path, model: Path, recipe: str) -> None:
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command = ["-m", "splittool", "train", str(folder), "-o", str(model), "--recipe", recipe]
     command += ["--epochs", "2", "--workers", "0", "--device", "cpu", "--precision", "fp32"]
+    _launch(*command)
+
+
+def _launch(*command: str) -> str:
+    """Run Python with these arguments twice, as one world; returns what both print."""
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     done = subprocess.run(
         [sys.executable, *launch, *command],
         env={**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
@@ -39,6 +44,7 @@ def _on_two_processes(folder: Path, model: Path, recipe: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("recipe", ["balanced", "paper"])
@@ -59,3 +65,27 @@ def test_two_processes_have_the_loss_curve_of_one(steel: Path, tmp_path: Path, r
         for score in ("kaggle", "floor"):
             found = two_record["validation"][score]
             assert found == pytest.approx(one_record["validation"][score], abs=0.02)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are read from /proc")
+def test_no_thread_of_the_group_outlives_it(tmp_path: Path) -> None:
+    """One that does meets an interpreter that ends, and aborts the process now and then."""
+    script = tmp_path / "script.py"
+    script.write_text("""
+from pathlib import Path
+import torch
+from splittool.training.distributed import world
+
+def threads():
+    return [f.read_text().strip() for f in Path("/proc/self/task").glob("*/comm")]
+
+def train(processes):
+    assert any("gloo" in name for name in threads())
+    model = processes.wrap(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)))
+    model(torch.zeros(2, 3, 8, 8)).sum().backward()
+
+with world(torch.device("cpu")) as processes:
+    train(processes)
+print(f"left: {[name for name in threads() if 'gloo' in name]}\\n", end="", flush=True)
+""")
+    assert _launch(str(script)).splitlines() == ["left: []"] * 2
