@@ -2,9 +2,10 @@
 
     python benchmarks/fuzz_frame.py --minutes 10
 
-Good frames of every coder and precision are damaged at random, most of them with the checksum made
-right again so that the damage reaches the coders. Every outcome but tensors of the right shapes or
-a FrameError is a crash: its frame is written to --crashes and the run goes on.
+Good frames of every coder and precision, alone or predicted from one before, are damaged at random,
+most of them with the checksum made right again so that the damage reaches the coders. Every outcome
+but tensors of the right shapes or a FrameError is a crash: its frame is written to --crashes and
+the run goes on.
 """
 
 import argparse
@@ -20,12 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from splittool.codec.coders import CODERS
-from splittool.codec.frame import Sending, TensorSpec, decode_frame, encode_frame
+from splittool.codec.frame import History, Sending, TensorSpec, decode_frame, encode_frame
 from splittool.codec.quantise import ranges_between
 from splittool.errors import FrameError
 
 CUT_ID = bytes(range(16))
-HEADER, ENTRY, CHECKSUM = 32, 8, 4
+HEADER, REFERENCE, ENTRY, CHECKSUM = 32, 4, 8, 4
+VERSION_AT = 4
 INTERESTING = [0, 1, 2, 3, 4, 8, 16, 127, 128, 255]
 
 
@@ -52,14 +54,19 @@ def build_cut() -> tuple[list[TensorSpec], list[np.ndarray]]:
     return specs, tensors
 
 
-def seed_frames(specs: list[TensorSpec], tensors: list[np.ndarray]) -> list[bytes]:
-    """One good frame for each coder, precision and kind of ranges."""
+def seed_frames(specs: list[TensorSpec], tensors: list[np.ndarray]) -> list[tuple[bytes, History]]:
+    """Good frames for each coder, precision and kind of ranges, each with the frame before it."""
     frames = []
+    later = [np.roll(tensor, 1, axis=-1) for tensor in tensors]
     for coder in CODERS:
         for bits in (1, 2, 3, 4, 6, 8, 12, 16):
             for calibrated in (False, True):
                 sendings = [Sending(bits, coder, calibrated and bits in s.ranges) for s in specs]
-                frames.append(encode_frame(CUT_ID, 1, specs, tensors, sendings))
+                history = History()
+                first = encode_frame(CUT_ID, 1, specs, tensors, sendings, history)
+                past = History(history.checksum, history.symbols)
+                second = encode_frame(CUT_ID, 2, specs, later, sendings, history)
+                frames += [(first, History()), (second, past)]
     return frames
 
 
@@ -74,11 +81,11 @@ def damage(frame: bytes, other: bytes, chance: random.Random, tensors: int) -> b
 
 
 def _change(body: bytearray, other: bytes, chance: random.Random, tensors: int) -> None:
-    table_end = HEADER + ENTRY * tensors
+    table_end = _table(body) + ENTRY * tensors
     if len(body) <= table_end:
         return
     at = chance.randrange(len(body))
-    entry = HEADER + ENTRY * chance.randrange(tensors)
+    entry = _table(body) + ENTRY * chance.randrange(tensors)
     kind = chance.randrange(7)
     if kind == 0:
         body[at] ^= 1 << chance.randrange(8)
@@ -113,15 +120,19 @@ def _resize(body: bytearray, entry: int, chance: random.Random, table_end: int) 
         body[end:end] = chance.randbytes(change)
 
 
+def _table(body: bytearray) -> int:
+    return HEADER + (REFERENCE if body[VERSION_AT] == 2 else 0)
+
+
 def _payload_offset(body: bytearray, entry: int, table_end: int) -> int:
-    before = range(HEADER + 4, entry, ENTRY)
+    before = range(_table(body) + 4, entry, ENTRY)
     return table_end + sum(struct.unpack_from("<I", body, at)[0] for at in before)
 
 
-def check(frame: bytes, specs: list[TensorSpec]) -> str:
+def check(frame: bytes, specs: list[TensorSpec], past: History) -> str:
     """Whether a frame was `read` or `refused`; anything else is raised."""
     try:
-        found = decode_frame(frame, CUT_ID, specs)
+        found = decode_frame(frame, CUT_ID, specs, History(past.checksum, past.symbols))
     except FrameError as error:
         if "\n" in str(error) or len(str(error)) > 400:
             raise ValueError(f"not one short line: {error}") from error
@@ -142,17 +153,20 @@ def main() -> None:
     chance = random.Random(arguments.seed)
     specs, tensors = build_cut()
     frames = seed_frames(specs, tensors)
-    for frame in frames:
-        assert check(frame, specs) == "read"
+    for frame, past in frames:
+        assert check(frame, specs, past) == "read"
+    predicted = sum(frame[VERSION_AT] == 2 for frame, _ in frames)
+    assert 0 < predicted < len(frames) / 2
     outcomes: Counter[str] = Counter()
     slowest = 0.0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     end = time.monotonic() + arguments.minutes * 60
     while time.monotonic() < end:
-        frame = damage(chance.choice(frames), chance.choice(frames), chance, len(specs))
+        (good, past), (other, _) = chance.choice(frames), chance.choice(frames)
+        frame = damage(good, other, chance, len(specs))
         started = time.process_time()
         try:
-            outcome = check(frame, specs)
+            outcome = check(frame, specs, past)
         except Exception:
             outcome = "crashes"
             arguments.crashes.mkdir(exist_ok=True)

@@ -469,7 +469,8 @@ class InferReport(Report, tag="splittool.infer/1"):
 
     `mbps` is by frame rate, of what is sent: the crossing tensors of a cut, or the image files.
     `bits` is null where tensors differ, `bits_per_tensor` has each; `ranges` says whether those of
-    the quantiser came with each frame or were calibrated. `bits_per_element` and `bits_per_pixel`
+    the quantiser came with each frame or were calibrated. Of `key_interval` frames, all but one may
+    say only what changed since the frame before. `bits_per_element` and `bits_per_pixel`
     are all bits of the frames over crossing values and over pixels of the images; times are means.
     """
 
@@ -498,6 +499,7 @@ class InferReport(Report, tag="splittool.infer/1"):
     bits_per_pixel: float | None = None
     encode_ms: float | None = None
     decode_ms: float | None = None
+    key_interval: int | None = None
 
 
 class ArmRecord(msgspec.Struct, frozen=True):

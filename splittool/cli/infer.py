@@ -53,6 +53,15 @@ def infer(
             help="Of the quantiser. [default: calibrated where calibrate was run, else frame]"
         ),
     ] = None,
+    key_interval: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="For video: send what changed since the frame before, whole frames every N only;"
+            " needs calibrated ranges. [default: 1, all whole]",
+        ),
+    ] = None,
     fps: Fps = None,
     labels: Annotated[
         Path | None, typer.Option(help="True masks. [default: train.csv beside the images]")
@@ -90,7 +99,13 @@ def infer(
     from splittool.errors import OutputError, UsageError
     from splittool.files import write_bytes
 
-    for option, value in (("--bits", bits), ("--codec", codec), ("--ranges", ranges)):
+    link_options = {
+        "--bits": bits,
+        "--codec": codec,
+        "--ranges": ranges,
+        "--key-interval": key_interval,
+    }
+    for option, value in link_options.items():
         if value is not None and source.suffix != ".json":
             raise UsageError(
                 f"{option} is for the link of a cut; {source} runs whole, give a cut.json"
@@ -117,6 +132,7 @@ def infer(
         bits is not None,
         codec or "fast",
         ranges,
+        key_interval or 1,
         device,
         precision,
         shape or [],
@@ -205,6 +221,7 @@ def _open(
     bits_given: bool,
     codec: Codec,
     ranges: RangesFrom | None,
+    key_interval: int,
     device: str,
     precision: str,
     shapes: list[str],
@@ -222,7 +239,7 @@ def _open(
     cut = read_report(source, CutReport)
     names = [tensor.name for tensor in cut.split.tensors]
     found = None if bits_given else chosen_bits(source)
-    link = open_link(source, cut, {**bits.of(names), **(found or {})}, codec, ranges)
+    link = open_link(source, cut, {**bits.of(names), **(found or {})}, codec, ranges, key_interval)
     if link.note:
         output.note(f"note: {link.note}")
     return SplitPipeline(source, cut, link, device, precision, normalisation), cut.split.point
@@ -274,8 +291,10 @@ def _tables(report: "InferReport") -> "list[Table | str]":
 def _link_rows(report: "InferReport") -> list[list[str]]:
     """What the link did; bits by tensor only where they differ."""
     mixed = report.bits_per_tensor if report.bits is None and report.bits_per_tensor else {}
+    interval = report.key_interval or 1
     return [
         ["codec (ranges)", f"{report.codec} ({report.ranges})"],
+        *([["frames that stand alone", f"1 of {interval}"]] if interval > 1 else []),
         *([f"bits of {name}", str(bits)] for name, bits in mixed.items()),
         ["bytes per frame, crossing tensors", f"{report.payload_bytes_per_frame:,.0f}"],
         ["bits per element, all bytes counted", short(report.bits_per_element)],

@@ -4,6 +4,9 @@ docs/frame-format.md has the format byte by byte. Both sides know the cut: which
 of which shapes and types, and the calibrated ranges where there are any. The receiver compares all
 that a frame says with that before it allocates anything, so that a frame from anywhere costs it no
 more time and memory than a good one.
+
+Where frames follow each other in time, both sides can keep a `History`, and tensors are sent as
+what changed since the frame before wherever that takes fewer bytes.
 """
 
 import hashlib
@@ -19,14 +22,15 @@ from numpy.typing import NDArray
 
 from splittool.codec.coders import CODERS, Format, PayloadError, decode
 from splittool.codec.limits import MAX_BITS, MIN_BITS, check_bits
-from splittool.codec.packing import Data, packed_bytes
+from splittool.codec.packing import Data, Symbols, packed_bytes
+from splittool.codec.prediction import changes, restore
 from splittool.codec.quantise import Quantised, Ranges, dequantise, quantise
 from splittool.errors import FrameError, InputError
 
 Tensor = NDArray[Any]
 
 MAGIC = b"SPLF"
-VERSION = 1
+WHOLE, PREDICTED = 1, 2  # versions: a frame that stands alone, or one that needs the frame before
 CUT_ID_BYTES = 16
 
 _HEADER = struct.Struct("<4sBBH16sQ")  # magic, version, 0, tensors, cut id, frame id
@@ -34,6 +38,7 @@ _ENTRY = struct.Struct("<BBBBI")  # type, format, bits, flags, payload length
 # CRC-32 is in every language's standard library and sees any damage within 32 bits, and all but one
 # in 4 * 10^9 of the rest. It is no proof of who sent the frame: that is the transport's to give.
 _CHECKSUM = struct.Struct("<I")
+_REFERENCE = _CHECKSUM  # in a predicted frame after the header: the checksum of the frame before
 
 _QUANTISED = 0
 # Tensors that hold no real numbers go as they are; the numbers are in the frame.
@@ -52,13 +57,14 @@ _TYPE_NUMBERS = {np.dtype(name): number for number, name in _TYPES.items()}
 
 
 class Flags(IntFlag):
-    """How a tensor was quantised."""
+    """How a tensor was quantised and coded."""
 
     RANGES_IN_FRAME = 1
     ONE_RANGE = 2
+    CHANGES = 4
 
 
-_FLAGS = (Flags(0), Flags.RANGES_IN_FRAME, Flags.RANGES_IN_FRAME | Flags.ONE_RANGE)
+_OWN_RANGES = (Flags.RANGES_IN_FRAME, Flags.RANGES_IN_FRAME | Flags.ONE_RANGE)
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,34 @@ class Received(NamedTuple):
     tensors: list[Tensor]
 
 
+@dataclass
+class History:
+    """What one end of a link keeps of the last frame; empty before the first and when cleared.
+
+    Attributes:
+        checksum: Of that frame.
+        symbols: Of each of its tensors, with their bits.
+    """
+
+    checksum: int | None = None
+    symbols: list[tuple[Symbols, int]] = field(default_factory=list)
+
+    def before(self, index: int, bits: int) -> Symbols | None:
+        """The symbols of a tensor in the last frame, if there was one and of as many bits."""
+        if self.checksum is None or self.symbols[index][1] != bits:
+            return None
+        return self.symbols[index][0]
+
+    def keep(self, frame: bytes, symbols: list[tuple[Symbols, int]]) -> None:
+        """Let this frame be the last."""
+        (self.checksum,) = _CHECKSUM.unpack_from(frame, len(frame) - _CHECKSUM.size)
+        self.symbols = symbols
+
+    def clear(self) -> None:
+        """Forget it, so that the next frame stands alone."""
+        self.checksum, self.symbols = None, []
+
+
 class _Entry(NamedTuple):
     """One line of a frame's table."""
 
@@ -119,6 +153,22 @@ class _Entry(NamedTuple):
     bits: int
     flags: Flags
     length: int
+
+
+class _Sent(NamedTuple):
+    """A tensor as symbols.
+
+    Attributes:
+        symbols: What is coded.
+        bits: Of each.
+        flags: Of its ranges.
+        ranges: The ranges as bytes, where they are in the frame.
+    """
+
+    symbols: Symbols
+    bits: int
+    flags: Flags
+    ranges: bytes
 
 
 def frame_cut_id(cut_sha256: str, calibration_sha256: str | None = None) -> bytes:
@@ -143,6 +193,7 @@ def encode_frame(
     specs: Sequence[TensorSpec],
     tensors: Sequence[Tensor],
     sendings: Sequence[Sending],
+    history: History | None = None,
 ) -> bytes:
     """Quantise, code and frame the crossing tensors of one input.
 
@@ -152,73 +203,97 @@ def encode_frame(
         specs: What crosses.
         tensors: Their values, in the same order.
         sendings: How to send each.
+        history: The sender's, to predict from; this frame becomes the last in it. Tensors with
+            ranges of their own are not predicted: the same symbol means another value each time.
 
     Raises:
         InputError: A tensor holds values that are not numbers, or is of an unknown type.
         UsageError: Bits are out of range.
         MissingExtraError: The coder is not installed.
     """
-    entries, payloads = [], []
-    for spec, tensor, sending in zip(specs, tensors, sendings, strict=True):
-        entry, payload = _encode_tensor(spec, tensor, sending)
-        entries.append(_ENTRY.pack(*entry))
+    entries, payloads, kept = [], [], []
+    for index, (spec, tensor, sending) in enumerate(zip(specs, tensors, sendings, strict=True)):
+        sent = _to_symbols(spec, tensor, sending)
+        before = (
+            history.before(index, sent.bits) if history is not None and not sent.flags else None
+        )
+        entry, payload = _encode_tensor(spec, sent, sending.coder, before)
+        entries.append(entry)
         payloads.append(payload)
-    header = _HEADER.pack(MAGIC, VERSION, 0, len(specs), cut_id, frame_id)
-    body = b"".join([header, *entries, *payloads])
-    return body + _CHECKSUM.pack(zlib.crc32(body))
+        kept.append((sent.symbols, sent.bits))
+    predicted = any(Flags.CHANGES in entry.flags for entry in entries)
+    version = PREDICTED if predicted else WHOLE
+    parts = [_HEADER.pack(MAGIC, version, 0, len(specs), cut_id, frame_id)]
+    if history is not None and predicted:
+        parts.append(_REFERENCE.pack(history.checksum))
+    body = b"".join([*parts, *(_ENTRY.pack(*entry) for entry in entries), *payloads])
+    frame = body + _CHECKSUM.pack(zlib.crc32(body))
+    if history is not None:
+        history.keep(frame, kept)
+    return frame
 
 
-def decode_frame(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> Received:
+def decode_frame(
+    frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec], history: History | None = None
+) -> Received:
     """Tensors from a frame that may be anything.
 
     Args:
         frame: The bytes.
         cut_id: Of the receiver's cut.
         specs: What must be in it, in this order.
+        history: The receiver's; a good frame becomes the last in it. Without one, only frames that
+            stand alone can be read.
 
     Returns:
         The frame's number and its tensors; what was quantised is float32.
 
     Raises:
-        FrameError: The frame is damaged, of another version or of another cut.
+        FrameError: The frame is damaged, of another version or of another cut, or was predicted
+            from another frame than the receiver's last.
         MissingExtraError: A coder it needs is not installed.
     """
-    frame_id = _check_header(frame, cut_id, specs)
-    entries = _read_entries(frame, specs)
-    offset = _HEADER.size + _ENTRY.size * len(specs)
+    version, frame_id = _check_header(frame, cut_id, specs)
+    past = _check_reference(frame, history) if version == PREDICTED else History()
+    table = _table_offset(version)
+    entries = _read_entries(frame, table, specs, past)
+    offset = table + _ENTRY.size * len(specs)
     expected = offset + sum(entry.length for entry in entries) + _CHECKSUM.size
     if len(frame) != expected:
         raise FrameError(f"the frame has {len(frame)} bytes instead of {expected}; send it again")
     view = memoryview(frame)
-    tensors = []
-    for spec, entry in zip(specs, entries, strict=True):
+    tensors, kept = [], []
+    for index, (spec, entry) in enumerate(zip(specs, entries, strict=True)):
         payload = view[offset : offset + entry.length]
         offset += entry.length
         try:
-            tensors.append(_decode_tensor(spec, entry, payload))
+            sent = _decode_tensor(spec, entry, payload, past.before(index, entry.bits))
+            tensors.append(_to_tensor(spec, sent))
         except PayloadError as error:
             raise FrameError(
                 f"the frame's tensor {spec.name} is {error}; send it again, with the same cut"
             ) from None
+        kept.append((sent.symbols, sent.bits))
+    if history is not None:
+        history.keep(frame, kept)
     return Received(frame_id, tensors)
 
 
 def largest_frame(specs: Sequence[TensorSpec]) -> int:
     """The bytes of the largest frame there can be, for the limits of a transport."""
-    return _HEADER.size + _CHECKSUM.size + sum(_ENTRY.size + _largest(spec) for spec in specs)
+    fixed = _table_offset(PREDICTED) + _CHECKSUM.size
+    return fixed + sum(_ENTRY.size + _largest(spec) for spec in specs)
 
 
-def _encode_tensor(spec: TensorSpec, tensor: Tensor, sending: Sending) -> tuple[_Entry, bytes]:
+def _to_symbols(spec: TensorSpec, tensor: Tensor, sending: Sending) -> _Sent:
     if tuple(tensor.shape) != spec.shape:
         raise InputError(
             f"crossing tensor {spec.name} has shape {tensor.shape}, not {spec.shape};"
             " make the cut again"
         )
-    coder = CODERS[sending.coder]
     if not spec.is_quantised:
         raw = np.ascontiguousarray(tensor, dtype=spec.dtype.newbyteorder("<"))
-        form, payload = coder(_as_bytes(raw), 8)
-        return _Entry(_type_number(spec), form, 8, Flags(0), len(payload)), payload
+        return _Sent(_as_bytes(raw), 8, Flags(0), b"")
     bits = check_bits(sending.bits)
     ranges = spec.ranges.get(bits) if sending.calibrated else None
     if sending.calibrated and ranges is None:
@@ -228,26 +303,42 @@ def _encode_tensor(spec: TensorSpec, tensor: Tensor, sending: Sending) -> tuple[
         )
     values = np.ascontiguousarray(tensor, dtype=np.float32)
     quantised = quantise(values, bits, spec.name, ranges, sending.per_channel)
-    form, payload = coder(quantised.symbols, bits)
-    flags = Flags(0)
-    if ranges is None:
-        flags = Flags.RANGES_IN_FRAME | (Flags(0) if sending.per_channel else Flags.ONE_RANGE)
-        own = quantised.ranges
-        payload = own.low.astype("<f4").tobytes() + own.step.astype("<f4").tobytes() + payload
-    return _Entry(_QUANTISED, form, bits, flags, len(payload)), payload
+    if ranges is not None:
+        return _Sent(quantised.symbols, bits, Flags(0), b"")
+    own = quantised.ranges
+    flags = Flags.RANGES_IN_FRAME | (Flags(0) if sending.per_channel else Flags.ONE_RANGE)
+    sent = own.low.astype("<f4").tobytes() + own.step.astype("<f4").tobytes()
+    return _Sent(quantised.symbols, bits, flags, sent)
 
 
-def _check_header(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> int:
-    """All that holds for the frame as a whole; returns its number."""
-    least = _HEADER.size + _ENTRY.size * len(specs) + _CHECKSUM.size
-    largest = largest_frame(specs)
+def _encode_tensor(
+    spec: TensorSpec, sent: _Sent, coder: str, before: Symbols | None
+) -> tuple[_Entry, bytes]:
+    """Code symbols as they are or, if that is smaller, what changed since those before."""
+    flags = sent.flags
+    form, coded = CODERS[coder](sent.symbols, sent.bits)
+    if before is not None:
+        smaller = CODERS[coder](changes(sent.symbols, before, sent.bits), sent.bits)
+        if len(smaller.payload) < len(coded):
+            flags, (form, coded) = Flags.CHANGES, smaller
+    payload = sent.ranges + coded
+    number = _QUANTISED if spec.is_quantised else _type_number(spec)
+    return _Entry(number, form, sent.bits, flags, len(payload)), payload
+
+
+def _table_offset(version: int) -> int:
+    return _HEADER.size + (_REFERENCE.size if version == PREDICTED else 0)
+
+
+def _check_header(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> tuple[int, int]:
+    """All that holds for the frame as a whole; returns its version and its number."""
     if len(frame) < _HEADER.size or frame[: len(MAGIC)] != MAGIC:
         raise FrameError("this is no frame of splittool; send what encode_frame made")
     _, version, zero, count, sender, frame_id = _HEADER.unpack_from(frame)
-    if version != VERSION or zero:
+    if version not in (WHOLE, PREDICTED) or zero:
         raise FrameError(
-            f"the frame is of version {version}.{zero}, this splittool reads {VERSION}.0;"
-            " use the same splittool on both sides"
+            f"the frame is of version {version}.{zero}, this splittool reads {WHOLE}.0 and"
+            f" {PREDICTED}.0; use the same splittool on both sides"
         )
     if sender != cut_id:
         raise FrameError(
@@ -256,6 +347,8 @@ def _check_header(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> i
         )
     if count != len(specs):
         raise FrameError(f"the frame holds {count} tensors instead of {len(specs)}; send it again")
+    least = _table_offset(version) + _ENTRY.size * len(specs) + _CHECKSUM.size
+    largest = largest_frame(specs)
     if not least <= len(frame) <= largest:
         raise FrameError(
             f"the frame has {len(frame)} bytes, not {least} to {largest}; send it again"
@@ -263,26 +356,39 @@ def _check_header(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> i
     (checksum,) = _CHECKSUM.unpack_from(frame, len(frame) - _CHECKSUM.size)
     if zlib.crc32(memoryview(frame)[: -_CHECKSUM.size]) != checksum:
         raise FrameError("the frame was damaged on its way, its checksum differs; send it again")
-    return int(frame_id)
+    return version, int(frame_id)
 
 
-def _read_entries(frame: bytes, specs: Sequence[TensorSpec]) -> list[_Entry]:
+def _check_reference(frame: bytes, history: History | None) -> History:
+    """The receiver's history, if its last frame is the one that this frame was predicted from."""
+    (reference,) = _REFERENCE.unpack_from(frame, _HEADER.size)
+    if history is None or history.checksum != reference:
+        raise FrameError(
+            "the frame says what changed since another frame than the last one received;"
+            " send one that stands alone"
+        )
+    return history
+
+
+def _read_entries(
+    frame: bytes, table: int, specs: Sequence[TensorSpec], past: History
+) -> list[_Entry]:
     """The table of tensors, compared with what must be there."""
     entries = []
     for index, spec in enumerate(specs):
-        found = _ENTRY.unpack_from(frame, _HEADER.size + index * _ENTRY.size)
-        problem = _entry_problem(spec, *found)
+        number, form, bits, flags, length = _ENTRY.unpack_from(frame, table + index * _ENTRY.size)
+        has_past = past.before(index, bits) is not None
+        problem = _entry_problem(spec, number, form, bits, flags, length, has_past)
         if problem:
             raise FrameError(
                 f"the frame's tensor {spec.name} {problem}; send it again, with the same cut"
             )
-        number, form, bits, flags, length = found
         entries.append(_Entry(number, Format(form), bits, Flags(flags), length))
     return entries
 
 
 def _entry_problem(
-    spec: TensorSpec, number: int, form: int, bits: int, flags: int, length: int
+    spec: TensorSpec, number: int, form: int, bits: int, flags: int, length: int, has_past: bool
 ) -> str | None:
     if number != (_QUANTISED if spec.is_quantised else _type_number(spec)):
         return f"has type {number}, not that of {spec.dtype}"
@@ -290,11 +396,13 @@ def _entry_problem(
         return f"has format {form}, which is not accepted"
     if spec.is_quantised and bits not in spec.bits:
         return f"has {bits} bits, which are not accepted"
-    if not spec.is_quantised and (bits != 8 or flags):
+    if not spec.is_quantised and (bits != 8 or flags in _OWN_RANGES):
         return f"has {bits} bits and flags {flags} though it is not quantised"
-    if flags not in _FLAGS:
+    if flags not in (0, Flags.CHANGES, *_OWN_RANGES):
         return f"has flags {flags}, which mean nothing"
-    if spec.is_quantised and not flags and bits not in spec.ranges:
+    if flags == Flags.CHANGES and not has_past:
+        return f"says what changed, and the frame before had no tensor of {bits} bits there"
+    if spec.is_quantised and flags not in _OWN_RANGES and bits not in spec.ranges:
         return f"was quantised with calibrated ranges, and there are none for {bits} bits"
     largest = _range_bytes(spec, Flags(flags)) + _coded_bytes(spec, bits)
     if length > largest:
@@ -302,25 +410,31 @@ def _entry_problem(
     return None
 
 
-def _decode_tensor(spec: TensorSpec, entry: _Entry, payload: memoryview) -> Tensor:
-    if not spec.is_quantised:
-        shape = (*spec.shape, spec.dtype.itemsize)[: len(spec.shape) + (spec.dtype.itemsize > 1)]
-        symbols = decode(entry.form, payload, shape, 8)
-        if spec.dtype.kind == "b" and symbols.size and symbols.max() > 1:
-            raise PayloadError("neither true nor false")
-        little = np.frombuffer(symbols.tobytes(), spec.dtype.newbyteorder("<"))
-        return little.astype(spec.dtype).reshape(spec.shape)
+def _decode_tensor(
+    spec: TensorSpec, entry: _Entry, payload: memoryview, before: Symbols | None
+) -> _Sent:
     size = _range_bytes(spec, entry.flags)
-    ranges = (
-        _read_ranges(payload[:size], size, entry.bits) if entry.flags else spec.ranges[entry.bits]
-    )
-    symbols = decode(entry.form, payload[size:], spec.shape, entry.bits)
-    return dequantise(Quantised(symbols, entry.bits, ranges))
-
-
-def _read_ranges(data: Data, size: int, bits: int) -> Ranges:
-    if len(data) != size:
+    if len(payload) < size:
         raise PayloadError(f"too short for its ranges of {size} bytes")
+    shape = spec.shape if spec.is_quantised else _bytes_shape(spec.shape, spec.dtype)
+    symbols = decode(entry.form, payload[size:], shape, entry.bits)
+    if Flags.CHANGES in entry.flags and before is not None:
+        symbols = restore(symbols, before, entry.bits)
+    return _Sent(symbols, entry.bits, entry.flags, bytes(payload[:size]))
+
+
+def _to_tensor(spec: TensorSpec, sent: _Sent) -> Tensor:
+    if spec.is_quantised:
+        in_frame = Flags.RANGES_IN_FRAME in sent.flags
+        ranges = _read_ranges(sent.ranges, sent.bits) if in_frame else spec.ranges[sent.bits]
+        return dequantise(Quantised(sent.symbols, sent.bits, ranges))
+    if spec.dtype.kind == "b" and sent.symbols.size and sent.symbols.max() > 1:
+        raise PayloadError("neither true nor false")
+    little = np.frombuffer(sent.symbols.tobytes(), spec.dtype.newbyteorder("<"))
+    return little.astype(spec.dtype).reshape(spec.shape)
+
+
+def _read_ranges(data: Data, bits: int) -> Ranges:
     numbers = np.frombuffer(data, "<f4").astype(np.float32)
     low, step = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
     # A range that the sender cannot have measured would bring infinities into the tail.
@@ -351,9 +465,13 @@ def _largest(spec: TensorSpec) -> int:
 
 def _as_bytes(tensor: Tensor) -> NDArray[np.uint8]:
     """The bytes of whole numbers; those of one element are along a last axis of their own."""
-    size = tensor.dtype.itemsize
-    shape = tensor.shape if size == 1 else (*tensor.shape, size)
-    return np.frombuffer(tensor.tobytes(), np.uint8).reshape(shape)
+    return np.frombuffer(tensor.tobytes(), np.uint8).reshape(
+        _bytes_shape(tensor.shape, tensor.dtype)
+    )
+
+
+def _bytes_shape(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
+    return shape if dtype.itemsize == 1 else (*shape, dtype.itemsize)
 
 
 def _type_number(spec: TensorSpec) -> int:

@@ -271,4 +271,5 @@ def make_report(
         bits_per_pixel=sum(payloads) * 8 / pixels if payloads else None,
         encode_ms=predictions.encode_ms,
         decode_ms=predictions.decode_ms,
+        key_interval=link.key_interval if link else None,
     )

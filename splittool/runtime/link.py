@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splittool.codec.frame import (
+    History,
     Received,
     Sending,
     TensorSpec,
@@ -16,7 +17,7 @@ from splittool.codec.frame import (
     frame_cut_id,
 )
 from splittool.codec.limits import DEFAULT_BITS
-from splittool.errors import InputError
+from splittool.errors import InputError, UsageError
 from splittool.files import sha256
 from splittool.reports import CutReport, TensorRecord
 from splittool.runtime.calibrations import FILE_NAME, calibrated_specs
@@ -36,6 +37,8 @@ class Link:
         sendings: How each of it is sent.
         calibration: The file that the quantiser's ranges are from, or None.
         note: Why calibrated ranges that are there are not used, or None.
+        key_interval: Every so many frames one stands alone; those between say what changed since
+            the frame before where that is smaller.
     """
 
     def __init__(
@@ -45,12 +48,16 @@ class Link:
         sendings: Sequence[Sending],
         calibration: Path | None = None,
         note: str | None = None,
+        key_interval: int = 1,
     ) -> None:
         self.cut_id = cut_id
         self.calibration = calibration
         self.note = note
         self.specs = list(specs)
         self.sendings = list(sendings)
+        self.key_interval = key_interval
+        self._since_key = 0
+        self._sent, self._received = History(), History()
 
     @property
     def coder(self) -> str:
@@ -79,11 +86,17 @@ class Link:
 
     def encode(self, frame_id: int, tensors: Sequence[NDArray[Any]]) -> bytes:
         """The head's results as a frame; see `encode_frame`."""
-        return encode_frame(self.cut_id, frame_id, self.specs, tensors, self.sendings)
+        if self.key_interval == 1:
+            return encode_frame(self.cut_id, frame_id, self.specs, tensors, self.sendings)
+        if self._since_key % self.key_interval == 0:
+            self._sent.clear()
+        frame = encode_frame(self.cut_id, frame_id, self.specs, tensors, self.sendings, self._sent)
+        self._since_key += 1
+        return frame
 
     def decode(self, frame: bytes) -> Received:
         """The tail's inputs from a frame; see `decode_frame`."""
-        return decode_frame(frame, self.cut_id, self.specs)
+        return decode_frame(frame, self.cut_id, self.specs, self._received)
 
 
 def open_link(
@@ -92,6 +105,7 @@ def open_link(
     bits: int | Mapping[str, int] = DEFAULT_BITS,
     coder: str = "fast",
     ranges: RangesFrom | None = None,
+    key_interval: int = 1,
 ) -> Link:
     """The link of a cut.
 
@@ -102,10 +116,12 @@ def open_link(
         coder: `raw`, `fast` or `small`.
         ranges: Of the quantiser: with each `frame`, or `calibrated`; None is calibrated where a
             calibration.json beside the cut.json is of this cut and these bits.
+        key_interval: See `Link`.
 
     Raises:
         InputError: A tensor is of a type that cannot be sent, or calibrated ranges are asked for
             and not to be had.
+        UsageError: Frames are to say what changed, with ranges of their own.
     """
     specs = [tensor_spec(record) for record in cut.split.tensors]
     widths = [bits if isinstance(bits, int) else bits[spec.name] for spec in specs]
@@ -115,11 +131,16 @@ def open_link(
             specs = calibrated_specs(path, specs, widths)
             sendings = [Sending(width, coder, calibrated=True) for width in widths]
             cut_id = frame_cut_id(sha256(path), sha256(calibration))
-            return Link(cut_id, specs, sendings, calibration)
+            return Link(cut_id, specs, sendings, calibration, key_interval=key_interval)
         except InputError as error:
             if ranges == "calibrated":
                 raise
             note = f"the ranges of each frame are used: {error}"
+    if key_interval > 1:
+        raise UsageError(
+            "--key-interval needs calibrated ranges, the same for all frames; make them with:"
+            f" splittool calibrate {path} IMAGES"
+        )
     sendings = [Sending(width, coder) for width in widths]
     return Link(frame_cut_id(sha256(path)), specs, sendings, note=note)
 

@@ -138,6 +138,11 @@ def test_calibrate_then_infer(workspace: Path, report: Any) -> None:
     assert out["calibration"]["path"] == "calibrated/calibration.json"
     out = report("infer", *given, "-o", "own", "--bits", "4", "--ranges", "frame")
     assert (out["ranges"], out["calibration"]) == ("frame", None)
+    film = report("infer", *given, "-o", "film", "--bits", "4", "--key-interval", "4")
+    assert film["key_interval"] == 4
+    assert film["scores"] == report("infer", *given, "-o", "all", "--bits", "4")["scores"]
+    asked = ["--ranges", "frame", "--key-interval", "4"]
+    assert run(["infer", *given, "-o", "none", *asked]) == ExitCode.USAGE
     asked = ["--bits", "5", "--ranges", "calibrated"]
     assert run(["infer", *given, "-o", "none", *asked]) == ExitCode.BAD_INPUT
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from splittool.codec.frame import Sending, TensorSpec, encode_frame
+from splittool.codec.frame import History, Sending, TensorSpec, encode_frame
 from splittool.codec.quantise import ranges_between
 
 CUT_ID = bytes(range(16))
@@ -27,10 +27,10 @@ def _smooth(shape: tuple[int, ...]) -> np.ndarray:
     return np.maximum(waves, 0).astype(np.float32)
 
 
-def _tensors() -> list[np.ndarray]:
-    """Values for SPECS."""
+def _tensors(shift: int = 0) -> list[np.ndarray]:
+    """Values for SPECS; of a film, those so many frames later."""
     return [
-        _smooth(spec.shape)
+        np.roll(_smooth(spec.shape), shift, axis=-2)
         if spec.is_quantised
         else (np.arange(int(np.prod(spec.shape))) * 3 % 200).reshape(spec.shape).astype(spec.dtype)
         for spec in SPECS
@@ -43,6 +43,16 @@ def _frame(coder: str, bits: int = 4, calibrated: bool = False) -> bytes:
     return encode_frame(CUT_ID, 7, SPECS, _tensors(), sendings)
 
 
+def _film(coder: str) -> list[bytes]:
+    """A frame of all of them, and the next one."""
+    history = History()
+    sendings = [Sending(4, coder, bool(spec.ranges)) for spec in SPECS]
+    return [
+        encode_frame(CUT_ID, number, SPECS, _tensors(number), sendings, history)
+        for number in range(2)
+    ]
+
+
 def _digest(arrays: list[np.ndarray]) -> str:
     """Of shapes, types and values."""
     found = hashlib.sha256()
@@ -53,7 +63,7 @@ def _digest(arrays: list[np.ndarray]) -> str:
 
 @pytest.fixture(scope="session")
 def samples() -> SimpleNamespace:
-    """cut_id, specs, tensors(), frame(coder, bits, calibrated) and digest(tensors)."""
+    """cut_id, specs and the functions above."""
     return SimpleNamespace(
-        cut_id=CUT_ID, specs=SPECS, tensors=_tensors, frame=_frame, digest=_digest
+        cut_id=CUT_ID, specs=SPECS, tensors=_tensors, frame=_frame, film=_film, digest=_digest
     )

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 from splittool.codec.coders import CODERS, Format
 from splittool.codec.frame import (
     CUT_ID_BYTES,
+    History,
     Sending,
     TensorSpec,
     decode_frame,
@@ -34,6 +35,7 @@ GOLDEN_FRAMES = {
     "v1-small-11-bit": ("small", 11, False),
     "v1-fast-calibrated": ("fast", 4, True),
 }
+GOLDEN_FILMS = {"v2-fast": "fast", "v2-small": "small"}
 CUT_ID = bytes(CUT_ID_BYTES)
 
 FLOATS = hnp.arrays(
@@ -126,6 +128,101 @@ def test_frames_of_earlier_versions_stay_readable(name: str, samples: SimpleName
         assert frame == samples.frame(coder, bits, calibrated)
 
 
+@pytest.mark.parametrize("name", GOLDEN_FILMS)
+def test_films_of_earlier_versions_stay_readable(name: str, samples: SimpleNamespace) -> None:
+    """As above; a file holds a frame that stands alone, and the next one."""
+    path = GOLDEN / f"{name}.bin"
+    if not path.exists() and os.environ.get("SPLITTOOL_REGENERATE"):
+        path.write_bytes(b"".join(samples.film(GOLDEN_FILMS[name])))
+    film = path.read_bytes()
+    at = film.index(b"SPLF", 4)
+    assert (film[4], film[at + 4]) == (1, 2)
+    history = History()
+    for shift, frame in enumerate((film[:at], film[at:])):
+        found = decode_frame(frame, samples.cut_id, samples.specs, history)
+        for spec, tensor, given_tensor in zip(
+            samples.specs, found.tensors, samples.tensors(shift), strict=True
+        ):
+            expected = given_tensor
+            if spec.is_quantised:
+                expected = dequantise(quantise(given_tensor, 4, ranges=spec.ranges.get(4)))
+            assert np.array_equal(tensor, expected)
+
+
+@given(
+    st.lists(
+        hnp.arrays(np.float32, (1, 3, 4, 5), elements=st.floats(-1, 3, width=32)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(1, 16),
+    st.sampled_from(list(CODERS)),
+)
+def test_a_film_comes_back_frame_by_frame(film: list[np.ndarray], bits: int, coder: str) -> None:
+    ranges = ranges_between([-1], [2], bits)
+    spec, sending = TensorSpec("t", (1, 3, 4, 5), ranges={bits: ranges}), Sending(bits, coder, True)
+    sent, received = History(), History()
+    for number, tensor in enumerate([*film, film[-1]]):
+        alone = encode_frame(CUT_ID, number, [spec], [tensor], [sending])
+        frame = encode_frame(CUT_ID, number, [spec], [tensor], [sending], sent)
+        assert len(frame) <= len(alone) + 4
+        assert len(frame) <= largest_frame([spec])
+        found = decode_frame(frame, CUT_ID, [spec], received).tensors[0]
+        assert np.array_equal(found, decode_frame(alone, CUT_ID, [spec]).tensors[0])
+
+
+def test_a_still_picture_costs_next_to_nothing() -> None:
+    noise = np.random.default_rng(0).random((1, 8, 40, 60), dtype=np.float32)
+    spec = TensorSpec("t", noise.shape, ranges={4: ranges_between([0], [1], 4)})
+    history = History()
+    sizes = [
+        len(encode_frame(CUT_ID, n, [spec], [noise], [Sending(4, "fast", True)], history))
+        for n in range(3)
+    ]
+    assert sizes[1] == sizes[2] < sizes[0] / 50
+
+
+def test_a_predicted_frame_needs_the_one_before(samples: SimpleNamespace) -> None:
+    alone, predicted = samples.film("fast")
+    history = History()
+    for past in (None, history):
+        with pytest.raises(FrameError, match="another frame than the last one received"):
+            decode_frame(predicted, samples.cut_id, samples.specs, past)
+    decode_frame(alone, samples.cut_id, samples.specs, history)
+    with pytest.raises(FrameError, match="damaged"):
+        decode_frame(predicted[:-1] + b"\0", samples.cut_id, samples.specs, history)
+    decode_frame(predicted, samples.cut_id, samples.specs, history)  # what was refused is no past
+    with pytest.raises(FrameError, match="another frame than the last one received"):
+        decode_frame(predicted, samples.cut_id, samples.specs, history)
+
+
+def test_ranges_of_each_frame_are_never_predicted() -> None:
+    spec = TensorSpec("t", (1, 2, 40, 60))
+    tensor = np.random.default_rng(0).random(spec.shape, dtype=np.float32)
+    history = History()
+    for _ in range(2):
+        frame = encode_frame(CUT_ID, 0, [spec], [tensor], [Sending(4)], history)
+        assert frame[4] == 1
+
+
+def test_more_or_fewer_bits_than_before_are_not_predicted() -> None:
+    ranges = {bits: ranges_between([0], [1], bits) for bits in (4, 5)}
+    spec = TensorSpec("t", (1, 2, 40, 60), ranges=ranges)
+    tensor = np.random.default_rng(0).random(spec.shape, dtype=np.float32)
+    history = History()
+    frames = [
+        encode_frame(CUT_ID, 0, [spec], [tensor], [Sending(bits, "fast", True)], history)
+        for bits in (4, 5, 5)
+    ]
+    assert [frame[4] for frame in frames] == [1, 1, 2]
+    received = History()
+    decode_frame(frames[0], CUT_ID, [spec], received)
+    body = bytearray(frames[2][:-4])
+    body[32:36] = struct.pack("<I", received.checksum or 0)
+    with pytest.raises(FrameError, match="the frame before had no tensor of 5 bits there"):
+        decode_frame(_close(bytes(body)), CUT_ID, [spec], received)
+
+
 @pytest.mark.parametrize("coder", CODERS)
 @given(data=st.data())
 def test_any_change_is_refused(coder: str, data: st.DataObject, samples: SimpleNamespace) -> None:
@@ -191,7 +288,9 @@ SPEC = TensorSpec("t", (1, 1, 10), bits=frozenset({4, 8}), formats=frozenset({Fo
         ({"bits": 0}, "tensor t has 0 bits"),
         ({"bits": 5}, "tensor t has 5 bits, which are not accepted"),
         ({"flags": 2}, "tensor t has flags 2, which mean nothing"),
-        ({"flags": 4}, "tensor t has flags 4"),
+        ({"flags": 4}, "tensor t says what changed, and the frame before"),
+        ({"flags": 5}, "tensor t has flags 5, which mean nothing"),
+        ({"flags": 8}, "tensor t has flags 8, which mean nothing"),
         ({"flags": 0}, "there are none for 4 bits"),
         ({"length": 2**32 - 1}, "tensor t has 4294967295 bytes, more than 13"),
         ({"length": 14}, "tensor t has 14 bytes, more than 13"),
@@ -222,8 +321,8 @@ def test_header_problems_are_named() -> None:
     other = bytes([1]) * 16
     with pytest.raises(FrameError, match="another cut or calibration, 0000"):
         decode_frame(frame, other, [SPEC])
-    with pytest.raises(FrameError, match=r"version 2\.0, this splittool reads 1\.0"):
-        decode_frame(frame[:4] + b"\2" + frame[5:], CUT_ID, [SPEC])
+    with pytest.raises(FrameError, match=r"version 3\.0, this splittool reads 1\.0 and 2\.0"):
+        decode_frame(frame[:4] + b"\3" + frame[5:], CUT_ID, [SPEC])
     with pytest.raises(FrameError, match="holds 1 tensors instead of 2"):
         decode_frame(frame, CUT_ID, [SPEC, SPEC])
     with pytest.raises(FrameError, match="no frame of splittool"):

@@ -8,7 +8,7 @@ import pytest
 
 from splittool.codec.calibrate import Method
 from splittool.data.images import list_images, read_image
-from splittool.errors import FrameError, InputError
+from splittool.errors import FrameError, InputError, UsageError
 from splittool.reports import CalibrationReport, CutReport, encode, read_report
 from splittool.runtime.calibrating import calibrate
 from splittool.runtime.calibrations import FILE_NAME
@@ -34,9 +34,15 @@ def _calibrate(folder: Path, steel: Path, *bits: int, method: Method = "best") -
     return report
 
 
-def _link(folder: Path, bits: int = 4, ranges: RangesFrom | None = None) -> Link:
+def _link(
+    folder: Path,
+    bits: int = 4,
+    ranges: RangesFrom | None = None,
+    coder: str = "raw",
+    key_interval: int = 1,
+) -> Link:
     path = folder / "cut.json"
-    return open_link(path, read_report(path, CutReport), bits, "raw", ranges)
+    return open_link(path, read_report(path, CutReport), bits, coder, ranges, key_interval)
 
 
 def test_every_tensor_gets_ranges_for_every_precision(folder: Path, steel: Path) -> None:
@@ -63,6 +69,25 @@ def test_ranges_stay_at_home_and_are_used_without_asking(folder: Path, steel: Pa
     assert (frames[0].payload_bytes or 0) - (frames[1].payload_bytes or 0) == 8 * channels
     error = np.abs(frames[0].probabilities - frames[1].probabilities).mean()
     assert 0 < error < 0.1
+
+
+def test_frames_may_say_what_changed_since_the_last(folder: Path, steel: Path) -> None:
+    path = folder / "cut.json"
+    head = HeadPipeline(path, read_report(path, CutReport), "CPU", "f32")
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    tensors = [np.array(tensor) for tensor in head.run(image)]
+    with pytest.raises(UsageError, match="--key-interval needs calibrated ranges"):
+        _link(folder, key_interval=3)
+    _calibrate(folder, steel, 4)
+    sender = _link(folder, coder="fast", key_interval=3)
+    receiver, alone = _link(folder), _link(folder)
+    frames = [sender.encode(number, tensors) for number in range(7)]
+    assert [frame[4] for frame in frames] == [1, 2, 2, 1, 2, 2, 1]
+    assert len(frames[1]) < len(frames[0]) / 4
+    expected = alone.decode(alone.encode(0, tensors)).tensors
+    for frame in frames:
+        found = receiver.decode(frame).tensors
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_both_sides_must_have_the_same_calibration(folder: Path, steel: Path) -> None:
