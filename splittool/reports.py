@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 import msgspec
 
@@ -541,8 +541,21 @@ class CompareReport(Report, tag="splittool.compare/1"):
     arms: list[ArmRecord]
 
 
+class HeadRateRecord(msgspec.Struct, frozen=True):
+    """A measured head of the planned model; `point` is null for the whole of it."""
+
+    point: str | None
+    gflops: float
+    fps: float
+
+
 class RateRecord(msgspec.Struct, frozen=True):
-    """How quick a side is: as given, or frames per second of a benchmark x GFLOPs of its model."""
+    """How quick a side is: as given, or frames per second of a benchmark x GFLOPs of its model.
+
+    Where heads were measured, each operation takes its share, by FLOPs, of the time by which the
+    smallest head that has it is slower than the one before; `fps` and `model_gflops` are then of
+    the largest, whose mean rate is that of what no head has.
+    """
 
     given: str
     gflops_per_second: float
@@ -550,6 +563,7 @@ class RateRecord(msgspec.Struct, frozen=True):
     device: str | None = None
     fps: float | None = None
     model_gflops: float | None = None
+    heads: list[HeadRateRecord] = []
 
 
 class LimitsRecord(msgspec.Struct, frozen=True):
@@ -567,7 +581,8 @@ class PlanRow(msgspec.Struct, frozen=True):
     `latency_ms` is head, transfer, round trip and tail, one after the other; `fps` that of the
     slowest of edge, link and cloud, all at work on different frames, and null where nothing takes
     time. `payload_bytes` are measured where `measured` is true, else elements x bits; `bits` is
-    null where no feature is sent. `excluded` names the limits that the row does not keep to.
+    null where no feature is sent, or where tensors differ; `codec` and `quality` say how features
+    or the input were compressed. `excluded` names the limits that the row does not keep to.
     """
 
     point: str
@@ -589,6 +604,8 @@ class PlanRow(msgspec.Struct, frozen=True):
     fps: float | None
     bottleneck: Literal["edge", "link", "cloud"] | None
     excluded: list[str] = []
+    codec: str | None = None
+    quality: int | None = None
 
 
 class PlanReport(Report, tag="splittool.plan/1"):
@@ -662,6 +679,7 @@ AnyReport = (
 )
 
 R = TypeVar("R", bound=Report)
+S = TypeVar("S", bound=Report)
 
 
 def versions() -> dict[str, str]:
@@ -683,20 +701,20 @@ def encode(report: Report) -> bytes:
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
-def decode(text: bytes, name: str, kind: type[R]) -> R:
-    """Read a report of one kind.
+def decode(text: bytes, name: str, *kinds: type[R]) -> R:
+    """Read a report of one of some kinds.
 
     Args:
         text: The JSON.
         name: Where it came from, for messages.
-        kind: The report class expected.
+        kinds: The report classes expected.
 
     Raises:
         InputError: It is not JSON, not a report of ours, or of another kind.
     """
-    wanted = f"{kind.__struct_config__.tag} report"
+    wanted = " or ".join(str(kind.__struct_config__.tag) for kind in kinds) + " report"
     found = decode_any(text, name, wanted)
-    if not isinstance(found, kind):
+    if not isinstance(found, kinds):
         raise InputError(f"{name} is a {found.__struct_config__.tag} report; give a {wanted}")
     return found
 
@@ -721,7 +739,12 @@ def decode_any(text: bytes, name: str, wanted: str = "report of splittool") -> A
     return found
 
 
-def read_report(path: Path, kind: type[R]) -> R:
-    """Read a report file of one kind; see `decode`."""
+@overload
+def read_report(path: Path, kind: type[R]) -> R: ...
+@overload
+def read_report(path: Path, kind: type[R], other: type[S]) -> R | S: ...
+def read_report(path: Path, kind: type[Report], other: type[Report] | None = None) -> Report:
+    """Read a report file of one or another kind; see `decode`."""
     require_file(path, "make one with --json")
-    return decode(path.read_bytes(), str(path), kind)
+    kinds = [kind] if other is None else [kind, other]
+    return decode(path.read_bytes(), str(path), *kinds)

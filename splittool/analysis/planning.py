@@ -2,34 +2,33 @@
 
 Latency of a frame = head + 8 x bytes / link + round trip + tail, one after the other. Frames per
 second = 1 / max(edge, link, cloud): each works on another frame, and a round trip is only waited
-for, so it limits no throughput. An operation takes its FLOPs over the rate of its side.
+for, so it limits no throughput. An operation takes its FLOPs over the rate of its side, or its
+share of a measured head's time.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Literal
 
 from msgspec.structs import replace
 
 from splittool.analysis.bitrate import sent_bits
+from splittool.analysis.measured import Measured, Sent
 from splittool.analysis.operations import WEIGHTED, OperationCost, operation_costs
 from splittool.analysis.optimum import Times, best_cut
+from splittool.analysis.rates import operation_seconds
 from splittool.analysis.splits import describe_places, describe_split
 from splittool.errors import InputError, UsageError
 from splittool.ir.graph import Graph
-from splittool.ir.splits import Cut, Source, ends, find_cut, require_both_sides
+from splittool.ir.splits import INPUT, Cut, Source, find_cut, places, require_both_sides
 from splittool.reports import (
     FileRecord,
-    InferReport,
     LimitsRecord,
     PlanReport,
     PlanRow,
     RateRecord,
     SplitRecord,
-    file_record,
-    read_report,
 )
 
 Objective = Literal["latency", "fps"]
@@ -62,60 +61,12 @@ class Terms:
         """Milliseconds that some bytes take on the link."""
         return size * 8 / (self.link_mbps * 1e3)
 
-    def times(self, costs: Mapping[int, OperationCost], sizes: Mapping[Source, float]) -> Times:
+    def times(
+        self, graph: Graph, costs: Mapping[int, OperationCost], sizes: Mapping[Source, float]
+    ) -> Times:
         """What every operation and tensor takes."""
-        edge, cloud = (
-            {i: (cost.flops or 0) / 1e9 / rate.gflops_per_second for i, cost in costs.items()}
-            for rate in (self.edge, self.cloud)
-        )
+        edge, cloud = (operation_seconds(rate, graph, costs) for rate in (self.edge, self.cloud))
         return Times(edge, cloud, {s: self.transfer_ms(size) / 1e3 for s, size in sizes.items()})
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What `infer` found: bytes per frame and Dice of some cuts and of the whole network.
-
-    Attributes:
-        files: The reports.
-        cuts: By the ends of a cut: its reports, one for each number of bits.
-        whole: The report of the network in one piece.
-    """
-
-    files: tuple[FileRecord, ...] = ()
-    cuts: Mapping[tuple[str, ...], Sequence[InferReport]] = field(default_factory=dict)
-    whole: InferReport | None = None
-
-
-def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
-    """Read reports of `infer`, and find the cuts that they are about.
-
-    Raises:
-        InputError: A report is of another kind, or of a cut that this graph has not.
-        UsageError: Two are of the whole network.
-    """
-    cuts: dict[tuple[str, ...], list[InferReport]] = {}
-    whole: InferReport | None = None
-    for path in paths:
-        report = read_report(path, InferReport)
-        if report.cut is not None:
-            if not report.payload_bytes_per_frame:
-                raise InputError(f"{path} says nothing of what was sent; run infer again")
-            cuts.setdefault(_ends_of(graph, path, report.cut), []).append(report)
-        elif whole is not None:
-            raise UsageError(f"--infer {path} is a second report of the whole network; give one")
-        else:
-            whole = report
-    return Measured(tuple(file_record(path) for path in paths), cuts, whole)
-
-
-def _ends_of(graph: Graph, path: Path, point: str) -> tuple[str, ...]:
-    names = [point] if point in graph.by_name else point.split(" + ")
-    try:
-        cut = find_cut(graph, *names)
-        require_both_sides(cut)
-    except InputError as error:
-        raise InputError(f"{path} is of another network: {error}") from None
-    return tuple(ends(graph, cut.head))
 
 
 def plan(
@@ -140,7 +91,7 @@ def plan(
         terms: Rates of edge, cloud and link.
         limits: What the chosen row must keep to.
         objective: What the chosen row is best in.
-        measured: Reports of `infer`.
+        measured: Reports of `infer` and `compare`.
 
     Raises:
         UsageError: A size is given for the one input of a network that has several.
@@ -149,17 +100,20 @@ def plan(
     measured = measured or Measured()
     costs = operation_costs(graph)
     sizes = tensor_bytes(graph, terms.bits, terms.image_bytes)
-    places, refused = describe_places(graph)
-    splits = {tuple(place.at): place for place in places[1:]}
+    described, refused = describe_places(graph)
+    splits = {tuple(place.at): place for place in described[1:]}
     points = [name for name in named if name in graph.by_name]
-    optimum = best_cut(graph, terms.times(costs, sizes))
+    times = terms.times(graph, costs, sizes)
+    halves = _place_halves(graph, times)
+    optimum = best_cut(graph, times)
     for at in [*([name] for name in points), *measured.cuts, optimum.at if optimum else ()]:
         further = None if tuple(at) in splits else _further_cut(graph, at)
         if further:
             splits[tuple(at)] = describe_split(graph, further, costs)
+            halves[tuple(at)] = _cut_halves(further, times)
     by_name = {graph.tensor(source).name: size for source, size in sizes.items()}
-    pricing = _Pricing(terms, by_name, limits, measured, frozenset(points))
-    rows = [pricing.edge_only(places[0]), pricing.cloud_only(places[0])]
+    pricing = _Pricing(terms, by_name, limits, measured, frozenset(points), halves)
+    rows = [pricing.edge_only(described[0]), *pricing.cloud_only(described[0])]
     for split in splits.values():
         rows += pricing.cuts(split)
     cuts = [n for n, row in enumerate(rows) if row.kind == "cut" and row.head_weighted_layers]
@@ -235,6 +189,31 @@ def _pixels(graph: Graph) -> set[int]:
     return found
 
 
+# Seconds of the head on the edge and of the tail in the cloud, by the ends of a cut.
+_Halves = dict[tuple[str, ...], tuple[float, float]]
+
+_EVERYTHING = ()  # the ends of a head that has no tail
+
+
+def _place_halves(graph: Graph, times: Times) -> _Halves:
+    """Of every place in topological order, of sending the input, and of sending nothing."""
+    edge, cloud = 0.0, sum(times.cloud.values())
+    found: _Halves = {_EVERYTHING: (sum(times.edge.values()), 0.0), (INPUT,): (edge, cloud)}
+    for place in places(graph):
+        edge += times.edge[place.operation]
+        cloud = max(cloud - times.cloud[place.operation], 0.0)  # rounding may go below
+        at = tuple(graph.operations[index].name for index in sorted(place.ends))
+        found[at] = (edge, cloud)
+    return found
+
+
+def _cut_halves(cut: Cut, times: Times) -> tuple[float, float]:
+    return (
+        sum(times.edge[index] for index in cut.head),
+        sum(seconds for index, seconds in times.cloud.items() if index not in cut.head),
+    )
+
+
 def _further_cut(graph: Graph, at: Iterable[str]) -> Cut | None:
     """A cut that is no place in topological order; None if it is none, or is another row."""
     try:
@@ -254,34 +233,30 @@ class _Pricing:
     limits: LimitsRecord
     measured: Measured
     named: frozenset[str]
+    halves: _Halves
 
     def edge_only(self, whole: SplitRecord) -> PlanRow:
         """Nothing is sent, and the outputs stay on the device."""
         work = {"head_gflops": whole.tail_gflops, "tail_gflops": 0.0}
-        split = replace(whole, point="edge only", at=[], tensors=[], **work)
-        return self._row(split, "edge-only", 0.0, _dice(self.measured.whole))
+        split = replace(whole, point="edge only", at=list(_EVERYTHING), tensors=[], **work)
+        return self._row(split, "edge-only", Sent(0.0, self.measured.whole_dice))
 
-    def cloud_only(self, whole: SplitRecord) -> PlanRow:
-        """The input is sent."""
+    def cloud_only(self, whole: SplitRecord) -> list[PlanRow]:
+        """The input is sent: as it is, and in each way that was measured."""
         split = replace(whole, point="cloud only")
-        return self._row(split, "cloud-only", self._computed(split), _dice(self.measured.whole))
+        as_it_is = Sent(self._computed(split), self.measured.whole_dice)
+        return [
+            self._row(split, "cloud-only", as_it_is),
+            *(self._row(split, "cloud-only", sent, True) for sent in self.measured.images),
+        ]
 
     def cuts(self, split: SplitRecord) -> list[PlanRow]:
-        """One row for each report of this cut, or one computed."""
-        reports = self.measured.cuts.get(tuple(split.at))
-        if not reports:
-            return [self._row(split, "cut", self._computed(split), None, self.terms.bits)]
-        return [
-            self._row(
-                split,
-                "cut",
-                report.payload_bytes_per_frame or 0.0,  # `read_measured` saw to it
-                _dice(report),
-                report.bits,
-                True,
-            )
-            for report in reports
-        ]
+        """One row for each way in which this cut was sent, or one computed."""
+        ways = self.measured.cuts.get(tuple(split.at))
+        if not ways:
+            computed = Sent(self._computed(split), None, self.terms.bits)
+            return [self._row(split, "cut", computed)]
+        return [self._row(split, "cut", sent, True) for sent in ways]
 
     def _computed(self, split: SplitRecord) -> float:
         return sum(self.sizes[tensor.name] for tensor in split.tensors)
@@ -290,15 +265,14 @@ class _Pricing:
         self,
         split: SplitRecord,
         kind: Literal["edge-only", "cloud-only", "cut"],
-        size: float,
-        dice: float | None,
-        bits: int | None = None,
+        sent: Sent,
         measured: bool = False,
     ) -> PlanRow:
+        edge, cloud = self.halves[tuple(split.at)]
         sides: dict[Side, float] = {
-            "edge": split.head_gflops / self.terms.edge.gflops_per_second * 1e3,
-            "link": self.terms.transfer_ms(size),
-            "cloud": split.tail_gflops / self.terms.cloud.gflops_per_second * 1e3,
+            "edge": edge * 1e3,
+            "link": self.terms.transfer_ms(sent.payload_bytes),
+            "cloud": cloud * 1e3,
         }
         slowest = max(sides, key=lambda side: sides[side])
         row = PlanRow(
@@ -306,10 +280,10 @@ class _Pricing:
             at=split.at,
             kind=kind,
             named=len(split.at) == 1 and split.at[0] in self.named,
-            bits=bits,
+            bits=sent.bits,
             measured=measured,
-            payload_bytes=size,
-            dice=dice,
+            payload_bytes=sent.payload_bytes,
+            dice=sent.dice,
             head_gflops=split.head_gflops,
             tail_gflops=split.tail_gflops,
             head_gflops_share=split.head_gflops / ((split.head_gflops + split.tail_gflops) or 1.0),
@@ -320,12 +294,10 @@ class _Pricing:
             latency_ms=sum(sides.values()) + (self.terms.rtt_ms if kind != "edge-only" else 0.0),
             fps=1e3 / sides[slowest] if sides[slowest] else None,
             bottleneck=slowest if sides[slowest] else None,
+            codec=sent.codec,
+            quality=sent.quality,
         )
         return replace(row, excluded=excluded_by(row, self.limits))
-
-
-def _dice(report: InferReport | None) -> float | None:
-    return report.scores.dice if report and report.scores else None
 
 
 def excluded_by(row: PlanRow, limits: LimitsRecord) -> list[str]:

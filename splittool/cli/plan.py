@@ -21,8 +21,8 @@ def plan(
         str,
         typer.Option(
             metavar="RATE",
-            help="The device: a rate such as 100GFLOPS, or a bench-vpu report, of which its FPS x"
-            " the GFLOPs of its model is taken: time scales by FLOPs.",
+            help="The device: a rate such as 100GFLOPS, or a bench-vpu report: its FPS x the GFLOPs"
+            " of its model; or, of bench-vpu MODEL --splits, the time of each head.",
         ),
     ],
     cloud: Annotated[str, typer.Option(metavar="RATE", help="The cloud: the same.")],
@@ -35,7 +35,7 @@ def plan(
         list[Path] | None,
         typer.Option(
             metavar="REPORT",
-            help="An infer report: measured bytes and Dice of a cut, or of the whole; repeat.",
+            help="A report of infer, of a cut or the whole, or of compare: bytes and Dice; repeat.",
         ),
     ] = None,
     image_bytes: Annotated[
@@ -68,7 +68,8 @@ def plan(
     """
     output: Output = ctx.obj
     from splittool.analysis.links import parse_link
-    from splittool.analysis.planning import Terms, nothing_fits, read_measured
+    from splittool.analysis.measured import read_measured
+    from splittool.analysis.planning import Terms, nothing_fits
     from splittool.analysis.planning import plan as make_plan
     from splittool.analysis.rates import parse_milliseconds, read_rate
     from splittool.codec.limits import check_bits
@@ -85,8 +86,8 @@ def plan(
     loaded = load_model(model, shape or [])
     graph, source = read_graph(loaded), file_record(model)
     measured = read_measured(graph, infer or [])
-    if image_bytes is None and measured.whole:
-        image_bytes = measured.whole.image_file_bytes_per_frame
+    if image_bytes is None:
+        image_bytes = measured.image_bytes
     terms = Terms(
         read_rate(edge, "--edge", source, graph),
         read_rate(cloud, "--cloud", source, graph),
@@ -124,12 +125,8 @@ def _limits(
 
 
 def _tables(report: "PlanReport", every: bool) -> "list[Table | str]":
-    special = {report.chosen, report.best_cut, report.optimum}
-    rows = [
-        _cells(row, number == report.chosen)
-        for number, row in enumerate(report.rows)
-        if every or row.named or row.measured or row.kind != "cut" or number in special
-    ]
+    shown = set(range(len(report.rows))) if every else _shown(report)
+    rows = [_cells(report.rows[number], number == report.chosen) for number in sorted(shown)]
     columns = ["  point", "head+link\n+tail ms", "total\nms", "FPS", "slow-\nest"]
     columns += ["edge\nshare", "kB", "Dice"]
     if all(row.dice is None for row in report.rows):
@@ -140,9 +137,28 @@ def _tables(report: "PlanReport", every: bool) -> "list[Table | str]":
     return [make_table(title, columns, rows), *remarks]
 
 
+def _shown(report: "PlanReport") -> set[int]:
+    """Rows of named, measured and chosen places; of each, the best way to send what crosses."""
+    found = {report.chosen, report.best_cut, report.optimum} - {None}
+    best: dict[tuple[str, ...], int] = {}
+    for number, row in enumerate(report.rows):
+        if row.named or row.measured or row.kind != "cut":
+            place = (row.kind, *row.at)
+            before = report.rows[best.setdefault(place, number)]
+            if _rank(row, report.objective) < _rank(before, report.objective):
+                best[place] = number
+    return {number for number in (*found, *best.values()) if number is not None}
+
+
+def _rank(row: "PlanRow", objective: str) -> tuple[bool, float, float]:
+    """What is within the limits comes first, then what is best, then the better Dice."""
+    slowness = row.latency_ms if objective == "latency" or not row.fps else 1 / row.fps
+    return bool(row.excluded), slowness, -(row.dice or 0.0)
+
+
 def _cells(row: "PlanRow", chosen: bool) -> list[str]:
     names = row.at if row.kind == "cut" else [row.point]
-    lines = [*names, f"({row.bits}-bit)"] if row.measured else names
+    lines = [*names, f"({_way(row)})"] if row.measured else names
     return [
         ("* " if chosen else "  ") + "\n  ".join(lines),
         "+".join(map(_number, (row.head_ms, row.transfer_ms, row.tail_ms))),
@@ -153,6 +169,13 @@ def _cells(row: "PlanRow", chosen: bool) -> list[str]:
         f"{row.payload_bytes / 1e3:.0f}",
         short(row.dice, 3),
     ]
+
+
+def _way(row: "PlanRow") -> str:
+    """How what crosses was compressed."""
+    if row.kind == "cloud-only":
+        return f"{row.codec}{'' if row.quality is None else f' q{row.quality}'}"
+    return f"{'mixed bits' if row.bits is None else f'{row.bits}-bit'} {row.codec or ''}".rstrip()
 
 
 def _number(value: float | None) -> str:
@@ -174,8 +197,14 @@ def _remarks(report: "PlanReport", hidden: int) -> list[str]:
     if report.chosen is not None and report.rows[report.chosen].kind == "cut":
         at = " ".join(f"--at {name}" for name in report.rows[report.chosen].at)
         lines.append(f"make it with: splittool cut {report.source.path} {at}")
+    chosen = None if report.chosen is None else report.rows[report.chosen]
+    whole = report.rows[0].dice
+    if chosen and chosen.dice is not None and whole is not None and report.limits.min_dice is None:
+        lines.append(
+            f"Dice {chosen.dice:.4g} where chosen, {whole:.4g} of the whole; --min-dice keeps it up"
+        )
     if hidden:
-        lines.append(f"{hidden} more places with --all")
+        lines.append(f"{hidden} more rows with --all")
     if report.not_counted:
         unknown = ", ".join(f"{name} x{number}" for name, number in report.not_counted.items())
         lines.append(f"taken to cost no time, their FLOPs have no definition here: {unknown}")
@@ -185,4 +214,5 @@ def _remarks(report: "PlanReport", hidden: int) -> list[str]:
 def _rate(rate: "RateRecord") -> str:
     if rate.report is None:
         return rate.given
-    return f"{rate.gflops_per_second:.4g} GFLOPS ({rate.given})"
+    rate_shown = f"{rate.gflops_per_second:.4g} GFLOPS ({rate.given}"
+    return rate_shown + (f", {len(rate.heads)} heads measured)" if rate.heads else ")")

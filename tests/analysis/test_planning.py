@@ -8,19 +8,15 @@ import pytest
 from openvino import Model, Type
 from openvino import opset13 as op
 
-from splittool.analysis.planning import (
-    Measured,
-    Terms,
-    nothing_fits,
-    plan,
-    read_measured,
-    tensor_bytes,
-)
-from splittool.errors import InputError, UsageError
+from splittool.analysis.measured import Measured, Sent, read_measured
+from splittool.analysis.operations import operation_costs
+from splittool.analysis.planning import Terms, nothing_fits, plan, tensor_bytes
+from splittool.errors import UsageError
 from splittool.ir.graph import Graph, Operation, TensorInfo, read_graph
 from splittool.ir.splits import find_cut, places
 from splittool.reports import (
     FileRecord,
+    HeadRateRecord,
     InferReport,
     LimitsRecord,
     PlanReport,
@@ -182,19 +178,44 @@ def test_measured_bytes_and_dice_take_the_place_of_bits(paper_graph: Graph, tmp_
     assert {row.point for row in report.rows if row.named} == set(POINTS)
     kept = planned(paper_graph, given, measured=measured, min_dice=0.7)
     assert [row.excluded for row in kept.rows].count([]) == 5
-    with pytest.raises(UsageError, match="second report of the whole network"):
-        read_measured(paper_graph, [paths[0], paths[0]])
 
 
-@pytest.mark.parametrize(("cut", "reason"), [("layer9", "no split point"), ("input", "head empty")])
-def test_a_report_of_another_network(
-    cut: str, reason: str, paper_graph: Graph, tmp_path: Path
-) -> None:
-    path = tmp_path / "odd.json"
-    report = msgspec.structs.replace(INFER, cut=cut, payload_bytes_per_frame=5.0)
-    path.write_bytes(encode(report))
-    with pytest.raises(InputError, match=rf"odd\.json is of another network: .*{reason}"):
-        read_measured(paper_graph, [path])
+def test_each_way_to_compress_the_input_is_a_row(paper_graph: Graph) -> None:
+    images = [
+        Sent(5_000, 0.6, codec="jpeg", quality=10),
+        Sent(20_000, 0.8, codec="webp", quality=80),
+    ]
+    measured = Measured(images=images, image_bytes=100_000, whole_dice=0.81)
+    given = terms(100, 5000, 10, image_bytes=100_000)
+    report = planned(paper_graph, given, measured=measured)
+    rows = [row for row in report.rows if row.kind == "cloud-only"]
+    assert [(row.codec, row.quality) for row in rows] == [(None, None), ("jpeg", 10), ("webp", 80)]
+    assert [row.payload_bytes for row in rows] == [100_000, 5_000, 20_000]
+    assert report.rows[report.chosen or 0].codec == "jpeg"
+    kept = planned(paper_graph, given, measured=measured, min_dice=0.7)
+    assert kept.rows[kept.chosen or 0].codec == "webp"
+
+
+def test_measured_heads_take_what_they_took(paper_graph: Graph) -> None:
+    costs = operation_costs(paper_graph)
+    gflops = {
+        point: sum(costs[i].flops or 0 for i in find_cut(paper_graph, point).head) / 1e9
+        for point in ("maxpool_1", "maxpool_3")
+    }
+    heads = [
+        HeadRateRecord("maxpool_1", gflops["maxpool_1"], 50.0),
+        HeadRateRecord("maxpool_3", gflops["maxpool_3"], 20.0),
+    ]
+    edge = RateRecord("bench.json", 20 * gflops["maxpool_3"], heads=heads)
+    report = planned(paper_graph, Terms(edge, RateRecord("", 5000), "link", 1000), points=POINTS)
+    assert row(report, "maxpool_1").head_ms == pytest.approx(1e3 / 50)
+    assert row(report, "maxpool_3").head_ms == pytest.approx(1e3 / 20)
+    assert 1e3 / 50 < row(report, "maxpool_2").head_ms < 1e3 / 20
+    rest = report.rows[0].head_gflops - gflops["maxpool_3"]  # at the mean rate of the largest head
+    expected = 1e3 / 20 * (1 + rest / gflops["maxpool_3"])
+    assert report.rows[0].head_ms == pytest.approx(expected)
+    order = [found.head_ms for found in report.rows if found.named]
+    assert order == sorted(order)
 
 
 def test_pixels_stay_pixels_until_the_first_convolution(paper_graph: Graph) -> None:
@@ -288,10 +309,7 @@ def test_what_changes_it(given: Terms, chosen: str, paper_graph: Graph) -> None:
 
 def test_compressed_features_win_below_the_bytes_of_the_input(paper_graph: Graph) -> None:
     def chosen(size: float) -> str:
-        report = msgspec.structs.replace(
-            INFER, cut="maxpool_1", bits=4, payload_bytes_per_frame=size
-        )
-        measured = Measured(cuts={("maxpool_1",): [report]})
+        measured = Measured(cuts={("maxpool_1",): [Sent(size, None, 4)]})
         found = planned(paper_graph, terms(100, 5000, 100, bits=4), measured=measured)
         return found.rows[found.chosen or 0].point
 

@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from splittool.analysis.operations import operation_costs
-from splittool.analysis.rates import parse_milliseconds, read_rate
+from splittool.analysis.rates import operation_seconds, parse_milliseconds, read_rate
 from splittool.errors import InputError, UsageError
 from splittool.ir.graph import Graph, read_graph
 from splittool.ir.load import load_model
 from splittool.ir.splits import find_cut
-from splittool.reports import BenchReport, FileRecord, encode, file_record
+from splittool.reports import BenchReport, BenchSetReport, FileRecord, encode, file_record
 
 BENCH = BenchReport(
     source=FileRecord("x.xml", 1, "0"),
@@ -121,3 +121,67 @@ def test_benchmarks_that_give_no_rate(exported: Path, checkpoint: Path, tmp_path
     changed = msgspec.structs.replace(file_record(checkpoint), sha256="0")
     with pytest.raises(InputError, match="has changed since"):
         read_rate(write(tmp_path, source=changed), "--edge", source, graph)
+
+
+def _bench_set(path: Path, *runs: BenchReport) -> str:
+    report = BenchSetReport(
+        rounds=1,
+        interleaved=False,
+        runs=list(runs),
+        fps=[[run.fps] for run in runs],
+        references=[],
+        interrupted=False,
+    )
+    path.write_bytes(encode(report))
+    return str(path)
+
+
+def test_heads_of_the_planned_model(tmp_path: Path, paper_graph: Graph) -> None:
+    source = FileRecord("unet.xml", 1, "abc")
+    own = msgspec.structs.replace(BENCH, source=source)
+    runs = [
+        msgspec.structs.replace(own, point="maxpool_2", fps=20.0),
+        msgspec.structs.replace(own, fps=5.0),
+        msgspec.structs.replace(own, point="maxpool_1", fps=40.0),
+        msgspec.structs.replace(BENCH, fps=1000.0),  # of another model
+    ]
+    rate = read_rate(_bench_set(tmp_path / "set.json", *runs), "--edge", source, paper_graph)
+    assert [(head.point, head.fps) for head in rate.heads] == [
+        ("maxpool_1", 40),
+        ("maxpool_2", 20),
+        (None, 5),
+    ]
+    assert (rate.fps, rate.model_gflops) == (5, rate.heads[-1].gflops)
+    costs = operation_costs(paper_graph)
+    seconds = operation_seconds(rate, paper_graph, costs)
+    for point, fps in (("maxpool_1", 40), ("maxpool_2", 20)):
+        assert sum(seconds[i] for i in find_cut(paper_graph, point).head) == pytest.approx(1 / fps)
+    assert sum(seconds.values()) == pytest.approx(1 / 5)
+    assert min(seconds.values()) >= 0
+
+
+def test_a_larger_head_is_not_quicker(tmp_path: Path, paper_graph: Graph) -> None:
+    source = FileRecord("unet.xml", 1, "abc")
+    own = msgspec.structs.replace(BENCH, source=source)
+    runs = [
+        msgspec.structs.replace(own, point="maxpool_1", fps=40.0),
+        msgspec.structs.replace(own, point="maxpool_2", fps=41.0),
+    ]
+    rate = read_rate(_bench_set(tmp_path / "set.json", *runs), "--edge", source, paper_graph)
+    seconds = operation_seconds(rate, paper_graph, operation_costs(paper_graph))
+    assert min(seconds.values()) >= 0
+    head = find_cut(paper_graph, "maxpool_2").head
+    assert sum(seconds[i] for i in head) == pytest.approx(1 / 40)
+
+
+def test_a_set_of_other_models(tmp_path: Path, paper_graph: Graph) -> None:
+    path = _bench_set(tmp_path / "set.json", BENCH, BENCH)
+    with pytest.raises(InputError, match=r"set\.json has no run of unet\.xml; .* --splits"):
+        read_rate(path, "--edge", FileRecord("unet.xml", 1, "abc"), paper_graph)
+
+
+def test_a_set_of_one_is_like_the_one(tmp_path: Path, paper_graph: Graph) -> None:
+    source = FileRecord("unet.xml", 1, "abc")
+    run = msgspec.structs.replace(BENCH, source=source, point="maxpool_1")
+    rate = read_rate(_bench_set(tmp_path / "set.json", run), "--edge", source, paper_graph)
+    assert (rate.heads, rate.fps) == ([], 10)

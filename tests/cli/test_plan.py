@@ -59,6 +59,26 @@ def test_reports_of_bench_vpu_and_infer(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.usefixtures("workspace")
+def test_reports_of_all_heads_and_of_compare(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench-vpu", "unet.xml", "--splits", "--minutes", "0.002", "--warmup", "0"]) == 0
+    Path("heads.json").write_text(capsys.readouterr().out)
+    quick = ["--bits", "8,2", "--formats", "jpeg", "--qualities", "20"]
+    assert run(["compare", "unet.xml", "steel/train_images", *quick]) == 0
+    compared = capsys.readouterr().out
+    Path("compare.json").write_text(compared)
+    report = planned(capsys, "--edge", "heads.json", "--infer", "compare.json")
+    assert len(report.edge.heads) == 3
+    assert report.edge.heads[-1].point is None
+    assert report.rows[0].fps == pytest.approx(report.edge.fps)
+    arms = [arm for arm in json.loads(compared)["arms"] if arm["kind"] == "cut"]
+    rows = [row for row in report.rows if row.measured and row.kind == "cut"]
+    assert {(row.point, row.bits, row.codec, row.payload_bytes) for row in rows} == {
+        (arm["point"], arm["bits"], arm["codec"], arm["payload_bytes_per_frame"]) for arm in arms
+    }
+    assert {row.codec for row in report.rows if row.kind == "cloud-only"} >= {None, "jpeg"}
+
+
+@pytest.mark.usefixtures("workspace")
 def test_when_nothing_fits_the_report_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*BASE, "--max-latency", "0.001", "--min-fps", "1"]) == ExitCode.THRESHOLD
     out, err = capsys.readouterr()
@@ -88,8 +108,12 @@ BAD: list[tuple[list[str], int, str]] = [
     (["--max-edge-gflops", "-1"], 2, "--max-edge-gflops -1 is out of range"),
     (["--best", "price"], 2, "--best"),
     (["--edge", "gone.json"], 3, "gone.json"),
-    (["--edge", "cut/cut.json"], 3, "is a splittool.cut/1 report; give a splittool.bench-vpu/1"),
-    (["--infer", "cut/cut.json"], 3, "is a splittool.cut/1 report; give a splittool.infer/1"),
+    (["--edge", "cut/cut.json"], 3, "is a splittool.cut/1 report; give a splittool.bench-vpu/1 or"),
+    (
+        ["--infer", "cut/cut.json"],
+        3,
+        "give a splittool.infer/1 or splittool.compare/1",
+    ),
     (["--infer", "unet.xml"], 3, "unet.xml is not JSON"),
 ]
 
@@ -121,5 +145,5 @@ def test_the_table_fits_a_terminal(every: bool, monkeypatch: pytest.MonkeyPatch)
     text = console.export_text()
     assert "maxpool_2" in text
     assert "edge only" in text
-    assert ("more places with --all" in text) is not every
+    assert ("more rows with --all" in text) is not every
     assert max(map(len, text.splitlines())) <= 80
