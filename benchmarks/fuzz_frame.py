@@ -121,7 +121,7 @@ def _resize(body: bytearray, entry: int, chance: random.Random, table_end: int) 
 
 
 def _table(body: bytearray) -> int:
-    return HEADER + (REFERENCE if body[VERSION_AT] == 2 else 0)
+    return HEADER + (REFERENCE if body[VERSION_AT : VERSION_AT + 1] == b"\2" else 0)
 
 
 def _payload_offset(body: bytearray, entry: int, table_end: int) -> int:

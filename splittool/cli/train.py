@@ -137,15 +137,22 @@ def train(
                 start_from,
             )
         except StoppedError as stopped:
+            if processes.rank:
+                sys.exit(stopped.exit_code)  # one of them says it
             if not outputs.state.is_file():
                 raise  # nothing was trained yet
-            again = " ".join(
-                ["splittool", *(a for a in sys.argv[1:] if a not in ("-f", "--force"))]
-            )
-            again += "" if resume else " --resume"
+            again = _again(resume, processes.size)
             raise StoppedError(f"{stopped}; go on with: {again}", stopped.exit_code) from None
         if processes.rank == 0:
             _finish(output, folder, outputs, settings, processes, result)
+
+
+def _again(resume: bool, processes: int) -> str:
+    """The command that goes on."""
+    if processes > 1:
+        return "the same torchrun command" + ("" if resume else " and --resume")
+    given = [argument for argument in sys.argv[1:] if argument not in ("-f", "--force")]
+    return " ".join(["splittool", *given, *([] if resume else ["--resume"])])
 
 
 def _fields(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], "Precision"]:

@@ -67,6 +67,44 @@ def test_two_processes_have_the_loss_curve_of_one(steel: Path, tmp_path: Path, r
             assert found == pytest.approx(one_record["validation"][score], abs=0.02)
 
 
+def test_several_processes_resume_as_if_never_stopped(steel: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import signal
+from pathlib import Path
+import torch
+from splittool.errors import StoppedError
+from splittool.training.distributed import world
+from splittool.training.loop import Outputs
+from splittool.training.observer import Observer
+from splittool.training.run import make_settings, train
+
+class StopAfter(Observer):
+    steps = 2
+
+    def step_done(self, loss):
+        self.steps -= 1
+        if not self.steps:
+            signal.raise_signal(signal.SIGINT)
+
+with world(torch.device("cpu")) as processes:
+    whole, parts = (Outputs.beside(Path({str(tmp_path)!r}) / name) for name in ("w.pt", "p.pt"))
+    common = Path({str(steel)!r}), make_settings("balanced", {{"epochs": 2}})
+    train(*common, whole, processes, Observer(), workers=0)
+    try:
+        train(*common, parts, processes, StopAfter(), workers=0)
+    except StoppedError as stopped:
+        assert "epoch 1 of 2, step 2 of 3" in str(stopped), stopped
+    torch.distributed.barrier()  # the first process writes the file that all go on from
+    train(*common, parts, processes, Observer(), workers=0, resume=True)
+""")
+    _launch(str(script))
+    whole, parts = (
+        torch.load(tmp_path / name, weights_only=True)["state"] for name in ("w.pt", "p.pt")
+    )
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are read from /proc")
 def test_no_thread_of_the_group_outlives_it(tmp_path: Path) -> None:
     """One that does meets an interpreter that ends, and aborts the process now and then."""
