@@ -175,7 +175,9 @@ class CutReport(Report, tag="splittool.cut/1"):
 
 
 class CalibratedRecord(msgspec.Struct, frozen=True):
-    """The quantiser's ranges for one precision, by channel: value = symbol * step + low.
+    """The quantiser's ranges for one precision: value = symbol * step + low.
+
+    `low` and `step` are by channel, or of one value for all.
 
     `chosen` says in words what they are: `min-max`, `percentile 99.9`, or `of each channel`.
     """
@@ -212,6 +214,7 @@ class CalibrationReport(Report, tag="splittool.calibration/1"):
     method: str
     tensors: list[CalibratedTensorRecord]
     search: SearchRecord | None = None
+    per: Literal["channel", "tensor"] = "channel"
 
 
 class RefusedRecord(msgspec.Struct, frozen=True):
@@ -469,9 +472,10 @@ class InferReport(Report, tag="splittool.infer/1"):
 
     `mbps` is by frame rate, of what is sent: the crossing tensors of a cut, or the image files.
     `bits` is null where tensors differ, `bits_per_tensor` has each; `ranges` says whether those of
-    the quantiser came with each frame or were calibrated. Of `key_interval` frames, all but one may
-    say only what changed since the frame before. `bits_per_element` and `bits_per_pixel`
-    are all bits of the frames over crossing values and over pixels of the images; times are means.
+    the quantiser came with each frame, one range per channel or tensor, or were calibrated. Of
+    `key_interval` frames, all but one may say only what changed since the frame before.
+    `bits_per_element` and `bits_per_pixel` are all bits of the frames over crossing values and over
+    pixels of the images; times are means.
     """
 
     source: FileRecord
@@ -500,6 +504,7 @@ class InferReport(Report, tag="splittool.infer/1"):
     encode_ms: float | None = None
     decode_ms: float | None = None
     key_interval: int | None = None
+    ranges_per: Literal["channel", "tensor"] | None = None
 
 
 class ArmRecord(msgspec.Struct, frozen=True):

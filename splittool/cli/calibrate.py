@@ -45,6 +45,9 @@ def calibrate(
             help="Best of min-max and percentiles per tensor, one of them, or per channel."
         ),
     ] = "best",
+    per_tensor: Annotated[
+        bool, typer.Option("--per-tensor", help="One range for all channels of a tensor.")
+    ] = False,
     auto_bits: Annotated[
         bool,
         typer.Option("--auto-bits", help="Find the fewest bits of each tensor; needs labels."),
@@ -114,7 +117,7 @@ def calibrate(
     with output.progress() as progress:
         task = progress.add_task("images", total=len(samples))
         report = calibrating.calibrate(
-            head, canvas, samples, wanted, method, lambda: progress.advance(task)
+            head, canvas, samples, wanted, method, lambda: progress.advance(task), not per_tensor
         )
     if auto_bits:
         report.search = _search(

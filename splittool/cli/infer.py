@@ -53,6 +53,12 @@ def infer(
             help="Of the quantiser. [default: calibrated where calibrate was run, else frame]"
         ),
     ] = None,
+    per_tensor: Annotated[
+        bool,
+        typer.Option(
+            "--per-tensor", help="Ranges of each frame: one for all channels of a tensor."
+        ),
+    ] = False,
     key_interval: Annotated[
         int | None,
         typer.Option(
@@ -114,6 +120,11 @@ def infer(
         raise UsageError("--no-labels goes with neither --labels nor --min-dice; give one of them")
     if min_dice is not None and not 0 <= min_dice <= 1:
         raise UsageError(f"--min-dice {min_dice:g} is out of range; give 0 to 1")
+    if per_tensor and (source.suffix != ".json" or ranges == "calibrated"):
+        raise UsageError(
+            "--per-tensor is for ranges that come with each frame of a cut; for calibrated ones"
+            " give it to splittool calibrate"
+        )
     normalisation = normalisation_of(mean, scale)
     if shape and source.suffix == ".json":
         raise UsageError(f"--shape is for a whole model; {source} is a cut, made for one shape")
@@ -131,8 +142,9 @@ def infer(
         choice,
         bits is not None,
         codec or "fast",
-        ranges,
+        "frame" if per_tensor else ranges,
         key_interval or 1,
+        not per_tensor,
         device,
         precision,
         shape or [],
@@ -222,6 +234,7 @@ def _open(
     codec: Codec,
     ranges: RangesFrom | None,
     key_interval: int,
+    per_channel: bool,
     device: str,
     precision: str,
     shapes: list[str],
@@ -239,7 +252,8 @@ def _open(
     cut = read_report(source, CutReport)
     names = [tensor.name for tensor in cut.split.tensors]
     found = None if bits_given else chosen_bits(source)
-    link = open_link(source, cut, {**bits.of(names), **(found or {})}, codec, ranges, key_interval)
+    widths = {**bits.of(names), **(found or {})}
+    link = open_link(source, cut, widths, codec, ranges, key_interval, per_channel)
     if link.note:
         output.note(f"note: {link.note}")
     return SplitPipeline(source, cut, link, device, precision, normalisation), cut.split.point
@@ -293,7 +307,7 @@ def _link_rows(report: "InferReport") -> list[list[str]]:
     mixed = report.bits_per_tensor if report.bits is None and report.bits_per_tensor else {}
     interval = report.key_interval or 1
     return [
-        ["codec (ranges)", f"{report.codec} ({report.ranges})"],
+        ["codec (ranges)", f"{report.codec} ({_ranges(report)})"],
         *([["frames that stand alone", f"1 of {interval}"]] if interval > 1 else []),
         *([f"bits of {name}", str(bits)] for name, bits in mixed.items()),
         ["bytes per frame, crossing tensors", f"{report.payload_bytes_per_frame:,.0f}"],
@@ -302,6 +316,10 @@ def _link_rows(report: "InferReport") -> list[list[str]]:
         ["encoding, ms per frame", short(report.encode_ms, 1)],
         ["decoding, ms per frame", short(report.decode_ms, 1)],
     ]
+
+
+def _ranges(report: "InferReport") -> str:
+    return f"{report.ranges}{', per tensor' if report.ranges_per == 'tensor' else ''}"
 
 
 def _with_interval(scores: "ScoreRecord") -> str:

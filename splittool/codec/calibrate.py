@@ -32,11 +32,13 @@ class Sampler:
         name: For messages.
         images: How many there will be.
         seed: The same seed, the same values.
+        per_channel: False takes all channels for one.
     """
 
-    def __init__(self, name: str, images: int, seed: int = 0) -> None:
+    def __init__(self, name: str, images: int, seed: int = 0, per_channel: bool = True) -> None:
         self.name = name
         self._images = max(images, 1)
+        self._per_channel = per_channel
         self._random = np.random.default_rng(seed)
         self._kept: list[Floats] = []
         self._low: Floats | None = None
@@ -49,6 +51,8 @@ class Sampler:
             InputError: It holds values that are not numbers, or none at all.
         """
         rows = channels(tensor.astype(np.float32, copy=False))
+        if not self._per_channel:
+            rows = rows.reshape(1, -1)
         if not rows.size:
             raise InputError(
                 f"crossing tensor {self.name} is empty and cannot be calibrated;"

@@ -21,6 +21,7 @@ def calibrate(
     bits: Sequence[dict[str, int]],
     method: Method = "best",
     advance: Callable[[], None] = lambda: None,
+    per_channel: bool = True,
 ) -> CalibrationReport:
     """Run the head over images and choose ranges for all that crosses.
 
@@ -31,12 +32,15 @@ def calibrate(
         bits: The precisions wanted, each by tensor name.
         method: See `choose_ranges`.
         advance: Called once per image.
+        per_channel: One range for each channel of a tensor, else one for all.
 
     Raises:
         InputError: A tensor holds values that are not numbers, or an image is damaged.
     """
     samplers = {
-        spec.name: Sampler(spec.name, len(samples)) for spec in head.specs if spec.is_quantised
+        spec.name: Sampler(spec.name, len(samples), per_channel=per_channel)
+        for spec in head.specs
+        if spec.is_quantised
     }
     for sample in samples:
         tensors = head.run(canvas.image(sample.image()))
@@ -48,6 +52,7 @@ def calibrate(
         cut=file_record(head.path, head.path.name),
         images=len(samples),
         method=method,
+        per="channel" if per_channel else "tensor",
         tensors=[
             CalibratedTensorRecord(
                 name,

@@ -65,7 +65,7 @@ def calibrated_ranges(report: CalibrationReport, spec: TensorSpec, path: Path) -
         InputError: They are not such ranges as `calibrate` makes.
     """
     found = {}
-    wanted = spec.shape[1] if len(spec.shape) > 1 else 1
+    channels = spec.shape[1] if len(spec.shape) > 1 else 1
     for tensor in report.tensors:
         for record in tensor.ranges if tensor.name == spec.name else ():
             check_bits(record.bits)
@@ -74,7 +74,8 @@ def calibrated_ranges(report: CalibrationReport, spec: TensorSpec, path: Path) -
                 for low, step in zip(record.low, record.step, strict=False)
             ]
             numbers = [*record.low, *record.step, *last]
-            if {len(record.low), len(record.step)} != {wanted} or not all(
+            lengths = {len(record.low), len(record.step)}
+            if lengths not in ({1}, {channels}) or not all(
                 abs(number) <= _LARGEST
                 for number in numbers  # so that nan is refused, too
             ):

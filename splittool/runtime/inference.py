@@ -272,4 +272,5 @@ def make_report(
         encode_ms=predictions.encode_ms,
         decode_ms=predictions.decode_ms,
         key_interval=link.key_interval if link else None,
+        ranges_per=link.ranges_per if link else None,
     )

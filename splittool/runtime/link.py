@@ -70,6 +70,13 @@ class Link:
         return "frame" if self.calibration is None else "calibrated"
 
     @property
+    def ranges_per(self) -> Literal["channel", "tensor"] | None:
+        """What one range of a frame is of; None where ranges are calibrated."""
+        if self.calibration is not None:
+            return None
+        return "channel" if self.sendings[0].per_channel else "tensor"
+
+    @property
     def bits(self) -> dict[str, int]:
         """Bits of an element of each crossing tensor, as sent."""
         return {
@@ -106,6 +113,7 @@ def open_link(
     coder: str = "fast",
     ranges: RangesFrom | None = None,
     key_interval: int = 1,
+    per_channel: bool = True,
 ) -> Link:
     """The link of a cut.
 
@@ -117,6 +125,7 @@ def open_link(
         ranges: Of the quantiser: with each `frame`, or `calibrated`; None is calibrated where a
             calibration.json beside the cut.json is of this cut and these bits.
         key_interval: See `Link`.
+        per_channel: Ranges of each frame are of each channel, else of the whole tensor.
 
     Raises:
         InputError: A tensor is of a type that cannot be sent, or calibrated ranges are asked for
@@ -141,7 +150,7 @@ def open_link(
             "--key-interval needs calibrated ranges, the same for all frames; make them with:"
             f" splittool calibrate {path} IMAGES"
         )
-    sendings = [Sending(width, coder) for width in widths]
+    sendings = [Sending(width, coder, per_channel=per_channel) for width in widths]
     return Link(frame_cut_id(sha256(path)), specs, sendings, note=note)
 
 

@@ -138,6 +138,14 @@ def test_calibrate_then_infer(workspace: Path, report: Any) -> None:
     assert out["calibration"]["path"] == "calibrated/calibration.json"
     out = report("infer", *given, "-o", "own", "--bits", "4", "--ranges", "frame")
     assert (out["ranges"], out["calibration"]) == ("frame", None)
+    out = report("infer", *given, "-o", "coarse", "--bits", "4", "--per-tensor")
+    assert (out["ranges"], out["ranges_per"]) == ("frame", "tensor")
+    assert (
+        report("calibrate", *given, "--bits", "4", "--per-tensor", "-o", "t.json")["per"]
+        == "tensor"
+    )
+    asked = ["--per-tensor", "--ranges", "calibrated"]
+    assert run(["infer", *given, "-o", "none", *asked]) == ExitCode.USAGE
     film = report("infer", *given, "-o", "film", "--bits", "4", "--key-interval", "4")
     assert film["key_interval"] == 4
     assert film["scores"] == report("infer", *given, "-o", "all", "--bits", "4")["scores"]

@@ -28,9 +28,9 @@ def _identity(shape: tuple[int, ...]) -> ov.Model:
     return ov.Model([opset.result(opset.relu(opset.abs(x)))], [x], "half")
 
 
-def _spec(values: np.ndarray, bits: int) -> TensorSpec:
-    low = np.percentile(values, 3, axis=(0, 2, 3))
-    high = np.percentile(values, 97, axis=(0, 2, 3))
+def _spec(values: np.ndarray, bits: int, per_channel: bool = True) -> TensorSpec:
+    rows = values[0].reshape(values.shape[1] if per_channel else 1, -1)
+    low, high = np.percentile(rows, [3, 97], axis=1)
     return TensorSpec("x", values.shape, ranges={bits: ranges_between(low, high, bits)})
 
 
@@ -39,12 +39,13 @@ def _spec(values: np.ndarray, bits: int) -> TensorSpec:
     st.tuples(st.just(1), st.integers(1, 5), st.integers(1, 9), st.integers(1, 9)),
     st.sampled_from(BITS),
     st.sampled_from([1e-3, 1.0, 300.0]),
+    st.booleans(),
 )
 def test_baked_is_the_codec_bit_for_bit(
-    seed: int, shape: tuple[int, ...], bits: int, scale: float
+    seed: int, shape: tuple[int, ...], bits: int, scale: float, per_channel: bool
 ) -> None:
     values = np.abs(np.random.default_rng(seed).normal(size=shape) * scale).astype(np.float32)
-    spec = _spec(values, bits)
+    spec = _spec(values, bits, per_channel)
     head = core().compile_model(bake_head(_identity(shape), [spec], bits), "CPU", F32)
     wanted = quantise(values, bits, ranges=spec.ranges[bits])
     sent = np.array(head(values)[0])

@@ -23,13 +23,15 @@ def folder(cut_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(cut_folder, tmp_path / "copy"))
 
 
-def _calibrate(folder: Path, steel: Path, *bits: int, method: Method = "best") -> CalibrationReport:
+def _calibrate(
+    folder: Path, steel: Path, *bits: int, method: Method = "best", per_channel: bool = True
+) -> CalibrationReport:
     path = folder / "cut.json"
     head = HeadPipeline(path, read_report(path, CutReport), "CPU", "f32")
     canvas = canvas_of(head, None)
     samples = gather(list_images(steel / "train_images")[:4], None, canvas)
     choices = [{spec.name: width for spec in head.specs} for width in bits]
-    report = calibrate(head, canvas, samples, choices, method)
+    report = calibrate(head, canvas, samples, choices, method, per_channel=per_channel)
     (folder / FILE_NAME).write_bytes(encode(report))
     return report
 
@@ -40,9 +42,11 @@ def _link(
     ranges: RangesFrom | None = None,
     coder: str = "raw",
     key_interval: int = 1,
+    per_channel: bool = True,
 ) -> Link:
     path = folder / "cut.json"
-    return open_link(path, read_report(path, CutReport), bits, coder, ranges, key_interval)
+    cut = read_report(path, CutReport)
+    return open_link(path, cut, bits, coder, ranges, key_interval, per_channel)
 
 
 def test_every_tensor_gets_ranges_for_every_precision(folder: Path, steel: Path) -> None:
@@ -69,6 +73,26 @@ def test_ranges_stay_at_home_and_are_used_without_asking(folder: Path, steel: Pa
     assert (frames[0].payload_bytes or 0) - (frames[1].payload_bytes or 0) == 8 * channels
     error = np.abs(frames[0].probabilities - frames[1].probabilities).mean()
     assert 0 < error < 0.1
+
+
+@pytest.mark.parametrize("method", ["best", "min-max", "mse"])
+def test_one_range_for_all_channels(folder: Path, steel: Path, method: Method) -> None:
+    path = folder / "cut.json"
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    cut = read_report(path, CutReport)
+    fine = _calibrate(folder, steel, 4, method=method)
+    report = _calibrate(folder, steel, 4, method=method, per_channel=False)
+    assert (fine.per, report.per) == ("channel", "tensor")
+    for tensor, by_channel in zip(report.tensors, fine.tensors, strict=True):
+        (found,), (channels,) = tensor.ranges, by_channel.ranges
+        assert (len(found.low), len(found.step)) == (1, 1)
+        if method == "min-max":
+            assert found.low[0] == min(channels.low)
+    known, own = _link(folder), _link(folder, ranges="frame", per_channel=False)
+    assert (known.ranges_per, own.ranges_per) == (None, "tensor")
+    frames = [SplitPipeline(path, cut, link, "CPU", "f32").run(pixels) for link in (own, known)]
+    tensors = len(cut.split.tensors)
+    assert (frames[0].payload_bytes or 0) - (frames[1].payload_bytes or 0) == 8 * tensors
 
 
 def test_frames_may_say_what_changed_since_the_last(folder: Path, steel: Path) -> None:
