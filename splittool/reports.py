@@ -471,7 +471,8 @@ class InferReport(Report, tag="splittool.infer/1"):
     """Predictions of a whole model or of both halves; bytes are means per frame.
 
     `mbps` is by frame rate, of what is sent: the crossing tensors of a cut, or the image files.
-    `bits` is null where tensors differ, `bits_per_tensor` has each; `ranges` says whether those of
+    `bits` is null and `codec` "mixed" where tensors differ, `bits_per_tensor` and
+    `codec_per_tensor` have each; `ranges` says whether those of
     the quantiser came with each frame, one range per channel or tensor, or were calibrated. Of
     `key_interval` frames, all but one may say only what changed since the frame before.
     `bits_per_element` and `bits_per_pixel` are all bits of the frames over crossing values and over
@@ -505,6 +506,7 @@ class InferReport(Report, tag="splittool.infer/1"):
     decode_ms: float | None = None
     key_interval: int | None = None
     ranges_per: Literal["channel", "tensor"] | None = None
+    codec_per_tensor: dict[str, str] | None = None
 
 
 class ArmRecord(msgspec.Struct, frozen=True):

@@ -9,13 +9,12 @@ from splittool.cli.options import Force, Fps, Shapes, positive
 from splittool.cli.output import Output, make_table, short
 
 Fit = Literal["pad", "resize"]
-Codec = Literal["raw", "fast", "small"]
 RangesFrom = Literal["frame", "calibrated"]
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from splittool.codec.limits import BitChoice
+    from splittool.codec.limits import Choice
     from splittool.reports import InferReport, ScoreRecord
     from splittool.runtime.adapting import Normalisation
     from splittool.runtime.pipelines import Pipeline
@@ -44,8 +43,12 @@ def infer(
         ),
     ] = None,
     codec: Annotated[
-        Codec | None,
-        typer.Option(help="Packed; and zstd; or the smallest, slower. [default: fast]"),
+        str | None,
+        typer.Option(
+            metavar="CODEC",
+            help="raw: packed; fast: and zstd; small: smallest, slower; or TENSOR=CODEC,..."
+            " [default: fast]",
+        ),
     ] = None,
     ranges: Annotated[
         RangesFrom | None,
@@ -101,7 +104,7 @@ def infer(
     (predictions tinted, true outlines), predictions.csv (Kaggle's form) and report.json.
     """
     output: Output = ctx.obj
-    from splittool.codec.limits import parse_bits
+    from splittool.codec.limits import parse_bits, parse_coders
     from splittool.errors import OutputError, UsageError
     from splittool.files import write_bytes
 
@@ -128,7 +131,7 @@ def infer(
     normalisation = normalisation_of(mean, scale)
     if shape and source.suffix == ".json":
         raise UsageError(f"--shape is for a whole model; {source} is a cut, made for one shape")
-    choice = parse_bits(bits)
+    choice, coders = parse_bits(bits), parse_coders(codec)
     rates = positive(fps or [10.0], "--fps")
     if output_folder.is_dir() and any(output_folder.iterdir()) and not force:
         raise OutputError(
@@ -141,7 +144,7 @@ def infer(
         source,
         choice,
         bits is not None,
-        codec or "fast",
+        coders,
         "frame" if per_tensor else ranges,
         key_interval or 1,
         not per_tensor,
@@ -229,9 +232,9 @@ def normalisation_of(mean: float | None, scale: float | None) -> "Normalisation 
 def _open(
     output: Output,
     source: Path,
-    bits: "BitChoice",
+    bits: "Choice[int]",
     bits_given: bool,
-    codec: Codec,
+    coders: "Choice[str]",
     ranges: RangesFrom | None,
     key_interval: int,
     per_channel: bool,
@@ -253,7 +256,7 @@ def _open(
     names = [tensor.name for tensor in cut.split.tensors]
     found = None if bits_given else chosen_bits(source)
     widths = {**bits.of(names), **(found or {})}
-    link = open_link(source, cut, widths, codec, ranges, key_interval, per_channel)
+    link = open_link(source, cut, widths, coders.of(names), ranges, key_interval, per_channel)
     if link.note:
         output.note(f"note: {link.note}")
     return SplitPipeline(source, cut, link, device, precision, normalisation), cut.split.point
@@ -309,6 +312,7 @@ def _link_rows(report: "InferReport") -> list[list[str]]:
     return [
         ["codec (ranges)", f"{report.codec} ({_ranges(report)})"],
         *([["frames that stand alone", f"1 of {interval}"]] if interval > 1 else []),
+        *([f"codec of {name}", coder] for name, coder in (report.codec_per_tensor or {}).items()),
         *([f"bits of {name}", str(bits)] for name, bits in mixed.items()),
         ["bytes per frame, crossing tensors", f"{report.payload_bytes_per_frame:,.0f}"],
         ["bits per element, all bytes counted", short(report.bits_per_element)],

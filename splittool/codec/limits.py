@@ -1,23 +1,30 @@
 """Which precisions and coders there are; without numpy, so that a command can refuse early."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Generic, TypeVar
 
 from splittool.errors import UsageError
 
 MIN_BITS, MAX_BITS = 1, 16
 DEFAULT_BITS = 16
+CODER_NAMES = ("raw", "fast", "small")
+DEFAULT_CODER = "fast"
+
+T = TypeVar("T", int, str)
 
 
-class BitChoice(NamedTuple):
-    """What `--bits` says: of the tensors named, and of the others."""
+@dataclass(frozen=True)
+class Choice(Generic[T]):
+    """What an option says: of the tensors named, and of the others."""
 
-    others: int
-    named: dict[str, int]
+    option: str
+    others: T
+    named: dict[str, T]
 
-    def of(self, names: Sequence[str]) -> dict[str, int]:
-        """Bits of each crossing tensor.
+    def of(self, names: Sequence[str]) -> dict[str, T]:
+        """What it says of each crossing tensor.
 
         Raises:
             UsageError: A name is of none of them.
@@ -26,7 +33,9 @@ class BitChoice(NamedTuple):
             if name not in names:
                 close = get_close_matches(name, names, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
-                raise UsageError(f"--bits names {name!r}, which does not cross the cut; {hint}")
+                raise UsageError(
+                    f"{self.option} names {name!r}, which does not cross the cut; {hint}"
+                )
         return {name: self.named.get(name, self.others) for name in names}
 
 
@@ -41,7 +50,7 @@ def check_bits(bits: int) -> int:
     return bits
 
 
-def parse_bits(text: str | None) -> BitChoice:
+def parse_bits(text: str | None) -> Choice[int]:
     """Read `4`, `maxpool_2=4,encoder_1.relu_2=2`, or `8,maxpool_2=4`.
 
     Args:
@@ -50,24 +59,47 @@ def parse_bits(text: str | None) -> BitChoice:
     Raises:
         UsageError: It is none of these, or bits are out of range.
     """
-    others, named = None, {}
+
+    def bits(number: str) -> int:
+        try:
+            return check_bits(int(number))
+        except ValueError:
+            raise UsageError(
+                f"--bits {text!r} is no number of bits; give {MIN_BITS} to {MAX_BITS}, or"
+                " TENSOR=BITS,TENSOR=BITS"
+            ) from None
+
+    return _parse(text, "--bits", bits, DEFAULT_BITS)
+
+
+def parse_coders(text: str | None) -> Choice[str]:
+    """Read `small`, or `maxpool_2=small,encoder_1.relu_2=raw`; what is not named is `fast`.
+
+    Raises:
+        UsageError: There is no such coder.
+    """
+
+    def coder(name: str) -> str:
+        if name not in CODER_NAMES:
+            raise UsageError(
+                f"--codec {text!r} is no coder; give one of {', '.join(CODER_NAMES)}, or"
+                " TENSOR=CODEC,TENSOR=CODEC"
+            )
+        return name
+
+    return _parse(text, "--codec", coder, DEFAULT_CODER)
+
+
+def _parse(text: str | None, option: str, read: Callable[[str], T], default: T) -> Choice[T]:
+    others: T | None = None
+    named: dict[str, T] = {}
     for part in [] if text is None else text.split(","):
-        name, equals, number = part.strip().rpartition("=")
-        bits = check_bits(_whole(number, text))
+        name, equals, value = part.strip().rpartition("=")
+        found = read(value)
         if equals and name not in named:
-            named[name] = bits
+            named[name] = found
         elif not equals and others is None:
-            others = bits
+            others = found
         else:
-            raise UsageError(f"--bits {text} gives {name or 'the others'} twice; leave one out")
-    return BitChoice(DEFAULT_BITS if others is None else others, named)
-
-
-def _whole(number: str, text: str | None) -> int:
-    try:
-        return int(number)
-    except ValueError:
-        raise UsageError(
-            f"--bits {text!r} is no number of bits; give {MIN_BITS} to {MAX_BITS}, or"
-            " TENSOR=BITS,TENSOR=BITS"
-        ) from None
+            raise UsageError(f"{option} {text} gives {name or 'the others'} twice; leave one out")
+    return Choice(option, default if others is None else others, named)

@@ -265,6 +265,7 @@ def make_report(
         scores=predictions.scores,
         rows=rows,
         codec=link.coder if link else None,
+        codec_per_tensor=link.coders if link and link.coder == "mixed" else None,
         ranges=link.ranges if link else None,
         calibration=file_record(link.calibration) if link and link.calibration else None,
         bits_per_tensor=link.bits if link else None,

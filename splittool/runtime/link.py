@@ -16,7 +16,7 @@ from splittool.codec.frame import (
     encode_frame,
     frame_cut_id,
 )
-from splittool.codec.limits import DEFAULT_BITS
+from splittool.codec.limits import DEFAULT_BITS, DEFAULT_CODER
 from splittool.errors import InputError, UsageError
 from splittool.files import sha256
 from splittool.reports import CutReport, TensorRecord
@@ -61,8 +61,15 @@ class Link:
 
     @property
     def coder(self) -> str:
-        """What the sender codes with."""
-        return self.sendings[0].coder
+        """What the sender codes with, or `mixed`."""
+        coders = {sending.coder for sending in self.sendings}
+        return coders.pop() if len(coders) == 1 else "mixed"
+
+    @property
+    def coders(self) -> dict[str, str]:
+        """What it codes each crossing tensor with."""
+        pairs = zip(self.specs, self.sendings, strict=True)
+        return {spec.name: sending.coder for spec, sending in pairs}
 
     @property
     def ranges(self) -> RangesFrom:
@@ -110,7 +117,7 @@ def open_link(
     path: Path,
     cut: CutReport,
     bits: int | Mapping[str, int] = DEFAULT_BITS,
-    coder: str = "fast",
+    coder: str | Mapping[str, str] = DEFAULT_CODER,
     ranges: RangesFrom | None = None,
     key_interval: int = 1,
     per_channel: bool = True,
@@ -121,7 +128,7 @@ def open_link(
         path: The cut.json.
         cut: Its content.
         bits: Of each element of all tensors, or by the tensor's name.
-        coder: `raw`, `fast` or `small`.
+        coder: `raw`, `fast` or `small`, of all tensors or by the tensor's name.
         ranges: Of the quantiser: with each `frame`, or `calibrated`; None is calibrated where a
             calibration.json beside the cut.json is of this cut and these bits.
         key_interval: See `Link`.
@@ -134,11 +141,13 @@ def open_link(
     """
     specs = [tensor_spec(record) for record in cut.split.tensors]
     widths = [bits if isinstance(bits, int) else bits[spec.name] for spec in specs]
+    coders = [coder if isinstance(coder, str) else coder[spec.name] for spec in specs]
+    ways = list(zip(widths, coders, strict=True))
     calibration, note = path.parent / FILE_NAME, None
     if ranges == "calibrated" or (ranges is None and calibration.exists()):
         try:
             specs = calibrated_specs(path, specs, widths)
-            sendings = [Sending(width, coder, calibrated=True) for width in widths]
+            sendings = [Sending(width, each, calibrated=True) for width, each in ways]
             cut_id = frame_cut_id(sha256(path), sha256(calibration))
             return Link(cut_id, specs, sendings, calibration, key_interval=key_interval)
         except InputError as error:
@@ -150,7 +159,7 @@ def open_link(
             "--key-interval needs calibrated ranges, the same for all frames; make them with:"
             f" splittool calibrate {path} IMAGES"
         )
-    sendings = [Sending(width, coder, per_channel=per_channel) for width in widths]
+    sendings = [Sending(width, each, per_channel=per_channel) for width, each in ways]
     return Link(frame_cut_id(sha256(path)), specs, sendings, note=note)
 
 

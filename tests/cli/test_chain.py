@@ -138,6 +138,10 @@ def test_calibrate_then_infer(workspace: Path, report: Any) -> None:
     assert out["calibration"]["path"] == "calibrated/calibration.json"
     out = report("infer", *given, "-o", "own", "--bits", "4", "--ranges", "frame")
     assert (out["ranges"], out["calibration"]) == ("frame", None)
+    out = report("infer", *given, "-o", "mixed", "--bits", "4", "--codec", "raw,maxpool_2=fast")
+    assert out["codec"] == "mixed"
+    assert out["codec_per_tensor"].pop("maxpool_2") == "fast"
+    assert set(out["codec_per_tensor"].values()) == {"raw"}
     out = report("infer", *given, "-o", "coarse", "--bits", "4", "--per-tensor")
     assert (out["ranges"], out["ranges_per"]) == ("frame", "tensor")
     assert (

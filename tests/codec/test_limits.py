@@ -1,6 +1,7 @@
 import pytest
 
-from splittool.codec.limits import parse_bits
+from splittool.codec.coders import CODERS
+from splittool.codec.limits import CODER_NAMES, parse_bits, parse_coders
 from splittool.errors import UsageError
 
 NAMES = ["encoder_1.relu_2", "maxpool_2"]
@@ -40,6 +41,22 @@ def test_a_name_may_hold_what_separates_names_from_bits() -> None:
 def test_what_makes_no_sense_is_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_bits(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "coders"),
+    [(None, ["fast", "fast"]), ("small", ["small"] * 2), ("raw,maxpool_2=small", ["raw", "small"])],
+)
+def test_coders_of_each_tensor(text: str | None, coders: list[str]) -> None:
+    assert parse_coders(text).of(NAMES) == dict(zip(NAMES, coders, strict=True))
+
+
+def test_coders_are_those_there_are() -> None:
+    assert list(CODER_NAMES) == list(CODERS)
+    with pytest.raises(UsageError, match="--codec 'zip' is no coder; give one of raw, fast, small"):
+        parse_coders("zip")
+    with pytest.raises(UsageError, match="--codec names 'pool', which does not cross"):
+        parse_coders("pool=raw").of(NAMES)
 
 
 def test_the_nearest_name_is_suggested() -> None:
