@@ -223,7 +223,7 @@ def test_the_best_cut_of_a_zoo_network_is_no_worse_than_any_place(name: str, mbp
     graph = read_graph(load_model(path))
     terms = Terms(RateRecord("", 10), RateRecord("", 1000), "link", mbps)
     report = plan(FileRecord("x", 1, "0"), graph, [], terms, LimitsRecord())
-    times = terms.times(operation_costs(graph), tensor_bytes(graph, terms.bits))
+    times = terms.times(graph, operation_costs(graph), tensor_bytes(graph, terms.bits))
     cut = best_cut(graph, times)
     assert cut is not None
     assert find_cut(graph, *cut.at).head == cut.head
