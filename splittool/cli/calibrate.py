@@ -11,8 +11,6 @@ from splittool.cli.output import Output, make_table
 
 Method = Literal["best", "min-max", "percentile", "mse"]
 
-_DEFAULT_BITS = ["16", "8", "6", "4", "3", "2"]
-
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -89,7 +87,7 @@ def calibrate(
     allows; infer without --bits uses what it found.
     """
     output: Output = ctx.obj
-    from splittool.codec.limits import parse_bits
+    from splittool.codec.limits import CALIBRATED_BITS, parse_bits
     from splittool.errors import UsageError
     from splittool.files import refuse_existing, write_bytes
     from splittool.reports import CutReport, encode, read_report
@@ -102,8 +100,8 @@ def calibrate(
 
     if auto_bits and bits:
         raise UsageError("--auto-bits finds the bits; leave out --bits")
-    ladder = [str(number) for number in LADDER] if auto_bits else _DEFAULT_BITS
-    choices = [parse_bits(text) for text in bits or ladder]
+    known = LADDER if auto_bits else CALIBRATED_BITS
+    choices = [parse_bits(text) for text in bits or map(str, known)]
     normalisation = normalisation_of(mean, scale)
     cut = read_report(source, CutReport)
     wanted = [choice.of([tensor.name for tensor in cut.split.tensors]) for choice in choices]

@@ -47,6 +47,14 @@ def cut(
         float,
         typer.Option(min=0, help="Largest difference allowed, as a share of the output's range."),
     ] = 1e-5,
+    calibrate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IMAGES",
+            help="Choose the quantiser's ranges from these images, too, as splittool calibrate"
+            " does; repeat.",
+        ),
+    ] = None,
     bake_bits: Annotated[
         Literal["8", "4"] | None,
         typer.Option(help="Of a calibrated cut.json: put its quantiser into head and tail."),
@@ -71,8 +79,10 @@ def cut(
     from splittool.errors import UsageError
 
     if bake_bits:
-        if at or list_points or every or model.suffix != ".json":
-            raise UsageError("--bake-bits takes a cut.json, and no --at, --list or --all")
+        if at or list_points or every or calibrate or model.suffix != ".json":
+            raise UsageError(
+                "--bake-bits takes a calibrated cut.json, and no --at, --list, --all or --calibrate"
+            )
         from splittool.runtime.baking import bake_cut
 
         baked = bake_cut(model, 8 if bake_bits == "8" else 4, output_folder, tolerance, force)
@@ -80,16 +90,53 @@ def cut(
         return
     if (list_points or every) == bool(at):
         raise UsageError("give either --at NAME to cut, or --list or --all to see where")
+    if calibrate and not at:
+        raise UsageError("--calibrate is for a cut that is made; give --at NAME")
     if not at:
         _list(output, model, shape or [], every, tolerance if verify else None)
         return
     from splittool.runtime.bundle import write_cut
 
+    images = _images(calibrate, output_folder, force) if calibrate else []
     compiler = compiler_for(output, target, blob_shaves)
     report = write_cut(
         model, at, output_folder, tolerance, shape or [], force, target, compiler, blob_shaves
     )
-    output.emit(report, _tables(report))
+    lines = [_calibrate(output, output_folder, images)] if images else []
+    output.emit(report, [*_tables(report), *lines])
+
+
+def _images(given: list[str], folder: Path, force: bool) -> list[Path]:
+    """The images to calibrate with, and no calibration in the way, before anything is written."""
+    from splittool.files import refuse_existing
+    from splittool.runtime.calibrations import FILE_NAME
+    from splittool.runtime.inputs import expand_inputs
+
+    if folder.exists():
+        refuse_existing([folder / FILE_NAME], force)
+    return expand_inputs(given)
+
+
+def _calibrate(output: Output, folder: Path, images: list[Path]) -> str:
+    """Write the ranges of the cut in a folder; returns what to say of it."""
+    from splittool.codec.limits import CALIBRATED_BITS
+    from splittool.files import write_bytes
+    from splittool.reports import CutReport, encode, read_report
+    from splittool.runtime.calibrating import calibrate
+    from splittool.runtime.calibrations import FILE_NAME
+    from splittool.runtime.inference import gather
+    from splittool.runtime.pipelines import HeadPipeline, canvas_of
+
+    path = folder / "cut.json"
+    head = HeadPipeline(path, read_report(path, CutReport), "CPU", "auto")
+    canvas = canvas_of(head, None)
+    samples = gather(images, None, canvas)
+    choices = [{spec.name: bits for spec in head.specs} for bits in CALIBRATED_BITS]
+    with output.progress() as progress:
+        task = progress.add_task("calibrating", total=len(samples))
+        report = calibrate(head, canvas, samples, choices, advance=lambda: progress.advance(task))
+    write_bytes(folder / FILE_NAME, encode(report))
+    return f"wrote {folder / FILE_NAME}, ranges from {report.images} images"
 
 
 def _list(

@@ -9,6 +9,7 @@ from splittool.errors import UsageError
 
 MIN_BITS, MAX_BITS = 1, 16
 DEFAULT_BITS = 16
+CALIBRATED_BITS = (16, 8, 6, 4, 3, 2)  # that ranges are chosen for, where nothing is asked for
 CODER_NAMES = ("raw", "fast", "small")
 DEFAULT_CODER = "fast"
 

@@ -159,6 +159,22 @@ def test_calibrate_then_infer(workspace: Path, report: Any) -> None:
     assert run(["infer", *given, "-o", "none", *asked]) == ExitCode.BAD_INPUT
 
 
+def test_cut_and_calibrate_in_one(workspace: Path, report: Any) -> None:
+    given = ["unet.xml", "--at", "maxpool_1", "-o", "once", "--calibrate", "steel/train_images"]
+    report("cut", *given)
+    once = Path("once/calibration.json").read_bytes()
+    twice = report("calibrate", "once/cut.json", "steel/train_images", "-o", "twice.json")
+    assert json.loads(once)["tensors"] == twice["tensors"]
+    found = report("infer", "once/cut.json", "steel/train_images", "-o", "o", "--bits", "4")
+    assert found["ranges"] == "calibrated"
+    Path("once/cut.json").unlink()
+    assert run(["cut", *given]) == ExitCode.FAILED  # calibration.json is there
+    assert not Path("once/cut.json").exists()
+    assert run(["cut", *given[:-1], "gone", "-o", "none"]) == ExitCode.BAD_INPUT
+    assert not Path("none").exists()
+    assert run(["cut", "unet.xml", "--list", "--calibrate", "steel"]) == ExitCode.USAGE
+
+
 def test_mixed_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any) -> None:
     monkeypatch.chdir(tmp_path)
     make_mixed_set(tmp_path / "mixed")
