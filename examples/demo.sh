@@ -22,5 +22,11 @@ report table-1.json splittool bitrate unet.xml --bits 16 --fps 12 --fps 10 --ima
 report table-2.json splittool bitrate unet.xml --bits 4 --fps 12 --fps 10 --images steel/train_images
 say splittool infer unet.xml unet.validation.txt -o whole --force
 say splittool infer cut.json unet.validation.txt -o split-4-bit --bits 4 --force
+report compare.json splittool compare unet.xml unet.validation.txt --at maxpool_2 --bits 8,4,2 \
+    --codec fast --formats jpeg --qualities 85,50,20
+say splittool plot compare.json -o compare.svg --force
+report plan.json splittool plan unet.xml --edge 100GFLOPS --cloud 5TFLOPS --link 100Mbps \
+    --infer compare.json
 
-printf '\nIn %s: unet.curves.png, cuts.svg, split-4-bit/overlays, table-1.json, table-2.json, profile.json\n' "$1"
+printf '\nIn %s: unet.curves.png, cuts.svg, compare.svg, split-4-bit/overlays, and the tables as JSON:\n' "$1"
+printf 'table-1.json, table-2.json, profile.json, cuts.json, compare.json, plan.json\n'
