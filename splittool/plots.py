@@ -264,7 +264,8 @@ def tradeoff(networks: Mapping[str, Sequence[SplitRecord]], bits: int) -> "Figur
 def comparison(arms: Sequence[ArmRecord]) -> "Figure":
     """Dice against bytes per frame: a line for each split point and each image format.
 
-    Of the coders of a cut, which are lossless, the smallest at each precision is drawn.
+    Of the coders of a cut, which are lossless, the smallest at each precision is drawn. The legend
+    has the GFLOPs that a cut leaves on the device.
     """
     lines: dict[tuple[str, str], list[ArmRecord]] = {}
     for arm in arms:
@@ -284,7 +285,9 @@ def comparison(arms: Sequence[ArmRecord]) -> "Figure":
                 color=COLOURS[number % len(COLOURS)],
                 linestyle="-" if kind == "cut" else "--",
                 fillstyle="full" if kind == "cut" else "none",
-                label=name if kind == "cut" else f"input as {name}",
+                label=f"{name} ({members[0].edge_gflops:.2g} GFLOPs on the edge)"
+                if kind == "cut"
+                else f"input as {name}",
             )
         for arm in arms:
             if arm.kind == "whole" and arm.dice is not None:
