@@ -20,7 +20,7 @@ def split(model: ov.Model, graph: Graph, cut: Cut) -> tuple[ov.Model, ov.Model]:
     """Build head and tail.
 
     Every crossing tensor is an output of the head and an input of the tail, in the same order and
-    under the same name. Constants go to the side that uses them.
+    under the same name. Constants go to the side that uses them; what both use, they share.
 
     Args:
         model: The whole; it is not changed.
@@ -34,11 +34,14 @@ def split(model: ov.Model, graph: Graph, cut: Cut) -> tuple[ov.Model, ov.Model]:
         InputError: One side would be empty.
     """
     require_both_sides(cut)
-    return _head(model.clone(), graph, cut), _tail(model.clone(), graph, cut)
+    copy = model.clone()
+    nodes = copy.get_ordered_ops()
+    # The tail first: then nothing but results will read what the head puts out.
+    tail = _tail(copy, nodes, graph, cut)
+    return _head(copy, nodes, graph, cut), tail
 
 
-def _head(model: ov.Model, graph: Graph, cut: Cut) -> ov.Model:
-    nodes = model.get_ordered_ops()
+def _head(model: ov.Model, nodes: list[ov.Node], graph: Graph, cut: Cut) -> ov.Model:
     results = []
     for (index, port), tensor in zip(cut.crossing, cut.tensors, strict=True):
         output = nodes[index].output(port)
@@ -53,14 +56,16 @@ def _head(model: ov.Model, graph: Graph, cut: Cut) -> ov.Model:
     return head
 
 
-def _tail(model: ov.Model, graph: Graph, cut: Cut) -> ov.Model:
-    nodes = model.get_ordered_ops()
+def _tail(model: ov.Model, nodes: list[ov.Node], graph: Graph, cut: Cut) -> ov.Model:
+    stay = {nodes[index] for index in cut.head}
+    stay |= {nodes[writer.index] for writer in _writers(graph, cut.head)}
     parameters = []
     for (index, port), tensor in zip(cut.crossing, cut.tensors, strict=True):
         output = nodes[index].output(port)
         parameter = opset.parameter(output.get_shape(), output.get_element_type(), name=tensor.name)
         for target in output.get_target_inputs():
-            target.replace_source_output(parameter.output(0))
+            if target.get_node() not in stay:
+                target.replace_source_output(parameter.output(0))
         parameter.output(0).get_tensor().set_names({tensor.name})
         parameters.append(parameter)
     sinks = [nodes[writer.index] for writer in _writers(graph, cut.tail)]
