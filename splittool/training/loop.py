@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -101,8 +102,9 @@ class Trainer:
         )
         self.scheduler = self._make_scheduler()
         self.training_loader = _loader(training, self.sampler, workers)
+        self.validation_shares = _in_order(validation, settings, world)
         self.validation_loader = _loader(
-            validation, _in_order(validation, settings, world), workers
+            validation, [share for share in self.validation_shares if share], workers
         )
         self.history: list[dict[str, Any]] = []
         self.best = -1.0
@@ -204,8 +206,9 @@ class Trainer:
         pixels = pixels.to(device, memory_format=torch.channels_last, non_blocking=True)
         masks = masks.to(device, non_blocking=True)
         valid = _valid(sizes, masks)
+        network = self.parallel if self.model.training else self.model  # one needs gradients
         with autocast(self.settings.precision, device):
-            logits = self.parallel(pixels).float()
+            logits = network(pixels).float() if len(pixels) else masks.float()
         loss = bce_dice_loss(logits, masks.float(), valid, self.recipe.dice, self.world.add_up)
         return logits, loss, _tally(logits.detach(), masks, valid)
 
@@ -253,27 +256,20 @@ class Trainer:
     def _validate(self) -> dict[str, Any]:
         """Loss averaged over batches, and the scores, of the validation part."""
         self.parallel.eval()
-        sums = torch.zeros(len(self.content["classes"]) + 1, scores.TALLY, dtype=torch.float64)
-        for batch in self.validation_loader:
-            _, loss, tally = self._evaluate_alone(*batch)
-            sums[:-1] += tally
-            sums[-1, 0] += float(loss)
-            sums[-1, 1] += 1
+        sums = torch.zeros(len(self.content["classes"]), scores.TALLY, dtype=torch.float64)
+        losses = []
+        batches = iter(self.validation_loader)
+        for share in self.validation_shares:
+            _, loss, tally = self._evaluate(*(next(batches) if share else self._no_images()))
+            losses.append(float(loss))
+            sums += tally
         sums = self.world.add_up(sums.to(self.world.device)).cpu()
-        return {"loss": float(sums[-1, 0] / sums[-1, 1]), **_score(sums[:-1])}
+        return {"loss": fmean(losses), **_score(sums)}
 
-    def _evaluate_alone(
-        self, pixels: Tensor, masks: Tensor, sizes: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `_evaluate`, without the other processes: their shares may differ in length."""
-        device = self.world.device
-        pixels = pixels.to(device, memory_format=torch.channels_last)
-        masks = masks.to(device)
-        valid = _valid(sizes, masks)
-        with autocast(self.settings.precision, device):
-            logits = self.model(pixels).float()
-        loss = bce_dice_loss(logits, masks.float(), valid, self.recipe.dice)
-        return logits, loss, _tally(logits, masks, valid)
+    def _no_images(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The share of a process in a batch of fewer images than processes."""
+        classes = len(self.content["classes"])
+        return torch.zeros(0, 3, 1, 1), torch.zeros(0, classes, 1, 1), torch.zeros(0, 2)
 
     def _identity(self) -> dict[str, Any]:
         """What must be the same for a resumed run to end as if never stopped."""
@@ -336,12 +332,10 @@ def _quiet_worker(worker: int) -> None:
 
 
 def _in_order(dataset: SegmentationDataset, settings: Settings, world: World) -> list[list[Key]]:
-    """Validation batches of one process: every world.size-th image, as it is."""
-    mine = range(world.rank, len(dataset), world.size)
-    size = max(1, settings.batch_size // world.size)
-    return [
-        [(i, (), False) for i in mine[first : first + size]] for first in range(0, len(mine), size)
-    ]
+    """A process's share of every validation batch, images as they are; it may be none."""
+    size, images = settings.batch_size, range(len(dataset))
+    batches = [images[first : first + size] for first in range(0, len(dataset), size)]
+    return [[(i, (), False) for i in batch[world.rank :: world.size]] for batch in batches]
 
 
 def _valid(sizes: Tensor, masks: Tensor) -> Tensor:
