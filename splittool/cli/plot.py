@@ -128,7 +128,7 @@ def _read(argument: str, given: _Given) -> None:
     else:
         raise InputError(
             f"{shown} is a {report.__struct_config__.tag} report, which has no figure; give one of"
-            " cut --list, cut --all, profile, bench-vpu or train"
+            " cut --list, cut --all, profile, bench-vpu, compare or train"
         )
 
 
