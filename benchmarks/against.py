@@ -15,8 +15,9 @@ import torch
 from splittool.data.images import Canvas
 from splittool.device.benchmark import Plan
 from splittool.device.reference import Reference
+from splittool.device.run import run_benchmarks
 from splittool.device.runtime import Hint
-from splittool.device.session import Settings, Subject, run_benchmarks
+from splittool.device.session import Settings, Subject
 from splittool.device.subjects import heads
 from splittool.ir.export import to_graph
 from splittool.ir.info import ModelInfo, write_info

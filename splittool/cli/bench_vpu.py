@@ -105,7 +105,9 @@ def bench_vpu(
     if estimate:
         _estimate(output, estimate, models, shape or [], splits)
         return
-    from splittool.device.session import Settings, check_device, require_old_runtime
+    from splittool.device.legacy_session import require_old_runtime
+    from splittool.device.run import check_device
+    from splittool.device.session import Settings
 
     plan = _plan(minutes, iterations, warmup, window, requests)
     _check_limits(min_fps, max_drift)
@@ -229,7 +231,7 @@ def _measure(
     against: Other | None,
 ) -> "tuple[BenchSetReport, int | None]":
     from splittool.device.reference import Reference
-    from splittool.device.session import run_benchmarks
+    from splittool.device.run import run_benchmarks
     from splittool.errors import UsageError
 
     if against and settings.runtime_python:

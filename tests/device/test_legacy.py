@@ -12,7 +12,9 @@ import pytest
 
 from splittool.device.benchmark import Plan
 from splittool.device.legacy import LegacyRuntime, explain, find_runtime
-from splittool.device.session import Settings, require_old_runtime, run_benchmarks
+from splittool.device.legacy_session import require_old_runtime
+from splittool.device.run import run_benchmarks
+from splittool.device.session import Settings
 from splittool.device.subjects import subject
 from splittool.errors import DeviceError, ExitCode, InputError
 from splittool.ir.downgrade import TARGETS

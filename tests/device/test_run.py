@@ -7,7 +7,8 @@ import pytest
 
 from splittool.device.benchmark import Plan
 from splittool.device.reference import Reference
-from splittool.device.session import Settings, check_device, run_benchmarks
+from splittool.device.run import check_device, run_benchmarks
+from splittool.device.session import Settings
 from splittool.device.subjects import heads, load_frames, subject
 from splittool.errors import DeviceError, ExitCode, InputError, StoppedError, UsageError
 
@@ -62,7 +63,7 @@ def test_interrupted_before_the_first_frame(
 ) -> None:
     whole = subject(exported)
     monkeypatch.setattr(
-        "splittool.device.session.throttle_events", lambda: os.kill(os.getpid(), signal.SIGTERM)
+        "splittool.device.run.throttle_events", lambda: os.kill(os.getpid(), signal.SIGTERM)
     )
     with pytest.raises(StoppedError, match="before the first frame") as stopped:
         run_benchmarks([whole, whole], CPU, PLAN)
