@@ -21,8 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from splittool.codec.coders import CODERS
-from splittool.codec.frame import History, Sending, TensorSpec, decode_frame, encode_frame
+from splittool.codec.frame import decode_frame, encode_frame
+from splittool.codec.prediction import History
 from splittool.codec.quantise import ranges_between
+from splittool.codec.tensors import Sending, TensorSpec
 from splittool.errors import FrameError
 
 CUT_ID = bytes(range(16))

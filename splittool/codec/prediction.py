@@ -5,7 +5,36 @@ symbol, with small changes up and down beside it: image coders like that better 
 the first symbol to the last.
 """
 
+from dataclasses import dataclass, field
+
 from splittool.codec.packing import Symbols
+
+
+@dataclass
+class History:
+    """What one end of a link keeps of the last frame; empty before the first and when cleared.
+
+    Attributes:
+        checksum: Of that frame.
+        symbols: Of each of its tensors, with their bits.
+    """
+
+    checksum: int | None = None
+    symbols: list[tuple[Symbols, int]] = field(default_factory=list)
+
+    def before(self, index: int, bits: int) -> Symbols | None:
+        """The symbols of a tensor in the last frame, if there was one and of as many bits."""
+        if self.checksum is None or self.symbols[index][1] != bits:
+            return None
+        return self.symbols[index][0]
+
+    def keep(self, checksum: int, symbols: list[tuple[Symbols, int]]) -> None:
+        """Let this frame be the last."""
+        self.checksum, self.symbols = checksum, symbols
+
+    def clear(self) -> None:
+        """Forget it, so that the next frame stands alone."""
+        self.checksum, self.symbols = None, []
 
 
 def changes(symbols: Symbols, before: Symbols, bits: int) -> Symbols:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from splittool.codec.frame import TensorSpec
 from splittool.codec.limits import check_bits
 from splittool.codec.quantise import Ranges
+from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError
 from splittool.files import sha256
 from splittool.reports import CalibrationReport, read_report

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from splittool.analysis.operations import operation_costs
 from splittool.analysis.splits import describe_split, tensor_record
-from splittool.codec.frame import Sending, decode_frame, encode_frame
+from splittool.codec.frame import decode_frame, encode_frame
+from splittool.codec.tensors import Sending
 from splittool.data import scores
 from splittool.data.compressing import LOSSLESS, require, through
 from splittool.data.images import Canvas, Fit, Pixels

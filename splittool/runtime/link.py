@@ -7,16 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from splittool.codec.frame import (
-    History,
-    Received,
-    Sending,
-    TensorSpec,
-    decode_frame,
-    encode_frame,
-    frame_cut_id,
-)
+from splittool.codec.frame import Received, decode_frame, encode_frame, frame_cut_id
 from splittool.codec.limits import DEFAULT_BITS, DEFAULT_CODER
+from splittool.codec.prediction import History
+from splittool.codec.tensors import Sending, TensorSpec
 from splittool.errors import InputError, UsageError
 from splittool.files import sha256
 from splittool.reports import CutReport, TensorRecord

@@ -6,8 +6,8 @@ from math import prod
 
 import numpy as np
 
-from splittool.codec.frame import TensorSpec
 from splittool.codec.quantise import dequantise, quantise
+from splittool.codec.tensors import TensorSpec
 from splittool.data import scores
 from splittool.data.images import Canvas
 from splittool.data.kaggle import Sample

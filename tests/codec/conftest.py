@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from splittool.codec.frame import History, Sending, TensorSpec, encode_frame
+from splittool.codec.frame import encode_frame
+from splittool.codec.prediction import History
 from splittool.codec.quantise import ranges_between
+from splittool.codec.tensors import Sending, TensorSpec
 
 CUT_ID = bytes(range(16))
 RANGES = {4: ranges_between([0, 0, -1], [2, 3, 1], 4)}

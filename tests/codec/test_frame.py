@@ -15,15 +15,14 @@ from hypothesis.extra import numpy as hnp
 from splittool.codec.coders import CODERS, Format
 from splittool.codec.frame import (
     CUT_ID_BYTES,
-    History,
-    Sending,
-    TensorSpec,
     decode_frame,
     encode_frame,
     frame_cut_id,
     largest_frame,
 )
+from splittool.codec.prediction import History
 from splittool.codec.quantise import dequantise, quantise, ranges_between
+from splittool.codec.tensors import Sending, TensorSpec
 from splittool.errors import FrameError, InputError, MissingExtraError, UsageError
 
 GOLDEN = Path(__file__).parent / "golden"

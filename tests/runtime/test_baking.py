@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openvino import opset8 as opset
 
-from splittool.codec.frame import TensorSpec
 from splittool.codec.packing import pack
 from splittool.codec.quantise import Quantised, Ranges, dequantise, quantise, ranges_between
+from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError, OutputError, VerificationError
 from splittool.ir.engine import core
 from splittool.reports import CutReport, read_report

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splittool.cli.main import run
-from splittool.codec.frame import TensorSpec
+from splittool.codec.tensors import TensorSpec
 from splittool.errors import ExitCode, InputError
 from splittool.reports import CalibrationReport, InferReport, decode, read_report
 from splittool.runtime.bundle import write_cut
