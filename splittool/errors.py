@@ -54,6 +54,10 @@ class InputError(SplittoolError):
     exit_code = ExitCode.BAD_INPUT
 
 
+class UncalibratedError(InputError):
+    """There are no calibrated ranges for this cut, or not for these bits."""
+
+
 class FrameError(InputError):
     """Bytes from the link are no frame of this cut."""
 

@@ -119,24 +119,12 @@ def _images(given: list[str], folder: Path, force: bool) -> list[Path]:
 
 def _calibrate(output: Output, folder: Path, images: list[Path]) -> str:
     """Write the ranges of the cut in a folder; returns what to say of it."""
-    from splittool.codec.limits import CALIBRATED_BITS
-    from splittool.files import write_bytes
-    from splittool.reports import CutReport, encode, read_report
-    from splittool.runtime.calibrating import calibrate
-    from splittool.runtime.calibrations import FILE_NAME
-    from splittool.runtime.inference import gather
-    from splittool.runtime.pipelines import HeadPipeline, canvas_of
+    from splittool.runtime.calibrating import calibrate_cut
 
-    path = folder / "cut.json"
-    head = HeadPipeline(path, read_report(path, CutReport), "CPU", "auto")
-    canvas = canvas_of(head, None)
-    samples = gather(images, None, canvas)
-    choices = [{spec.name: bits for spec in head.specs} for bits in CALIBRATED_BITS]
     with output.progress() as progress:
-        task = progress.add_task("calibrating", total=len(samples))
-        report = calibrate(head, canvas, samples, choices, advance=lambda: progress.advance(task))
-    write_bytes(folder / FILE_NAME, encode(report))
-    return f"wrote {folder / FILE_NAME}, ranges from {report.images} images"
+        task = progress.add_task("calibrating", total=len(images))
+        calibrate_cut(folder / "cut.json", images, lambda: progress.advance(task))
+    return f"wrote {folder / 'calibration.json'}, ranges from {len(images)} images"
 
 
 def _list(

@@ -1,17 +1,25 @@
 """Calibrate a cut: run its head over images, and choose the ranges of all that crosses."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from splittool.codec.calibrate import Method, Sampler, choose_ranges
+from splittool.codec.limits import CALIBRATED_BITS
 from splittool.data.images import Canvas
 from splittool.data.kaggle import Sample
+from splittool.files import write_bytes
 from splittool.reports import (
     CalibratedRecord,
     CalibratedTensorRecord,
     CalibrationReport,
+    CutReport,
+    encode,
     file_record,
+    read_report,
 )
-from splittool.runtime.pipelines import HeadPipeline
+from splittool.runtime.calibrations import FILE_NAME
+from splittool.runtime.inference import gather
+from splittool.runtime.pipelines import HeadPipeline, canvas_of
 
 
 def calibrate(
@@ -64,6 +72,28 @@ def calibrate(
             for name, sampler in samplers.items()
         ],
     )
+
+
+def calibrate_cut(
+    path: Path, images: Sequence[Path], advance: Callable[[], None] = lambda: None
+) -> CalibrationReport:
+    """Choose ranges for the usual precisions, and write them beside a cut.json.
+
+    Args:
+        path: The cut.json.
+        images: Pictures like those that will be sent.
+        advance: Called once per image.
+
+    Raises:
+        InputError: An image or the head cannot be used.
+        OutputError: The file cannot be written.
+    """
+    head = HeadPipeline(path, read_report(path, CutReport), "CPU", "auto")
+    canvas = canvas_of(head, None)
+    choices = [{spec.name: bits for spec in head.specs} for bits in CALIBRATED_BITS]
+    report = calibrate(head, canvas, gather(images, None, canvas), choices, advance=advance)
+    write_bytes(path.parent / FILE_NAME, encode(report))
+    return report
 
 
 def _choose(sampler: Sampler, bits: int, method: Method) -> CalibratedRecord:

@@ -9,7 +9,7 @@ import numpy as np
 from splittool.codec.limits import check_bits
 from splittool.codec.quantise import Ranges
 from splittool.codec.tensors import TensorSpec
-from splittool.errors import InputError
+from splittool.errors import InputError, UncalibratedError
 from splittool.files import sha256
 from splittool.reports import CalibrationReport, read_report
 
@@ -29,21 +29,22 @@ def calibrated_specs(
         bits: Of each of them.
 
     Raises:
-        InputError: There is no calibration.json, or it is damaged, or of another cut, or of other
+        UncalibratedError: There is no calibration.json, or it is of another cut, or of other
             precisions.
+        InputError: It is damaged.
     """
     path = cut.parent / FILE_NAME
-    fix = f"make it: splittool calibrate {cut}"
+    fix = f"make it: splittool calibrate {cut} IMAGES"
     if not path.is_file():
-        raise InputError(f"there is no file {path}; {fix}")
+        raise UncalibratedError(f"there is no file {path}; {fix}")
     report = read_report(path, CalibrationReport)
     if report.cut.sha256 != sha256(cut):
-        raise InputError(f"{path} was made for another cut than {cut}; {fix} --force")
+        raise UncalibratedError(f"{path} was made for another cut than {cut}; {fix} --force")
     found = []
     for spec, wanted in zip(specs, bits, strict=True):
         ranges = calibrated_ranges(report, spec, path)
         if spec.is_quantised and wanted not in ranges:
-            raise InputError(
+            raise UncalibratedError(
                 f"{path} has no ranges for {spec.name} at {wanted} bits; {fix} --force"
                 f" --bits {wanted}"
             )

@@ -11,7 +11,7 @@ from splittool.codec.frame import Received, decode_frame, encode_frame, frame_cu
 from splittool.codec.limits import DEFAULT_BITS, DEFAULT_CODER
 from splittool.codec.prediction import History
 from splittool.codec.tensors import Sending, TensorSpec
-from splittool.errors import InputError, UsageError
+from splittool.errors import InputError, UncalibratedError, UsageError
 from splittool.files import sha256
 from splittool.reports import CutReport, TensorRecord
 from splittool.runtime.calibrations import FILE_NAME, calibrated_specs
@@ -50,7 +50,7 @@ class Link:
         self.specs = list(specs)
         self.sendings = list(sendings)
         self.key_interval = key_interval
-        self._since_key = 0
+        self._frames = 0
         self._sent, self._received = History(), History()
 
     @property
@@ -94,12 +94,10 @@ class Link:
 
     def encode(self, frame_id: int, tensors: Sequence[NDArray[Any]]) -> bytes:
         """The head's results as a frame; see `encode_frame`."""
-        if self.key_interval == 1:
-            return encode_frame(self.cut_id, frame_id, self.specs, tensors, self.sendings)
-        if self._since_key % self.key_interval == 0:
+        if self._frames % self.key_interval == 0:
             self._sent.clear()
         frame = encode_frame(self.cut_id, frame_id, self.specs, tensors, self.sendings, self._sent)
-        self._since_key += 1
+        self._frames += 1
         return frame
 
     def decode(self, frame: bytes) -> Received:
@@ -129,30 +127,31 @@ def open_link(
         per_channel: Ranges of each frame are of each channel, else of the whole tensor.
 
     Raises:
-        InputError: A tensor is of a type that cannot be sent, or calibrated ranges are asked for
-            and not to be had.
+        InputError: A tensor is of a type that cannot be sent, or calibrated ranges are needed and
+            not to be had, or damaged.
         UsageError: Frames are to say what changed, with ranges of their own.
     """
     specs = [tensor_spec(record) for record in cut.split.tensors]
     widths = [bits if isinstance(bits, int) else bits[spec.name] for spec in specs]
     coders = [coder if isinstance(coder, str) else coder[spec.name] for spec in specs]
     ways = list(zip(widths, coders, strict=True))
+    if key_interval > 1 and ranges == "frame":
+        raise UsageError(
+            "--key-interval needs calibrated ranges, the same for all frames; leave out"
+            " --ranges frame and --per-tensor"
+        )
+    needed = ranges == "calibrated" or key_interval > 1
     calibration, note = path.parent / FILE_NAME, None
-    if ranges == "calibrated" or (ranges is None and calibration.exists()):
+    if needed or (ranges is None and calibration.exists()):
         try:
             specs = calibrated_specs(path, specs, widths)
             sendings = [Sending(width, each, calibrated=True) for width, each in ways]
             cut_id = frame_cut_id(sha256(path), sha256(calibration))
             return Link(cut_id, specs, sendings, calibration, key_interval=key_interval)
-        except InputError as error:
-            if ranges == "calibrated":
+        except UncalibratedError as error:
+            if needed:
                 raise
             note = f"the ranges of each frame are used: {error}"
-    if key_interval > 1:
-        raise UsageError(
-            "--key-interval needs calibrated ranges, the same for all frames; make them with:"
-            f" splittool calibrate {path} IMAGES"
-        )
     sendings = [Sending(width, each, per_channel=per_channel) for width, each in ways]
     return Link(frame_cut_id(sha256(path)), specs, sendings, note=note)
 

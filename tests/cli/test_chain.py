@@ -144,6 +144,8 @@ def test_calibrate_then_infer(workspace: Path, report: Any) -> None:
     assert set(out["codec_per_tensor"].values()) == {"raw"}
     out = report("infer", *given, "-o", "coarse", "--bits", "4", "--per-tensor")
     assert (out["ranges"], out["ranges_per"]) == ("frame", "tensor")
+    fine = report("infer", *given, "-o", "fine", "--bits", "4", "--ranges", "frame")
+    assert out["payload_bytes_per_frame"] < fine["payload_bytes_per_frame"]
     assert (
         report("calibrate", *given, "--bits", "4", "--per-tensor", "-o", "t.json")["per"]
         == "tensor"
@@ -152,6 +154,15 @@ def test_calibrate_then_infer(workspace: Path, report: Any) -> None:
     assert run(["infer", *given, "-o", "none", *asked]) == ExitCode.USAGE
     film = report("infer", *given, "-o", "film", "--bits", "4", "--key-interval", "4")
     assert film["key_interval"] == 4
+    still = sorted(Path("steel/train_images").iterdir())[0]
+    Path("copies").mkdir()
+    for number in range(5):
+        shutil.copy(still, f"copies/{number}{still.suffix}")
+    asked = ["-o", "still", "--bits", "4", "--key-interval", "4", "--no-labels"]
+    film = report("infer", given[0], "copies", *asked)
+    sent = [row["payload_bytes"] for row in film["rows"]]
+    assert sent[0] == sent[4] > 10 * sent[1] == 10 * sent[2] == 10 * sent[3]
+    assert len({tuple(row["pixels"].values()) for row in film["rows"]}) == 1
     assert film["scores"] == report("infer", *given, "-o", "all", "--bits", "4")["scores"]
     asked = ["--ranges", "frame", "--key-interval", "4"]
     assert run(["infer", *given, "-o", "none", *asked]) == ExitCode.USAGE

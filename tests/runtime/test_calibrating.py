@@ -101,6 +101,8 @@ def test_frames_may_say_what_changed_since_the_last(folder: Path, steel: Path) -
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     tensors = [np.array(tensor) for tensor in head.run(image)]
     with pytest.raises(UsageError, match="--key-interval needs calibrated ranges"):
+        _link(folder, ranges="frame", key_interval=3)
+    with pytest.raises(InputError, match=r"no file .*calibration\.json; make it: splittool calib"):
         _link(folder, key_interval=3)
     _calibrate(folder, steel, 4)
     sender = _link(folder, coder="fast", key_interval=3)
@@ -135,6 +137,18 @@ def test_ranges_of_another_cut_are_not_used(folder: Path, steel: Path) -> None:
     assert "was made for another cut" in link.note
     with pytest.raises(InputError, match=r"made for another cut than .*splittool calibrate"):
         _link(folder, ranges="calibrated")
+
+
+@pytest.mark.parametrize("ranges", [None, "calibrated"])
+def test_a_damaged_calibration_is_no_missing_one(
+    folder: Path, steel: Path, ranges: RangesFrom | None
+) -> None:
+    _calibrate(folder, steel, 4)
+    path = folder / FILE_NAME
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(InputError, match=r"calibration\.json is not JSON"):
+        _link(folder, ranges=ranges)
+    assert _link(folder, ranges="frame").ranges == "frame"
 
 
 def test_bits_that_were_not_calibrated(folder: Path, steel: Path) -> None:
