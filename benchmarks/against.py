@@ -12,18 +12,18 @@ from pathlib import Path
 
 import torch
 
+from splittool.bench.benchmark_app import Reference
+from splittool.bench.measurement import Plan
+from splittool.bench.run import run_benchmarks
+from splittool.bench.session import Settings, Subject
+from splittool.bench.subjects import heads
 from splittool.data.images import Canvas
-from splittool.device.benchmark import Plan
-from splittool.device.reference import Reference
-from splittool.device.run import run_benchmarks
-from splittool.device.runtime import Hint
-from splittool.device.session import Settings, Subject
-from splittool.device.subjects import heads
-from splittool.ir.export import to_graph
-from splittool.ir.info import ModelInfo, write_info
-from splittool.ir.saving import save_ir
+from splittool.export.conversion import to_graph
 from splittool.models import build
 from splittool.reports import file_record
+from splittool.runtime.devices import Hint
+from splittool.runtime.info import ModelInfo, write_info
+from splittool.runtime.ir import save_ir
 
 HINTS: tuple[Hint, Hint] = ("throughput", "latency")
 

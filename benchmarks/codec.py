@@ -24,13 +24,13 @@ from splittool.codec.coders import CODERS, decode
 from splittool.codec.packing import pack, packed_bytes, unpack
 from splittool.codec.quantise import quantise
 from splittool.data.images import list_images, read_image
-from splittool.data.writing import write_synthetic
-from splittool.ir.info import read_info
-from splittool.ir.load import load_model
+from splittool.data.synthetic_folder import write_synthetic
+from splittool.graph.reading import load_model
 from splittool.reports import CutReport, read_report
-from splittool.runtime.bundle import write_cut
-from splittool.runtime.link import open_link
-from splittool.runtime.pipelines import HeadPipeline, canvas_of
+from splittool.runtime.info import read_info
+from splittool.split.files import write_cut
+from splittool.split.link import open_link
+from splittool.split.runners import HeadPipeline, canvas_of
 
 Symbols = np.ndarray[Any, np.dtype[Any]]
 Pair = tuple[Callable[[Symbols, int], Any], Callable[[Any, Symbols, int], Symbols]]

@@ -32,17 +32,16 @@ from polygraphy.backend.onnx import (
 from polygraphy.common import TensorMetadata
 from polygraphy.logger import G_LOGGER
 
-from splittool.analysis.splits import describe_places
+from splittool.cost.splits import describe_places
 from splittool.data.images import Canvas
 from splittool.errors import InputError
-from splittool.ir.cutting import Reference, split
-from splittool.ir.export import convert
-from splittool.ir.graph import read_graph
-from splittool.ir.load import load_model
-from splittool.ir.saving import save_ir, write_ir
-from splittool.ir.splits import find_cut
-from splittool.models import build
-from splittool.training import checkpoints
+from splittool.export.conversion import convert
+from splittool.graph.graph import read_graph
+from splittool.graph.halves import Reference, split
+from splittool.graph.reading import load_model
+from splittool.graph.split_points import find_cut
+from splittool.models import build, checkpoints
+from splittool.runtime.ir import save_ir, write_ir
 
 SIZE = (256, 1600)
 CLASSES = ("1", "2", "3", "4")

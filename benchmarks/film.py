@@ -17,8 +17,8 @@ import numpy as np
 
 from splittool.data.images import read_image
 from splittool.reports import CutReport, read_report
-from splittool.runtime.link import open_link
-from splittool.runtime.pipelines import HeadPipeline, canvas_of
+from splittool.split.link import open_link
+from splittool.split.runners import HeadPipeline, canvas_of
 
 # Pixels a frame, and grey levels of noise.
 FILMS = {

@@ -10,10 +10,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from splittool.data.image_lists import expand_inputs, labels_for
 from splittool.reports import CutReport, read_report
-from splittool.runtime.inference import gather, predict
-from splittool.runtime.inputs import expand_inputs, labels_for
-from splittool.runtime.pipelines import Pipeline, SplitPipeline, WholePipeline, canvas_of
+from splittool.split.evaluation import gather, predict
+from splittool.split.runners import Pipeline, SplitPipeline, WholePipeline, canvas_of
 
 
 def main() -> None:

@@ -16,18 +16,18 @@ import numpy as np
 import openvino as ov
 import torch
 
+from splittool.bench.old_runtime import LegacyRuntime, find_runtime
 from splittool.data.images import Canvas, parse_size
-from splittool.device.legacy import LegacyRuntime, find_runtime
-from splittool.device.myriad import compile_blob, find_compiler
 from splittool.errors import DeviceError, InputError
-from splittool.ir.cutting import split
-from splittool.ir.downgrade import TARGETS
-from splittool.ir.engine import core
-from splittool.ir.export import to_graph
-from splittool.ir.graph import read_graph
-from splittool.ir.saving import write_ir
-from splittool.ir.splits import find_cut
+from splittool.export.conversion import to_graph
+from splittool.graph.graph import read_graph
+from splittool.graph.halves import split
+from splittool.graph.split_points import find_cut
 from splittool.models import build
+from splittool.runtime.core import core
+from splittool.runtime.ir import write_ir
+from splittool.runtime.myriad import compile_blob, find_compiler
+from splittool.runtime.targets import TARGETS
 
 NETWORKS = {
     "unet, ReLU": ("unet", {"activation": "relu", "norm": "batch"}),

@@ -19,8 +19,7 @@ from torch.utils.data import DataLoader
 
 from splittool.data.images import Canvas
 from splittool.data.kaggle import read_folder
-from splittool.models import Segmenter, build
-from splittool.training import checkpoints
+from splittool.models import Segmenter, build, checkpoints
 from splittool.training.dataset import SegmentationDataset
 from splittool.training.distributed import World
 from splittool.training.loop import Outputs, Trainer

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from splittool.analysis.bitrate import mbps, payload_bytes
+from splittool.cost.bitrate import mbps, payload_bytes
 from splittool.errors import MissingExtraError
 from splittool.files import replacing
 from splittool.reports import ArmRecord, BenchReport, SplitRecord

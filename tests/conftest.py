@@ -16,15 +16,14 @@ import torch
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from splittool.bench.old_runtime import LegacyRuntime
 from splittool.data.images import Canvas
-from splittool.data.writing import write_synthetic
-from splittool.device.legacy import LegacyRuntime
-from splittool.ir.export import convert
-from splittool.ir.graph import Graph, read_graph
-from splittool.ir.saving import save_ir
-from splittool.models import Segmenter, build
-from splittool.runtime.bundle import write_cut
-from splittool.training import checkpoints
+from splittool.data.synthetic_folder import write_synthetic
+from splittool.export.conversion import convert
+from splittool.graph.graph import Graph, read_graph
+from splittool.models import Segmenter, build, checkpoints
+from splittool.runtime.ir import save_ir
+from splittool.split.files import write_cut
 
 CLASSES = ("1", "2", "3", "4")
 SIZE = (64, 96)

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from splittool import plots
-from splittool.analysis.splits import describe_places, describe_splits
-from splittool.ir.graph import Graph
+from splittool.cost.splits import describe_places, describe_splits
+from splittool.graph.graph import Graph
 from splittool.reports import SplitRecord
 
 

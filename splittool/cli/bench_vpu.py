@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from splittool.cli.options import Shapes
-from splittool.cli.output import Output, make_table, short
+from splittool.cli.output import Output
+from splittool.progress import counter
+from splittool.tables import make_table, short
 
 Hint = Literal["throughput", "latency"]
 Other = Literal["benchmark_app"]
@@ -17,11 +19,11 @@ Chip = Literal["myriad-x"]
 ROUNDS = 5
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
     from rich.table import Table
 
-    from splittool.device.benchmark import Plan
-    from splittool.device.session import Settings, Subject
+    from splittool.bench.measurement import Plan
+    from splittool.bench.session import Settings, Subject
+    from splittool.progress import Progress
     from splittool.reports import BenchReport, BenchSetReport, ReferenceRecord
 
 
@@ -105,9 +107,9 @@ def bench_vpu(
     if estimate:
         _estimate(output, estimate, models, shape or [], splits)
         return
-    from splittool.device.legacy_session import require_old_runtime
-    from splittool.device.run import check_device
-    from splittool.device.session import Settings
+    from splittool.bench.old_session import require_old_runtime
+    from splittool.bench.run import check_device
+    from splittool.bench.session import Settings
 
     plan = _plan(minutes, iterations, warmup, window, requests)
     _check_limits(min_fps, max_drift)
@@ -130,18 +132,16 @@ def bench_vpu(
 def _estimate(
     output: Output, chip_name: Chip, models: list[Path], shapes: list[str], splits: bool
 ) -> None:
-    from splittool.device.estimate import CHIPS
-    from splittool.device.estimating import estimate_all
-    from splittool.device.myriad import find_compiler
+    from splittool.bench.estimate import CHIPS
+    from splittool.bench.estimates import estimate_all
     from splittool.reports import EstimateReport
+    from splittool.runtime.myriad import find_compiler
 
     chip = CHIPS[chip_name]
     subjects = _subjects(models, shapes, splits, None)
     with output.progress() as progress:
-        task = progress.add_task("estimating", total=len(subjects))
-        estimates = estimate_all(
-            chip, subjects, find_compiler(), lambda: progress.advance(task), output.note
-        )
+        advance = counter(progress, len(subjects), "estimating")
+        estimates = estimate_all(chip, subjects, find_compiler(), advance, output.note)
     report = EstimateReport(
         chip=chip.name, measured=False, assumptions=list(chip.sources), estimates=estimates
     )
@@ -171,8 +171,8 @@ def _plan(
     window: float,
     requests: int | None,
 ) -> "Plan":
+    from splittool.bench.measurement import Plan
     from splittool.cli.options import positive
-    from splittool.device.benchmark import Plan
     from splittool.errors import UsageError
 
     if minutes is not None and iterations is not None:
@@ -200,7 +200,7 @@ def _turns(interleave: bool, against: Other | None, rounds: int | None) -> int |
 
 
 def _old_runtime(settings: "Settings") -> Path | None:
-    from splittool.device.legacy import find_runtime
+    from splittool.bench.old_runtime import find_runtime
 
     return find_runtime() if settings.device == "MYRIAD" else None
 
@@ -209,9 +209,9 @@ def _subjects(
     models: list[Path], shapes: list[str], splits: bool, images: list[str] | None
 ) -> "list[Subject]":
     """The models, and the heads of the first if those are asked for."""
-    from splittool.device.subjects import heads, load_frames, subject
+    from splittool.bench.subjects import heads, load_frames, subject
+    from splittool.data.image_lists import expand_inputs
     from splittool.errors import UsageError
-    from splittool.runtime.inputs import expand_inputs
 
     if splits and len(models) > 1:
         raise UsageError("--splits is for one model; give one")
@@ -230,8 +230,8 @@ def _measure(
     turns: int | None,
     against: Other | None,
 ) -> "tuple[BenchSetReport, int | None]":
-    from splittool.device.reference import Reference
-    from splittool.device.run import run_benchmarks
+    from splittool.bench.benchmark_app import Reference
+    from splittool.bench.run import run_benchmarks
     from splittool.errors import UsageError
 
     if against and settings.runtime_python:
@@ -247,7 +247,6 @@ def _live(
 ) -> Callable[[str, float, int], None]:
     """A bar that fills with time or frames; the current rate, and how far it is from the first."""
     whole = (plan.seconds or plan.iterations or 0) * turns / rounds
-    task = progress.add_task("warming up", total=whole)
     state: dict[str, float] = {"at": 0.0, "frames": 0.0, "done": 0.0, "turn": 0.0, "first": 0.0}
 
     def tick(name: str, seconds: float, frames: int) -> None:
@@ -259,7 +258,7 @@ def _live(
         state.update(at=seconds, frames=frames)
         state["turn"] = seconds if plan.seconds is not None else frames
         text = f"{Path(name).name[:20]} {rate:7.1f} FPS {change:+6.1%}"
-        progress.update(task, completed=state["done"] + state["turn"], description=text)
+        progress(min(state["done"] + state["turn"], whole), whole, text)
 
     return tick
 

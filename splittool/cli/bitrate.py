@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from splittool.cli.options import Fps, Shapes, positive
-from splittool.cli.output import Output, make_table
+from splittool.cli.output import Output
+from splittool.tables import make_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,9 +51,9 @@ def bitrate(
     uplink.
     """
     output: Output = ctx.obj
-    from splittool.analysis.bitrate import input_files_row, over_limit, split_row
-    from splittool.analysis.links import DEFAULT_LINKS, parse_link
-    from splittool.codec.limits import check_bits
+    from splittool.codec.choices import check_bits
+    from splittool.cost.bitrate import input_files_row, over_limit, split_row
+    from splittool.cost.links import DEFAULT_LINKS, parse_link
     from splittool.errors import UsageError
     from splittool.reports import BitrateReport
 
@@ -112,11 +113,11 @@ def _read_splits(
     if path.suffix == ".json":
         report = read_report(path, CutReport)
         return file_record(path), _cut_splits(report)
-    from splittool.analysis.splits import describe_splits, list_splits
-    from splittool.ir.graph import read_graph
-    from splittool.ir.info import read_info
-    from splittool.ir.load import load_model
-    from splittool.ir.splits import INPUT
+    from splittool.cost.splits import describe_splits, list_splits
+    from splittool.graph.graph import read_graph
+    from splittool.graph.reading import load_model
+    from splittool.graph.split_points import INPUT
+    from splittool.runtime.info import read_info
 
     model = load_model(path, shapes)
     graph = read_graph(model)
@@ -128,7 +129,7 @@ def _read_splits(
 
 def _cut_splits(report: "CutReport") -> "list[SplitRecord]":
     """What a cut sends, after what sending its input would cost."""
-    from splittool.analysis.splits import input_split
+    from splittool.cost.splits import input_split
 
     return [input_split(report), report.split]
 

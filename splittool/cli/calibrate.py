@@ -7,7 +7,9 @@ import typer
 
 from splittool.cli.infer import Fit, normalisation_of
 from splittool.cli.options import Force
-from splittool.cli.output import Output, make_table
+from splittool.cli.output import Output
+from splittool.progress import counter
+from splittool.tables import make_table
 
 Method = Literal["best", "min-max", "percentile", "mse"]
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from splittool.data.images import Canvas
     from splittool.data.kaggle import Labels, Sample
     from splittool.reports import CalibrationReport, CutReport, SearchRecord
-    from splittool.runtime.pipelines import HeadPipeline
+    from splittool.split.runners import HeadPipeline
 
 
 def calibrate(
@@ -87,16 +89,16 @@ def calibrate(
     allows; infer without --bits uses what it found.
     """
     output: Output = ctx.obj
-    from splittool.codec.limits import CALIBRATED_BITS, parse_bits
+    from splittool.codec.choices import CALIBRATED_BITS, parse_bits
+    from splittool.data.image_lists import expand_inputs, labels_for
     from splittool.errors import UsageError
     from splittool.files import refuse_existing, write_bytes
     from splittool.reports import CutReport, encode, read_report
-    from splittool.runtime import calibrating
-    from splittool.runtime.calibrations import FILE_NAME
-    from splittool.runtime.inference import gather
-    from splittool.runtime.inputs import expand_inputs, labels_for
-    from splittool.runtime.pipelines import HeadPipeline, canvas_of
-    from splittool.runtime.searching import LADDER
+    from splittool.split import calibration as calibrating
+    from splittool.split.bit_search import LADDER
+    from splittool.split.calibration_file import FILE_NAME
+    from splittool.split.evaluation import gather
+    from splittool.split.runners import HeadPipeline, canvas_of
 
     if auto_bits and bits:
         raise UsageError("--auto-bits finds the bits; leave out --bits")
@@ -113,9 +115,9 @@ def calibrate(
     found = labels_for(paths, labels) if auto_bits else None
     samples = gather(paths, found, canvas)
     with output.progress() as progress:
-        task = progress.add_task("images", total=len(samples))
+        advance = counter(progress, len(samples), "images")
         report = calibrating.calibrate(
-            head, canvas, samples, wanted, method, lambda: progress.advance(task), not per_tensor
+            head, canvas, samples, wanted, method, advance, not per_tensor
         )
     if auto_bits:
         report.search = _search(
@@ -138,10 +140,10 @@ def _search(
     max_loss: float,
 ) -> "SearchRecord":
     from splittool.errors import InputError
-    from splittool.runtime.calibrations import with_ranges
-    from splittool.runtime.inference import class_names
-    from splittool.runtime.pipelines import TailPipeline
-    from splittool.runtime.searching import LADDER, Judge, search_bits
+    from splittool.split.bit_search import LADDER, Judge, search_bits
+    from splittool.split.calibration_file import with_ranges
+    from splittool.split.evaluation import class_names
+    from splittool.split.runners import TailPipeline
 
     if labels is None:
         raise InputError("--auto-bits measures Dice, which needs labels; give --labels")
@@ -150,8 +152,8 @@ def _search(
     specs = with_ranges(report, head.specs, source)
     judge = Judge(head, tail, specs, samples, classes, canvas, threshold)
     with output.progress() as progress:
-        task = progress.add_task("searching bits", total=len(specs) * (len(LADDER) - 1))
-        return search_bits(judge, max_loss, lambda: progress.advance(task))
+        advance = counter(progress, len(specs) * (len(LADDER) - 1), "searching bits")
+        return search_bits(judge, max_loss, advance)
 
 
 def _tables(report: "CalibrationReport", source: Path, target: Path) -> "list[Table | str]":

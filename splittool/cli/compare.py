@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from splittool.cli.options import ModelArgument, Shapes
-from splittool.cli.output import Output, make_table, short
+from splittool.cli.output import Output
+from splittool.progress import counter
+from splittool.tables import make_table, short
 
 Fit = Literal["pad", "resize"]
 
@@ -64,12 +66,12 @@ def compare(
     train --augment-jpeg. splittool plot draws the report.
     """
     output: Output = ctx.obj
-    from splittool.codec.limits import check_bits
-    from splittool.data.compressing import available
+    from splittool.codec.choices import check_bits
+    from splittool.data.image_codecs import available
+    from splittool.data.image_lists import expand_inputs, labels_for
+    from splittool.network.comparison import Comparison, Grid, samples_of
     from splittool.reports import CompareReport, file_record
-    from splittool.runtime.comparing import Comparison, Grid, samples_of
-    from splittool.runtime.inference import class_names
-    from splittool.runtime.inputs import expand_inputs, labels_for
+    from splittool.split.evaluation import class_names
 
     grid = Grid(
         points=tuple(at or _named(model, shape or [])),
@@ -85,8 +87,8 @@ def compare(
     samples = samples_of(paths, found, canvas)
     classes = class_names(comparison.info.classes, found, comparison.maps)
     with output.progress() as progress:
-        task = progress.add_task("images", total=len(samples))
-        arms = comparison.run(samples, classes, canvas, threshold, lambda: progress.advance(task))
+        advance = counter(progress, len(samples), "images")
+        arms = comparison.run(samples, classes, canvas, threshold, advance)
     pairs = sum(len(classes) for _ in samples)
     defective = sum(int(sample.masks(classes).any((1, 2)).sum()) for sample in samples)
     report = CompareReport(
@@ -105,8 +107,8 @@ def compare(
 
 def _named(model: Path, shapes: list[str]) -> list[str]:
     from splittool.errors import UsageError
-    from splittool.ir.info import read_info
-    from splittool.ir.load import load_model
+    from splittool.graph.reading import load_model
+    from splittool.runtime.info import read_info
 
     points = read_info(load_model(model, shapes)).split_points
     if not points:

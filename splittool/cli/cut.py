@@ -14,7 +14,9 @@ from splittool.cli.options import (
     blob_line,
     compiler_for,
 )
-from splittool.cli.output import Output, make_table
+from splittool.cli.output import Output
+from splittool.progress import counter
+from splittool.tables import make_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,7 +85,7 @@ def cut(
             raise UsageError(
                 "--bake-bits takes a calibrated cut.json, and no --at, --list, --all or --calibrate"
             )
-        from splittool.runtime.baking import bake_cut
+        from splittool.split.baked import bake_cut
 
         baked = bake_cut(model, 8 if bake_bits == "8" else 4, output_folder, tolerance, force)
         output.emit(baked, _tables(baked))
@@ -95,7 +97,7 @@ def cut(
     if not at:
         _list(output, model, shape or [], every, tolerance if verify else None)
         return
-    from splittool.runtime.bundle import write_cut
+    from splittool.split.files import write_cut
 
     images = _images(calibrate, output_folder, force) if calibrate else []
     compiler = compiler_for(output, target, blob_shaves)
@@ -108,9 +110,9 @@ def cut(
 
 def _images(given: list[str], folder: Path, force: bool) -> list[Path]:
     """The images to calibrate with, and no calibration in the way, before anything is written."""
+    from splittool.data.image_lists import expand_inputs
     from splittool.files import refuse_existing
-    from splittool.runtime.calibrations import FILE_NAME
-    from splittool.runtime.inputs import expand_inputs
+    from splittool.split.calibration_file import FILE_NAME
 
     if folder.exists():
         refuse_existing([folder / FILE_NAME], force)
@@ -119,22 +121,22 @@ def _images(given: list[str], folder: Path, force: bool) -> list[Path]:
 
 def _calibrate(output: Output, folder: Path, images: list[Path]) -> str:
     """Write the ranges of the cut in a folder; returns what to say of it."""
-    from splittool.runtime.calibrating import calibrate_cut
+    from splittool.split.calibration import calibrate_cut
 
     with output.progress() as progress:
-        task = progress.add_task("calibrating", total=len(images))
-        calibrate_cut(folder / "cut.json", images, lambda: progress.advance(task))
+        advance = counter(progress, len(images), "calibrating")
+        calibrate_cut(folder / "cut.json", images, advance)
     return f"wrote {folder / 'calibration.json'}, ranges from {len(images)} images"
 
 
 def _list(
     output: Output, model: Path, shapes: list[str], every: bool, tolerance: float | None
 ) -> None:
-    from splittool.analysis.splits import describe_places, list_splits
-    from splittool.ir.graph import read_graph
-    from splittool.ir.info import read_info
-    from splittool.ir.load import load_model
+    from splittool.cost.splits import describe_places, list_splits
+    from splittool.graph.graph import read_graph
+    from splittool.graph.reading import load_model
     from splittool.reports import SplitsReport, file_record
+    from splittool.runtime.info import read_info
 
     loaded = load_model(model, shapes)
     graph = read_graph(loaded)
@@ -160,11 +162,11 @@ def _list(
 def _verified(
     output: Output, model: Path, shapes: list[str], splits: "list[SplitRecord]", tolerance: float
 ) -> "tuple[list[SplitRecord], list[str]]":
-    from splittool.runtime.bundle import verify_splits
+    from splittool.split.files import verify_splits
 
     with output.progress() as progress:
-        task = progress.add_task("verifying", total=len(splits))
-        return verify_splits(model, splits, tolerance, shapes, lambda: progress.advance(task))
+        advance = counter(progress, len(splits), "verifying")
+        return verify_splits(model, splits, tolerance, shapes, advance)
 
 
 def remarks(report: "SplitsReport | ProfileReport") -> list[str]:

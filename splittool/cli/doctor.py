@@ -2,7 +2,8 @@
 
 import typer
 
-from splittool.cli.output import Output, make_table, verbatim
+from splittool.cli.output import Output
+from splittool.tables import make_table, verbatim
 
 
 def doctor(ctx: typer.Context) -> None:
@@ -14,7 +15,7 @@ def doctor(ctx: typer.Context) -> None:
     missing is no error: the exit code is 0.
     """
     output: Output = ctx.obj
-    from splittool.device.doctor import examine
+    from splittool.bench.doctor import examine
     from splittool.reports import DoctorReport
 
     report = DoctorReport(checks=examine())

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from splittool.cli.options import BlobShaves, Force, TargetOption, blob_line, compiler_for
-from splittool.cli.output import Output, make_table
+from splittool.cli.output import Output
+from splittool.tables import make_table
 
 WeightPrecision = Literal["fp16", "fp32"]
 
@@ -48,11 +49,11 @@ def export(
     blobs = [blob_file] if target == "myriad" else []
     refuse_existing([output_file, weights, *blobs], force)
     compiler = compiler_for(output, target, blob_shaves)
-    from splittool.device.myriad import blob_record, compile_blob
-    from splittool.ir.downgrade import TARGETS
-    from splittool.ir.export import compare_with_torch, convert
-    from splittool.ir.saving import save_ir
+    from splittool.export.conversion import compare_with_torch, convert
     from splittool.reports import ExportReport, file_record
+    from splittool.runtime.ir import save_ir
+    from splittool.runtime.myriad import blob_record, compile_blob
+    from splittool.runtime.targets import TARGETS
 
     exported = convert(model, parse_size(size) if size else None)
     graph = exported.model

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from splittool.cli.options import Force, Fps, Shapes, positive
-from splittool.cli.output import Output, make_table, short
+from splittool.cli.output import Output
+from splittool.progress import counter
+from splittool.tables import make_table, short
 
 Fit = Literal["pad", "resize"]
 RangesFrom = Literal["frame", "calibrated"]
@@ -14,10 +16,10 @@ RangesFrom = Literal["frame", "calibrated"]
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from splittool.codec.limits import Choice
+    from splittool.codec.choices import Choice
     from splittool.reports import InferReport, ScoreRecord
-    from splittool.runtime.adapting import Normalisation
-    from splittool.runtime.pipelines import Pipeline
+    from splittool.runtime.image_ports import Normalisation
+    from splittool.split.runners import Pipeline
 
 
 def infer(
@@ -104,7 +106,7 @@ def infer(
     (predictions tinted, true outlines), predictions.csv (Kaggle's form) and report.json.
     """
     output: Output = ctx.obj
-    from splittool.codec.limits import parse_bits, parse_coders
+    from splittool.codec.choices import parse_bits, parse_coders
     from splittool.errors import OutputError, UsageError
     from splittool.files import write_bytes
 
@@ -186,19 +188,17 @@ def _run(
     threshold: float,
     precision: str,
 ) -> "InferReport":
-    from splittool.runtime.inference import gather, make_report, predict
-    from splittool.runtime.inputs import expand_inputs, labels_for
-    from splittool.runtime.pipelines import canvas_of
+    from splittool.data.image_lists import expand_inputs, labels_for
+    from splittool.split.evaluation import gather, make_report, predict
+    from splittool.split.runners import canvas_of
 
     paths = expand_inputs(images)
     labels = None if no_labels else labels_for(paths, labels_path)
     canvas = canvas_of(pipeline, fit)
     samples = gather(paths, labels, canvas)
     with output.progress() as progress:
-        task = progress.add_task("images", total=len(samples))
-        predictions = predict(
-            pipeline, canvas, samples, labels, folder, threshold, lambda: progress.advance(task)
-        )
+        advance = counter(progress, len(samples), "images")
+        predictions = predict(pipeline, canvas, samples, labels, folder, threshold, advance)
     return make_report(
         source,
         cut_at,
@@ -218,7 +218,7 @@ def normalisation_of(mean: float | None, scale: float | None) -> "Normalisation 
         UsageError: One is missing, or nothing can be divided by it.
     """
     from splittool.errors import UsageError
-    from splittool.runtime.adapting import Normalisation
+    from splittool.runtime.image_ports import Normalisation
 
     if (mean is None) != (scale is None):
         raise UsageError("--mean and --scale go together; give both")
@@ -244,13 +244,13 @@ def _open(
     normalisation: "Normalisation | None",
 ) -> "tuple[Pipeline, str | None]":
     """The whole model or both halves, and where the cut is."""
-    from splittool.runtime.pipelines import SplitPipeline, WholePipeline
+    from splittool.split.runners import SplitPipeline, WholePipeline
 
     if source.suffix != ".json":
         return WholePipeline(source, device, precision, shapes, normalisation), None
     from splittool.reports import CutReport, read_report
-    from splittool.runtime.calibrations import chosen_bits
-    from splittool.runtime.link import open_link
+    from splittool.split.calibration_file import chosen_bits
+    from splittool.split.link import open_link
 
     cut = read_report(source, CutReport)
     names = [tensor.name for tensor in cut.split.tensors]

@@ -109,8 +109,8 @@ def compiler_for(output: Output, target: str, shaves: int | None) -> Path | None
         if shaves is not None:
             raise UsageError("--blob-shaves is for --target myriad; give both")
         return None
-    from splittool.device.myriad import find_compiler
     from splittool.errors import DeviceError
+    from splittool.runtime.myriad import find_compiler
 
     compiler = find_compiler()
     if compiler is None and shaves is not None:

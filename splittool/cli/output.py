@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, TextIO
 from splittool.errors import OutputError, PipeClosedError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-    from rich.table import Table
-    from rich.text import Text
+    from rich.console import RenderableType
 
+    from splittool.progress import Progress
     from splittool.reports import Report
 
 
@@ -41,8 +40,12 @@ class Output:
         if self.verbose:
             self.note(message)
 
-    def emit(self, report: "Report", tables: Sequence["Table | Text | str"]) -> None:
+    def emit(self, report: "Report", tables: "Sequence[RenderableType] | None" = None) -> None:
         """Print a report: as tables on a terminal, as JSON elsewhere.
+
+        Args:
+            report: What the command found.
+            tables: How to show it; by default as the report itself does.
 
         Raises:
             OutputError: stdout is closed.
@@ -54,7 +57,7 @@ class Output:
             from rich.console import Console
 
             console = Console(highlight=False)
-            for table in tables:
+            for table in report.tables() if tables is None else tables:
                 console.print(table, markup=False, crop=False)
             return
         from splittool.reports import encode
@@ -66,33 +69,35 @@ class Output:
             raise PipeClosedError from None
 
     @contextmanager
-    def progress(self) -> Iterator["Progress"]:
+    def progress(self) -> "Iterator[Progress]":
         """A progress bar on stderr, with the time left; silent when stderr is no terminal."""
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from tqdm import tqdm
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        console = Console(stderr=True)
-        hidden = self.quiet or not console.is_terminal
-        with Progress(*columns, console=console, disable=hidden, transient=True) as progress:
-            yield progress
+        hidden = self.quiet or sys.stderr is None or not sys.stderr.isatty()
+        with tqdm(file=sys.stderr, disable=hidden, leave=False, dynamic_ncols=True) as bar:
+
+            def show(done: float, total: float, what: str) -> None:
+                if hidden:
+                    return
+                if bar.total != total:
+                    bar.reset(total)
+                bar.set_description_str(what, refresh=False)
+                bar.update(done - bar.n)
+
+            yield show
 
 
 def say(message: str) -> None:
     """Print on stderr; when nobody can read it, go on without."""
     try:
-        if sys.stderr is not None:
+        if sys.stderr is None:
+            return
+        if "tqdm" in sys.modules:  # above a progress bar, where one is drawn
+            from tqdm import tqdm
+
+            tqdm.write(message, file=sys.stderr)
+            sys.stderr.flush()
+        else:
             print(message, file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         discard(sys.stderr)
@@ -103,32 +108,3 @@ def discard(stream: TextIO | None) -> None:
     if stream is not None:
         with suppress(OSError):  # a caller's own stream may have no number
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def make_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1
-) -> "Table":
-    """A plain table: the first `texts` columns to the left, numbers to the right."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="", pad_edge=False
-    )
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < texts else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def verbatim(text: str) -> "Text":
-    """Lines to copy: never broken, however narrow the terminal."""
-    from rich.text import Text
-
-    return Text(text, no_wrap=True, overflow="ignore")
-
-
-def short(number: float | None, digits: int = 3) -> str:
-    """A number with a fixed number of decimals; a dash for what is not known."""
-    return "-" if number is None else f"{number:.{digits}f}"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from splittool.cli.options import ModelArgument, Shapes, positive
-from splittool.cli.output import Output, make_table, short
+from splittool.cli.output import Output
+from splittool.tables import make_table, short
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -67,16 +68,16 @@ def plan(
     5 if none keeps to them.
     """
     output: Output = ctx.obj
-    from splittool.analysis.links import parse_link
-    from splittool.analysis.measured import read_measured
-    from splittool.analysis.planning import Terms, nothing_fits
-    from splittool.analysis.planning import plan as make_plan
-    from splittool.analysis.rates import parse_milliseconds, read_rate
-    from splittool.codec.limits import check_bits
-    from splittool.ir.graph import read_graph
-    from splittool.ir.info import read_info
-    from splittool.ir.load import load_model
+    from splittool.codec.choices import check_bits
+    from splittool.cost.links import parse_link
+    from splittool.cost.measurements import read_measured
+    from splittool.cost.plans import Terms, nothing_fits
+    from splittool.cost.plans import plan as make_plan
+    from splittool.cost.rates import parse_milliseconds, read_rate
+    from splittool.graph.graph import read_graph
+    from splittool.graph.reading import load_model
     from splittool.reports import file_record
+    from splittool.runtime.info import read_info
 
     limits = _limits(min_dice, max_edge_gflops, min_fps, max_latency)
     check_bits(bits)

@@ -71,7 +71,7 @@ def plot(
     """
     out: Output = ctx.obj
     from splittool import plots
-    from splittool.codec.limits import check_bits
+    from splittool.codec.choices import check_bits
     from splittool.errors import UsageError
     from splittool.files import refuse_existing
     from splittool.reports import PlotReport, file_record

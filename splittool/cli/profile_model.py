@@ -6,7 +6,8 @@ import typer
 
 from splittool.cli.cut import remarks
 from splittool.cli.options import ModelArgument, Shapes
-from splittool.cli.output import Output, make_table, short
+from splittool.cli.output import Output
+from splittool.tables import make_table, short
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,10 +30,10 @@ def profile(
     largest set of activations alive at once, MaxMem the sum of all, in millions of elements.
     """
     output: Output = ctx.obj
-    from splittool.analysis.profiling import profile as profile_graph
-    from splittool.ir.graph import read_graph
-    from splittool.ir.info import read_info
-    from splittool.ir.load import load_model
+    from splittool.cost.profiles import profile as profile_graph
+    from splittool.graph.graph import read_graph
+    from splittool.graph.reading import load_model
+    from splittool.runtime.info import read_info
 
     loaded = load_model(model, shape or [])
     report = profile_graph(model, read_graph(loaded), read_info(loaded))

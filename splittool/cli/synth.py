@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from splittool.cli.options import Force
-from splittool.cli.output import Output, make_table
+from splittool.cli.output import Output
+from splittool.progress import counter
+from splittool.tables import make_table
 
 
 def synth(
@@ -27,14 +29,12 @@ def synth(
     output: Output = ctx.obj
     from splittool.data.images import parse_size
     from splittool.data.synthetic import CLASSES
-    from splittool.data.writing import write_synthetic
+    from splittool.data.synthetic_folder import write_synthetic
 
     height, width = parse_size(size)
     with output.progress() as progress:
-        task = progress.add_task("rolling steel", total=images)
-        report = write_synthetic(
-            folder, images, height, width, seed, force, lambda: progress.advance(task)
-        )
+        advance = counter(progress, images, "rolling steel")
+        report = write_synthetic(folder, images, height, width, seed, force, advance)
     rows = [
         [name, str(report.images_per_class[name]), f"{report.pixel_share_per_class[name]:.3%}"]
         for name in CLASSES

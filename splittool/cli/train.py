@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from splittool.cli.options import Force
-from splittool.cli.output import Output, make_table, short
+from splittool.cli.output import Output
+from splittool.tables import make_table, short
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
+    from splittool.progress import Progress
     from splittool.training.settings import Precision, Settings
 
 
@@ -110,6 +110,7 @@ def train(
     from dataclasses import replace
 
     from splittool.errors import StoppedError
+    from splittool.progress import nobody
     from splittool.training.distributed import world
     from splittool.training.loop import Outputs
     from splittool.training.precision import choose_device, choose_precision
@@ -123,7 +124,7 @@ def train(
     _check_outputs(outputs, resume, force)
     with world(chosen_device) as processes, output.progress() as progress:
         talk = output if processes.rank == 0 else Output(quiet=True)
-        observer = _observer(talk, progress, settings, processes.rank)
+        observer = _observer(talk, progress if processes.rank == 0 else nobody, settings)
         try:
             result = run_training(
                 folder,
@@ -225,43 +226,38 @@ def _check_outputs(outputs: Any, resume: bool, force: bool) -> None:
     refuse_existing([outputs.model, outputs.state, outputs.history], force or resume)
 
 
-def _observer(output: Output, progress: "Progress", settings: "Settings", rank: int) -> Any:
+def _observer(output: Output, progress: "Progress", settings: "Settings") -> Any:
     """Show a run as a bar for the whole, and one line per epoch."""
     from splittool.training.observer import Observer
 
     class Shown(Observer):
         def __init__(self) -> None:
-            self.task = progress.add_task("checking images", total=None, visible=rank == 0)
-            self.epoch = 0
+            self.images = self.done = self.epoch = self.steps = 0
 
         def checking(self, images: int) -> None:
-            progress.update(self.task, total=images)
+            self.images, self.done = images, 0
 
         def checked(self) -> None:
-            progress.advance(self.task)
+            self.done += 1
+            progress(self.done, self.images, "checking images")
 
         def epoch_started(self, epoch: int, done: int, steps: int) -> None:
-            if not self.epoch:
-                progress.reset(self.task, total=steps * settings.epochs)
-                progress.update(self.task, completed=(epoch - 1) * steps + done)
-            self.epoch = epoch
+            self.epoch, self.steps = epoch, steps * settings.epochs
+            self.done = (epoch - 1) * steps + done
 
         def step_done(self, loss: float) -> None:
+            self.done += 1
             text = f"epoch {self.epoch}/{settings.epochs} loss {loss:.3f}"
-            progress.update(self.task, advance=1, description=text)
+            progress(self.done, self.steps, text)
 
         def epoch_done(self, record: dict[str, Any], is_best: bool) -> None:
             training, held_out = record["train"], record["validation"]
-            line = (
+            output.note(
                 f"epoch {record['epoch']:3d}  loss {training['loss']:.3f}/"
                 f"{held_out['loss']:.3f}  dice {short(training['dice'])}/"
                 f"{short(held_out['dice'])}  kaggle {held_out['kaggle']:.3f}"
                 f" (floor {held_out['floor']:.3f}){' best' if is_best else ''}"
             )
-            if progress.disable:
-                output.note(line)
-            elif not output.quiet:
-                progress.console.print(line, highlight=False)
 
     return Shown()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from splittool.codec.limits import check_bits
+from splittool.codec.choices import check_bits
 from splittool.codec.packing import Symbols, symbol_type
 from splittool.errors import InputError
 

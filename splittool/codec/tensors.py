@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from splittool.codec.choices import MAX_BITS, MIN_BITS, check_bits
 from splittool.codec.coders import CODERS, Format, PayloadError, decode
-from splittool.codec.limits import MAX_BITS, MIN_BITS, check_bits
 from splittool.codec.packing import Data, Symbols, packed_bytes
 from splittool.codec.prediction import changes, restore
 from splittool.codec.quantise import Quantised, Ranges, dequantise, quantise

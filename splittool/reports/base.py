@@ -5,11 +5,18 @@ import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from splittool import __version__
 from splittool.files import sha256
+from splittool.tables import as_html
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
 
 
 class FileRecord(msgspec.Struct, frozen=True):
@@ -27,6 +34,14 @@ class Report(msgspec.Struct, kw_only=True, tag_field="schema"):
         default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds")
     )
     versions: dict[str, str] = msgspec.field(default_factory=lambda: versions())
+
+    def tables(self) -> "Sequence[RenderableType]":
+        """What a person reads: tables and lines for a terminal 80 columns wide."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        """The tables, in a notebook."""
+        return as_html(self.tables())
 
 
 def versions() -> dict[str, str]:

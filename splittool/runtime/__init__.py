@@ -1,1 +1,1 @@
-"""Put a cut on disk, run a whole model or both halves on images, score what comes out."""
+"""The OpenVINO runtime: its core and devices, IR files, and what older runtimes read."""

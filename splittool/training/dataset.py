@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from splittool.data.compressing import through
+from splittool.data.image_codecs import through
 from splittool.data.images import Canvas, Pixels
 from splittool.data.kaggle import Sample
 

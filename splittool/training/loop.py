@@ -17,8 +17,7 @@ from splittool.data import scores
 from splittool.errors import StoppedError, TrainingError
 from splittool.files import write_bytes
 from splittool.interrupt import Interrupt
-from splittool.models import Segmenter
-from splittool.training import checkpoints
+from splittool.models import Segmenter, checkpoints
 from splittool.training.dataset import EpochSampler, Key, SegmentationDataset
 from splittool.training.distributed import World
 from splittool.training.losses import bce_dice_loss

@@ -12,12 +12,11 @@ import torch
 
 from splittool.data.images import Canvas
 from splittool.data.kaggle import Sample, read_folder
-from splittool.data.splitting import stratified_split
+from splittool.data.partition import stratified_split
 from splittool.errors import InputError, UsageError
 from splittool.files import write_bytes
-from splittool.models import NETWORKS, Segmenter, build, options_of
+from splittool.models import NETWORKS, Segmenter, build, checkpoints, options_of
 from splittool.models.backbone import load_backbone
-from splittool.training import checkpoints
 from splittool.training.dataset import SegmentationDataset, repeat_factors
 from splittool.training.distributed import World
 from splittool.training.loop import Outputs, Trainer

@@ -18,7 +18,7 @@ from splittool.cli.main import run
 from splittool.data import rle
 from splittool.data.kaggle import read_folder
 from splittool.errors import ExitCode
-from splittool.ir.saving import save_ir
+from splittool.runtime.ir import save_ir
 
 
 @pytest.fixture
@@ -154,6 +154,7 @@ def test_calibrate_then_infer(workspace: Path, report: Any) -> None:
     assert run(["infer", *given, "-o", "none", *asked]) == ExitCode.USAGE
     film = report("infer", *given, "-o", "film", "--bits", "4", "--key-interval", "4")
     assert film["key_interval"] == 4
+    assert film["scores"] == report("infer", *given, "-o", "all", "--bits", "4")["scores"]
     still = sorted(Path("steel/train_images").iterdir())[0]
     Path("copies").mkdir()
     for number in range(5):
@@ -163,7 +164,6 @@ def test_calibrate_then_infer(workspace: Path, report: Any) -> None:
     sent = [row["payload_bytes"] for row in film["rows"]]
     assert sent[0] == sent[4] > 10 * sent[1] == 10 * sent[2] == 10 * sent[3]
     assert len({tuple(row["pixels"].values()) for row in film["rows"]}) == 1
-    assert film["scores"] == report("infer", *given, "-o", "all", "--bits", "4")["scores"]
     asked = ["--ranges", "frame", "--key-interval", "4"]
     assert run(["infer", *given, "-o", "none", *asked]) == ExitCode.USAGE
     asked = ["--bits", "5", "--ranges", "calibrated"]

@@ -53,7 +53,7 @@ def test_no_heavy_import(arguments: list[str], environment: dict[str, str]) -> N
 def test_internal_errors_are_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from splittool.analysis import links
+    from splittool.cost import links
 
     def fail(text: str) -> None:
         raise ZeroDivisionError("a bug")

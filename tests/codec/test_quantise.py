@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from splittool.codec.limits import check_bits
+from splittool.codec.choices import check_bits
 from splittool.codec.quantise import Ranges, dequantise, measure, quantise, ranges_between
 from splittool.errors import InputError, UsageError
 

@@ -9,13 +9,12 @@ import pytest
 import torch
 
 from splittool.data.images import Canvas
-from splittool.ir.cutting import Reference, split
-from splittool.ir.engine import core
-from splittool.ir.export import convert
-from splittool.ir.graph import read_graph
-from splittool.ir.splits import find_cut
-from splittool.models import NETWORKS, Segmenter, build, options_of
-from splittool.training import checkpoints
+from splittool.export.conversion import convert
+from splittool.graph.graph import read_graph
+from splittool.graph.halves import Reference, split
+from splittool.graph.split_points import find_cut
+from splittool.models import NETWORKS, Segmenter, build, checkpoints, options_of
+from splittool.runtime.core import core
 from splittool.training.losses import bce_dice_loss
 
 FCN = {"widths": [4, 4, 6, 6, 8], "fully_connected": 12}

@@ -12,17 +12,17 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from splittool.analysis.operations import operation_costs
-from splittool.analysis.optimum import best_cut
-from splittool.analysis.planning import Terms, plan, tensor_bytes
-from splittool.analysis.splits import describe_places
+from splittool.cost.minimum_cut import best_cut
+from splittool.cost.operations import operation_costs
+from splittool.cost.plans import Terms, plan, tensor_bytes
+from splittool.cost.splits import describe_places
 from splittool.errors import InputError
-from splittool.ir.cutting import Reference, split
-from splittool.ir.engine import core
-from splittool.ir.graph import Graph, read_graph
-from splittool.ir.load import load_model
-from splittool.ir.splits import Cut, find_cut
+from splittool.graph.graph import Graph, read_graph
+from splittool.graph.halves import Reference, split
+from splittool.graph.reading import load_model
+from splittool.graph.split_points import Cut, find_cut
 from splittool.reports import FileRecord, LimitsRecord, RateRecord, SplitRecord
+from splittool.runtime.core import core
 
 SAMPLE = 20
 TOLERANCE = 1e-5

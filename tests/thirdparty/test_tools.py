@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from splittool.analysis.splits import describe_places
+from splittool.cost.splits import describe_places
 from splittool.errors import InputError
-from splittool.ir.cutting import Reference, split
-from splittool.ir.graph import read_graph
-from splittool.ir.load import load_model
-from splittool.ir.splits import find_cut
+from splittool.graph.graph import read_graph
+from splittool.graph.halves import Reference, split
+from splittool.graph.reading import load_model
+from splittool.graph.split_points import find_cut
 
 onnx = pytest.importorskip("onnx")
 helper = pytest.importorskip("onnx.helper")

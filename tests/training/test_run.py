@@ -10,10 +10,9 @@ from PIL import Image
 
 from splittool.data.images import Canvas
 from splittool.data.kaggle import Sample, read_folder
-from splittool.data.writing import write_synthetic
+from splittool.data.synthetic_folder import write_synthetic
 from splittool.errors import ExitCode, InputError, StoppedError, TrainingError, UsageError
-from splittool.models import build
-from splittool.training import checkpoints
+from splittool.models import build, checkpoints
 from splittool.training.distributed import World
 from splittool.training.loop import Outputs, epochs_of
 from splittool.training.observer import Observer

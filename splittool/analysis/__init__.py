@@ -1,1 +1,0 @@
-"""Price a network and its cuts: operations, memory, bits and links."""

@@ -1,0 +1,1 @@
+"""Measure networks on devices, or estimate them; what is installed here."""

@@ -1,0 +1,118 @@
+"""What was measured of a network's cuts, by `infer` and `compare`: bytes per frame and Dice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from splittool.errors import InputError, UsageError
+from splittool.graph.graph import Graph
+from splittool.graph.split_points import ends, find_cut, require_both_sides
+from splittool.reports import CompareReport, FileRecord, InferReport, file_record, read_report
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One way to send something.
+
+    Attributes:
+        payload_bytes: Mean of a frame.
+        dice: What came of it; None without labels.
+        bits: Of an element of crossing tensors; None where they differ, and for images.
+        codec: Of crossing tensors or images.
+        quality: Of the images' codec.
+    """
+
+    payload_bytes: float
+    dice: float | None
+    bits: int | None = None
+    codec: str | None = None
+    quality: int | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that was measured of one network.
+
+    Attributes:
+        files: The reports.
+        cuts: By the ends of a cut, the ways in which it was sent.
+        images: The ways in which the input was compressed.
+        image_bytes: Mean size of the image files; None if nothing says so.
+        whole_dice: Of the network in one piece on these files.
+    """
+
+    files: tuple[FileRecord, ...] = ()
+    cuts: Mapping[tuple[str, ...], Sequence[Sent]] = field(default_factory=dict)
+    images: Sequence[Sent] = ()
+    image_bytes: float | None = None
+    whole_dice: float | None = None
+
+
+def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
+    """Read reports of `infer` and `compare`, and find the cuts that they are about.
+
+    Raises:
+        InputError: A report is of another kind, or of a cut that this graph has not.
+        UsageError: Two are of the whole network.
+    """
+    cuts: dict[tuple[str, ...], list[Sent]] = {}
+    images: list[Sent] = []
+    whole: tuple[float, float | None] | None = None
+    for path in paths:
+        report = read_report(path, InferReport, CompareReport)
+        found = _of_infer(path, report) if isinstance(report, InferReport) else _of_compare(report)
+        for point, sent in found.cuts:
+            cuts.setdefault(_ends_of(graph, path, point), []).append(sent)
+        images += found.images
+        if found.whole and whole:
+            raise UsageError(f"--infer {path} is a second report of the whole network; give one")
+        whole = whole or found.whole
+    return Measured(
+        files=tuple(file_record(path) for path in paths),
+        cuts=cuts,
+        images=images,
+        image_bytes=whole[0] if whole else None,
+        whole_dice=whole[1] if whole else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one report says: cuts by their points, images, and of the whole its bytes and Dice."""
+
+    cuts: Sequence[tuple[str, Sent]] = ()
+    images: Sequence[Sent] = ()
+    whole: tuple[float, float | None] | None = None
+
+
+def _of_infer(path: Path, report: InferReport) -> _Found:
+    dice = report.scores.dice if report.scores else None
+    if report.cut is None:
+        return _Found(whole=(report.image_file_bytes_per_frame, dice))
+    if not report.payload_bytes_per_frame:
+        raise InputError(f"{path} says nothing of what was sent; run infer again")
+    sent = Sent(report.payload_bytes_per_frame, dice, report.bits, report.codec)
+    return _Found(cuts=[(report.cut, sent)])
+
+
+def _of_compare(report: CompareReport) -> _Found:
+    cuts, images, whole = [], [], None
+    for arm in report.arms:
+        sent = Sent(arm.payload_bytes_per_frame, arm.dice, arm.bits, arm.codec, arm.quality)
+        if arm.kind == "cut" and arm.point is not None:
+            cuts.append((arm.point, sent))
+        elif arm.kind == "image" and arm.codec == "file":
+            whole = (sent.payload_bytes, sent.dice)
+        elif arm.kind == "image":
+            images.append(sent)
+    return _Found(cuts, images, whole)
+
+
+def _ends_of(graph: Graph, path: Path, point: str) -> tuple[str, ...]:
+    names = [point] if point in graph.by_name else point.split(" + ")
+    try:
+        cut = find_cut(graph, *names)
+        require_both_sides(cut)
+    except InputError as error:
+        raise InputError(f"{path} is of another network: {error}") from None
+    return tuple(ends(graph, cut.head))

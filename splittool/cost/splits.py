@@ -1,0 +1,173 @@
+"""What each side of a cut has to do."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from splittool.cost.memory import Memory, activation_memory, running_memory
+from splittool.cost.operations import WEIGHTED, OperationCost, operation_costs
+from splittool.graph.graph import Graph, Operation, TensorInfo, uncollected
+from splittool.graph.split_points import INPUT, Cut, find_cut, places
+from splittool.reports import CutReport, LayerRecord, RefusedRecord, SplitRecord, TensorRecord
+from splittool.runtime.info import ModelInfo
+
+
+def tensor_record(tensor: TensorInfo) -> TensorRecord:
+    """A tensor as reports show it; one whose size depends on the data has no cut to be shown in."""
+    assert tensor.shape is not None
+    return TensorRecord(tensor.name, list(tensor.shape), tensor.type, tensor.bits, tensor.elements)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What some operations cost together."""
+
+    operations: int = 0
+    weighted: int = 0
+    flops: int = 0
+    macs: int = 0
+    parameters: int = 0
+    weight_bytes: int = 0
+
+    def plus(self, operation: Operation, cost: OperationCost) -> "_Work":
+        return _Work(
+            self.operations + 1,
+            self.weighted + (operation.type in WEIGHTED),
+            self.flops + (cost.flops or 0),
+            self.macs + cost.macs,
+            self.parameters + cost.parameters,
+            self.weight_bytes + cost.weight_bytes,
+        )
+
+
+def describe_splits(graph: Graph, names: Iterable[str]) -> list[SplitRecord]:
+    """Price the cuts at some split points.
+
+    Raises:
+        InputError: A name is unknown.
+    """
+    costs = operation_costs(graph)
+    return [describe_split(graph, find_cut(graph, name), costs) for name in names]
+
+
+def describe_split(graph: Graph, cut: Cut, costs: dict[int, OperationCost]) -> SplitRecord:
+    """Price one cut; `costs` is `operation_costs(graph)`."""
+    head = _work(graph, cut.head, costs)
+    memory = activation_memory(graph, cut.head)
+    return _record(cut.at, cut.tensors, head, _work(graph, costs, costs), memory)
+
+
+@uncollected()
+def describe_places(graph: Graph) -> tuple[list[SplitRecord], list[RefusedRecord]]:
+    """Price every place to cut in topological order, the input first, in one pass.
+
+    Returns:
+        The places, and those where the graph cannot be cut.
+    """
+    costs = operation_costs(graph)
+    whole, head = _work(graph, costs, costs), _Work()
+    found = [describe_split(graph, find_cut(graph, INPUT), costs)]
+    refused = []
+    for place, memory in zip(places(graph), running_memory(graph, costs), strict=False):
+        operation = graph.operations[place.operation]
+        head = head.plus(operation, costs[operation.index])
+        at = tuple(graph.operations[index].name for index in sorted(place.ends))
+        if place.refusal:
+            refused.append(RefusedRecord(" + ".join(at), place.refusal))
+        else:
+            tensors = [graph.tensor(source) for source in place.crossing]
+            found.append(_record(at, tensors, head, whole, memory))
+    return found, refused
+
+
+def list_splits(graph: Graph, info: ModelInfo) -> tuple[list[SplitRecord], list[RefusedRecord]]:
+    """Price the split points a model has names for, or else every place in topological order."""
+    names = [name for name in info.split_points if name in graph.by_name]
+    return (describe_splits(graph, [INPUT, *names]), []) if names else describe_places(graph)
+
+
+def _work(graph: Graph, part: Iterable[int], costs: dict[int, OperationCost]) -> _Work:
+    work = _Work()
+    for index in part:
+        work = work.plus(graph.operations[index], costs[index])
+    return work
+
+
+def _record(
+    at: Sequence[str], tensors: Sequence[TensorInfo], head: _Work, whole: _Work, memory: Memory
+) -> SplitRecord:
+    return SplitRecord(
+        point=" + ".join(at),
+        at=list(at),
+        elements=sum(tensor.elements for tensor in tensors),
+        tensors=[tensor_record(tensor) for tensor in tensors],
+        head_operations=head.operations,
+        tail_operations=whole.operations - head.operations,
+        head_weighted_layers=head.weighted,
+        head_gflops=head.flops / 1e9,
+        tail_gflops=(whole.flops - head.flops) / 1e9,
+        head_gmacs=head.macs / 1e9,
+        tail_gmacs=(whole.macs - head.macs) / 1e9,
+        head_gflops_share=head.flops / max(whole.flops, 1),
+        head_parameters=head.parameters,
+        head_weight_bytes=head.weight_bytes,
+        head_live_elements=memory.live_elements,
+        head_live_bytes=memory.live_bytes,
+        head_sum_elements=memory.sum_elements,
+        head_sum_bytes=memory.sum_bytes,
+    )
+
+
+def input_split(cut: CutReport) -> SplitRecord:
+    """The split point "input" of the network a cut was made from: nothing on the device."""
+    split = cut.split
+    return SplitRecord(
+        point=INPUT,
+        at=[INPUT],
+        elements=cut.input.elements,
+        tensors=[cut.input],
+        head_operations=0,
+        tail_operations=split.head_operations + split.tail_operations,
+        head_weighted_layers=0,
+        head_gflops=0.0,
+        tail_gflops=split.head_gflops + split.tail_gflops,
+        head_gmacs=0.0,
+        tail_gmacs=split.head_gmacs + split.tail_gmacs,
+        head_gflops_share=0.0,
+        head_parameters=0,
+        head_weight_bytes=0,
+        head_live_elements=0,
+        head_live_bytes=0,
+        head_sum_elements=0,
+        head_sum_bytes=0,
+    )
+
+
+def describe_layers(graph: Graph) -> list[LayerRecord]:
+    """Every operation in order, with running totals."""
+    layers: list[LayerRecord] = []
+    flops = macs = parameters = elements = 0
+    for index, cost in operation_costs(graph).items():
+        operation = graph.operations[index]
+        output = operation.outputs[0]
+        flops += cost.flops or 0
+        macs += cost.macs
+        parameters += cost.parameters
+        elements += output.elements
+        layers.append(
+            LayerRecord(
+                name=operation.name,
+                type=operation.type,
+                shape=None if output.shape is None else list(output.shape),
+                gflops=None if cost.flops is None else cost.flops / 1e9,
+                gmacs=cost.macs / 1e9,
+                parameters=cost.parameters,
+                weight_bytes=cost.weight_bytes,
+                elements=output.elements,
+                bytes=output.bytes,
+                cumulative_gflops=flops / 1e9,
+                cumulative_gmacs=macs / 1e9,
+                cumulative_parameters=parameters,
+                cumulative_elements=elements,
+            )
+        )
+    return layers

@@ -1,1 +1,0 @@
-"""Run models on a device, and measure how fast."""

@@ -1,0 +1,1 @@
+"""Any model file as one graph: split points, crossing tensors, the two halves and their proof."""

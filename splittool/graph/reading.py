@@ -1,0 +1,163 @@
+"""Read any model file into one graph type."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from xml.parsers import expat
+
+import openvino as ov
+from openvino.frontend import FrontEndManager
+
+from splittool.errors import InputError, UsageError
+from splittool.files import require_file
+from splittool.runtime.core import core
+from splittool.runtime.tidy import fold_shapes
+
+SUFFIXES = (".pt", ".xml", ".onnx", ".tflite")
+
+
+def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
+    """Read a model file: a checkpoint of ours, OpenVINO IR, ONNX or TensorFlow Lite.
+
+    Args:
+        path: The file.
+        shapes: Input shapes to set: "1x3x256x1600", or "NAME=1x3x256x1600" where there are several
+            inputs.
+
+    Raises:
+        InputError: It is missing, damaged, of an unknown kind, or its input shapes are not fixed.
+        UsageError: A shape is no shape, of an unknown input, or one the model cannot take.
+        MissingExtraError: A .pt is given and torch is not installed.
+    """
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{path} is not a model; give one of {', '.join(SUFFIXES)}")
+    require_file(path, "make one with: splittool train, then splittool export")
+    if path.suffix == ".pt":
+        from splittool.export.conversion import export_in_memory
+
+        model = export_in_memory(path)
+    else:
+        model = _read(path)
+    if shapes:
+        _set_shapes(path, model, shapes)
+    _require_fixed_shapes(path, model)
+    fold_shapes(model)
+    return model
+
+
+def _read(path: Path) -> ov.Model:
+    if path.suffix == ".xml":
+        _check_weights(path)
+    else:
+        _check_kind(path)
+    try:
+        return core().read_model(path)
+    except RuntimeError as error:
+        raise InputError(
+            f"{path} cannot be read as a model ({_cause(error)}); export it again"
+        ) from None
+
+
+def _set_shapes(path: Path, model: ov.Model, shapes: Sequence[str]) -> None:
+    ports = {port.get_node().get_friendly_name(): port for port in model.inputs}
+    wanted = {}
+    for text in shapes:
+        name, _, dimensions = text.rpartition("=")
+        if not name and len(ports) > 1:
+            raise UsageError(
+                f"--shape {text}: {path} has several inputs;"
+                f" give NAME={text}, where NAME is one of: {', '.join(ports)}"
+            )
+        name = name or next(iter(ports))
+        if name not in ports:
+            raise UsageError(
+                f"--shape {text}: {path} has no input {name!r}; it has: {', '.join(ports)}"
+            )
+        shape = [int(d) if d.isascii() and d.isdecimal() else 0 for d in dimensions.split("x")]
+        if 0 in shape:
+            raise UsageError(f"--shape {text}: give whole numbers above 0, such as 1x3x256x1600")
+        wanted[ports[name]] = ov.PartialShape(shape)
+    try:
+        model.reshape(wanted)
+    except RuntimeError as error:
+        raise UsageError(
+            f"{path} cannot take --shape {' '.join(shapes)} ({_cause(error)});"
+            " give a shape the network was made for"
+        ) from None
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse a file that is not what its suffix says; OpenVINO would try it as every other kind."""
+    reader = FrontEndManager().load_by_framework(path.suffix.removeprefix("."))
+    if not reader.supported(str(path)):
+        raise InputError(
+            f"{path} cannot be read as a model (it is no {path.suffix} file); export it again"
+        )
+
+
+def _cause(error: RuntimeError) -> str:
+    """The last line of OpenVINO's message says what is wrong; those before, where in its code."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else "no reason given").rstrip(".")[:120]
+
+
+def _check_weights(path: Path) -> None:
+    """An .xml without its weights is read by OpenVINO, and fails or computes nonsense later."""
+    weights = path.with_suffix(".bin")
+    expected = _expected_weights(path)
+    if not expected and not weights.exists():
+        return
+    require_file(weights, f"it holds the weights of {path.name}: copy both files together")
+    actual = weights.stat().st_size
+    if actual != expected:
+        raise InputError(
+            f"{weights} is {actual} bytes, but {path.name} describes {expected};"
+            " copy both files together, or export again"
+        )
+
+
+def _expected_weights(path: Path) -> int:
+    """Bytes of weights that an .xml refers to.
+
+    Raises:
+        InputError: It is not OpenVINO IR.
+    """
+    ends, root = [0], ""
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal root
+        root = root or tag
+        if tag == "data" and "offset" in attributes:
+            ends.append(int(attributes["offset"]) + int(attributes["size"]))
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    try:
+        with path.open("rb") as file:
+            parser.ParseFile(file)
+    except (expat.ExpatError, ValueError, KeyError) as error:
+        raise InputError(f"{path} is not OpenVINO IR ({error}); export it again") from None
+    if root != "net":
+        raise InputError(f"{path} is XML, but not OpenVINO IR; give the .xml of an exported model")
+    return max(ends)
+
+
+def _require_fixed_shapes(path: Path, model: ov.Model) -> None:
+    for port in model.inputs:
+        shape = port.get_partial_shape()
+        if shape.is_dynamic:
+            name = port.get_node().get_friendly_name()
+            raise InputError(
+                f"{path}: input {name!r} has the open shape {shape}; fix it with:"
+                f" --shape {name}={_example(shape)}"
+            )
+
+
+def _example(shape: ov.PartialShape) -> str:
+    """A shape that fits an open one: batch 1, and 224 where anything goes."""
+    if shape.rank.is_dynamic:
+        return "1x3x224x224"
+    dimensions = [
+        str(d.get_length() if d.is_static else 1 if not place else max(d.get_min_length(), 224))
+        for place, d in enumerate(shape)
+    ]
+    return "x".join(dimensions)

@@ -1,0 +1,1 @@
+"""A network, read once: its split points, prices and cuts."""

@@ -1,0 +1,252 @@
+"""The quantiser inside head and tail: a plain server or a stick then moves small tensors of bytes.
+
+What the baked head puts out is, bit for bit, what the codec packs, and what the baked tail makes of
+it is what the codec unpacks. That takes some care: a runtime may turn a division into a product
+with the reciprocal, and a product and a sum into one step with one rounding. The codec multiplies
+by reciprocals, too, and a ReLU on what is never below zero keeps products and sums apart.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+from openvino import opset8 as opset
+
+from splittool.codec.packing import pack, packed_bytes
+from splittool.codec.quantise import Quantised, dequantise, quantise, reciprocals
+from splittool.codec.tensors import TensorSpec
+from splittool.errors import InputError, VerificationError
+from splittool.files import make_folder, output_errors, refuse_existing
+from splittool.graph.halves import Verification
+from splittool.graph.reading import load_model
+from splittool.reports import (
+    BakedRecord,
+    CutReport,
+    TensorRecord,
+    VerificationRecord,
+    encode,
+    file_record,
+    read_report,
+)
+from splittool.runtime.core import core
+from splittool.runtime.info import read_info, write_info
+from splittool.runtime.ir import write_ir
+from splittool.split.calibration_file import calibrated_specs
+from splittool.split.files import DESCRIPTION, HEAD, TAIL
+from splittool.split.link import tensor_spec
+from splittool.split.runners import verified_half
+
+BITS = (8, 4)
+_F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+_BYTE = opset.constant(np.float32(16))
+
+
+def bake_cut(
+    source: Path, bits: Literal[8, 4], folder: Path, tolerance: float, force: bool = False
+) -> CutReport:
+    """Write a cut whose halves hold the quantiser, with the ranges calibrated for it.
+
+    Args:
+        source: The cut.json; its calibration.json is beside it.
+        bits: 8, or 4 with two elements in a byte.
+        folder: Where the five files go.
+        tolerance: Largest difference allowed from the same halves joined by the codec, as a share
+            of the output's range. The head's bytes must be the same.
+        force: Replace files that exist.
+
+    Raises:
+        InputError: The cut is damaged, not calibrated for these bits, or baked already.
+        VerificationError: The halves do not compute what the codec does; nothing is written.
+        OutputError: The files exist or cannot be written.
+    """
+    names = (*HEAD, *TAIL, DESCRIPTION)
+    if folder.exists():
+        refuse_existing([folder / name for name in names], force)
+    cut = read_report(source, CutReport)
+    if cut.baked:
+        raise InputError(f"{source} is baked already; bake the cut that it was made from")
+    specs = [tensor_spec(record) for record in cut.split.tensors]
+    specs = calibrated_specs(source, specs, [bits] * len(specs))
+    halves = [load_model(verified_half(source, files)) for files in (cut.head, cut.tail)]
+    head, tail = bake_head(halves[0], specs, bits), bake_tail(halves[1], specs, bits)
+    proof = _verify(halves, head, tail, specs, bits, tolerance)
+    make_folder(folder)
+    with (
+        output_errors(folder),
+        tempfile.TemporaryDirectory(dir=folder, prefix=".cut-") as temporary,
+    ):
+        written = Path(temporary)
+        write_ir(head, written / "head.xml", half=False)
+        write_ir(tail, written / "tail.xml", half=False)
+        tensors = [_crossing(record, spec, bits) for record, spec in _pairs(cut, specs)]
+        report = CutReport(
+            source=cut.source,
+            split=msgspec.structs.replace(
+                cut.split,
+                tensors=tensors,
+                elements=sum(tensor.elements for tensor in tensors),
+                difference=proof.share,
+            ),
+            head=[file_record(written / name, name) for name in HEAD],
+            tail=[file_record(written / name, name) for name in TAIL],
+            input=cut.input,
+            classes=cut.classes,
+            fit=cut.fit,
+            verification=VerificationRecord(
+                proof.difference, proof.output_range, proof.tolerance, "CPU", "f32"
+            ),
+            baked=BakedRecord(bits, cut.split.tensors),
+        )
+        (written / DESCRIPTION).write_bytes(encode(report))
+        for name in names:
+            (written / name).replace(folder / name)
+    return report
+
+
+def _pairs(cut: CutReport, specs: Sequence[TensorSpec]) -> list[tuple[TensorRecord, TensorSpec]]:
+    return list(zip(cut.split.tensors, specs, strict=True))
+
+
+def _crossing(record: TensorRecord, spec: TensorSpec, bits: int) -> TensorRecord:
+    """What crosses in place of a tensor of real numbers."""
+    if not spec.is_quantised:
+        return record
+    shape = _shape(spec, bits)
+    return TensorRecord(record.name, list(shape), "u8", 8, int(np.prod(shape)))
+
+
+def _shape(spec: TensorSpec, bits: int) -> tuple[int, ...]:
+    count = int(np.prod(spec.shape))
+    return spec.shape if bits == 8 else (1, packed_bytes(count, bits))
+
+
+def bake_head(head: ov.Model, specs: Sequence[TensorSpec], bits: int) -> ov.Model:
+    """A head that puts out packed symbols in place of real numbers; the original stays."""
+    model = head.clone()
+    results = []
+    for result, spec in zip(model.get_results(), specs, strict=True):
+        value = result.input_value(0)
+        value.get_tensor().set_names(set())
+        baked = _symbols(value, spec, bits) if spec.is_quantised else value
+        output = baked if isinstance(baked, ov.Output) else baked.output(0)
+        output.get_tensor().set_names({spec.name})
+        results.append(opset.result(output, name=f"{spec.name}/result"))
+    baked_model = ov.Model(results, model.get_parameters(), model.get_friendly_name())
+    write_info(baked_model, read_info(head))
+    return baked_model
+
+
+def _symbols(value: ov.Output, spec: TensorSpec, bits: int) -> ov.Node:
+    ranges = spec.ranges[bits]
+    real = opset.convert(value, "f32") if value.get_element_type() != ov.Type.f32 else value
+    above = opset.relu(opset.subtract(real, _per_channel(ranges.low, spec)))
+    scaled = opset.multiply(above, _per_channel(reciprocals(ranges), spec))
+    whole = opset.clamp(opset.round(scaled, "half_to_even"), 0.0, float(2**bits - 1))
+    if bits == 8:
+        return opset.convert(whole, "u8")
+    count, size = int(np.prod(spec.shape)), _shape(spec, bits)[1]
+    flat = opset.reshape(whole, _whole(1, count), False)
+    if 2 * size > count:
+        flat = opset.concat([flat, opset.constant(np.zeros((1, 1), np.float32))], 1)
+    low, high = opset.split(flat, opset.constant(np.int64(1)), 2).outputs()
+    return opset.convert(opset.add(low, opset.multiply(high, _BYTE)), "u8")
+
+
+def bake_tail(tail: ov.Model, specs: Sequence[TensorSpec], bits: int) -> ov.Model:
+    """A tail that takes packed symbols in place of real numbers; the original stays."""
+    model = tail.clone()
+    parameters = []
+    for old, spec in zip(model.get_parameters(), specs, strict=True):
+        if not spec.is_quantised:
+            parameters.append(old)
+            continue
+        kind = old.get_element_type()
+        parameter = opset.parameter(_shape(spec, bits), ov.Type.u8, name=spec.name)
+        values = _values(parameter, spec, bits)
+        real = values if kind == ov.Type.f32 else opset.convert(values, kind.get_type_name())
+        for target in old.output(0).get_target_inputs():
+            target.replace_source_output(real.output(0))
+        parameter.output(0).get_tensor().set_names({spec.name})
+        parameters.append(parameter)
+    baked = ov.Model(model.get_results(), parameters, model.get_friendly_name())
+    write_info(baked, read_info(tail))
+    return baked
+
+
+def _values(parameter: ov.Node, spec: TensorSpec, bits: int) -> ov.Node:
+    ranges, symbols = spec.ranges[bits], opset.convert(parameter, "f32")
+    if bits == 4:
+        high = opset.floor(opset.multiply(symbols, opset.constant(np.float32(1 / 16))))
+        low = opset.subtract(symbols, opset.multiply(high, _BYTE))
+        count = int(np.prod(spec.shape))
+        flat = opset.slice(
+            opset.concat([low, high], 1), _whole(0), _whole(count), _whole(1), _whole(1)
+        )
+        symbols = opset.reshape(flat, _whole(*spec.shape), False)
+    scaled = opset.relu(opset.multiply(symbols, _per_channel(ranges.step, spec)))
+    return opset.add(scaled, _per_channel(ranges.low, spec))
+
+
+def _whole(*values: int) -> ov.Node:
+    return opset.constant(np.array(values, np.int64))
+
+
+def _per_channel(values: NDArray[np.float32], spec: TensorSpec) -> ov.Node:
+    shape = (1, len(values), *[1] * (len(spec.shape) - 2)) if len(spec.shape) > 1 else (1,)
+    return opset.constant(np.ascontiguousarray(values.reshape(shape)))
+
+
+def _verify(
+    halves: Sequence[ov.Model],
+    head: ov.Model,
+    tail: ov.Model,
+    specs: Sequence[TensorSpec],
+    bits: int,
+    tolerance: float,
+) -> Verification:
+    """Hold baked halves against plain ones joined by the codec, on one random input."""
+    from splittool.bench.measurement import random_inputs
+
+    inputs = random_inputs(halves[0])
+    plain, baked = _run(halves[0], inputs), _run(head, inputs)
+    received = []
+    for spec, value, found in zip(specs, plain, baked, strict=True):
+        quantised = _quantise(value, spec, bits)
+        received.append(dequantise(quantised) if quantised else value)
+        wanted = pack(quantised.symbols, bits) if quantised else value.tobytes()
+        if found.tobytes() != wanted:
+            raise VerificationError(
+                f"the baked head's bytes of {spec.name} are not the codec's; nothing was written"
+            )
+    wholes, parts = _run(halves[1], received), _run(tail, baked)
+    proofs = [
+        Verification(
+            difference=float(np.abs(part.astype(np.float64) - whole).max()),
+            output_range=float(np.ptp(whole)) or float(np.abs(whole).max()),
+            tolerance=tolerance,
+        )
+        for part, whole in zip(parts, wholes, strict=True)
+    ]
+    worst = max(proofs, key=lambda proof: proof.share)
+    if not worst.holds:
+        raise VerificationError(
+            f"baked halves differ from those joined by the codec by {worst.difference:.2e}, more"
+            f" than {tolerance:g} of the output's range; nothing was written"
+        )
+    return worst
+
+
+def _quantise(value: NDArray[Any], spec: TensorSpec, bits: int) -> Quantised | None:
+    if not spec.is_quantised:
+        return None
+    return quantise(value.astype(np.float32), bits, spec.name, spec.ranges[bits])
+
+
+def _run(model: ov.Model, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    compiled = core().compile_model(model, "CPU", _F32)
+    return [np.array(value) for value in compiled(list(inputs)).values()]

@@ -1,0 +1,177 @@
+"""What is between head and tail: frames that hold the crossing tensors of one cut."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splittool.codec.choices import DEFAULT_BITS, DEFAULT_CODER
+from splittool.codec.frame import Received, decode_frame, encode_frame, frame_cut_id
+from splittool.codec.prediction import History
+from splittool.codec.tensors import Sending, TensorSpec
+from splittool.errors import InputError, UncalibratedError, UsageError
+from splittool.files import sha256
+from splittool.reports import CutReport, TensorRecord
+from splittool.split.calibration_file import FILE_NAME, calibrated_specs
+
+RangesFrom = Literal["frame", "calibrated"]
+
+_REAL = ("f64", "f32", "f16", "bf16")  # quantised as 32 bits, and come back so
+_WHOLE = ("u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64")
+
+
+class Link:
+    """Both ends of the link of one cut; either can be used without the other.
+
+    Args:
+        cut_id: From `frame_cut_id`.
+        specs: What crosses the cut.
+        sendings: How each of it is sent.
+        calibration: The file that the quantiser's ranges are from, or None.
+        note: Why calibrated ranges that are there are not used, or None.
+        key_interval: Every so many frames one stands alone; those between say what changed since
+            the frame before where that is smaller.
+    """
+
+    def __init__(
+        self,
+        cut_id: bytes,
+        specs: Sequence[TensorSpec],
+        sendings: Sequence[Sending],
+        calibration: Path | None = None,
+        note: str | None = None,
+        key_interval: int = 1,
+    ) -> None:
+        self.cut_id = cut_id
+        self.calibration = calibration
+        self.note = note
+        self.specs = list(specs)
+        self.sendings = list(sendings)
+        self.key_interval = key_interval
+        self._frames = 0
+        self._sent, self._received = History(), History()
+
+    @property
+    def coder(self) -> str:
+        """What the sender codes with, or `mixed`."""
+        coders = {sending.coder for sending in self.sendings}
+        return coders.pop() if len(coders) == 1 else "mixed"
+
+    @property
+    def coders(self) -> dict[str, str]:
+        """What it codes each crossing tensor with."""
+        pairs = zip(self.specs, self.sendings, strict=True)
+        return {spec.name: sending.coder for spec, sending in pairs}
+
+    @property
+    def ranges(self) -> RangesFrom:
+        """Where the quantiser's ranges come from."""
+        return "frame" if self.calibration is None else "calibrated"
+
+    @property
+    def ranges_per(self) -> Literal["channel", "tensor"] | None:
+        """What one range of a frame is of; None where ranges are calibrated."""
+        if self.calibration is not None:
+            return None
+        return "channel" if self.sendings[0].per_channel else "tensor"
+
+    @property
+    def bits(self) -> dict[str, int]:
+        """Bits of an element of each crossing tensor, as sent."""
+        return {
+            spec.name: sending.bits if spec.is_quantised else 8 * spec.dtype.itemsize
+            for spec, sending in zip(self.specs, self.sendings, strict=True)
+        }
+
+    @property
+    def common_bits(self) -> int | None:
+        """Bits of an element of every tensor that is quantised; None where they differ."""
+        pairs = zip(self.specs, self.sendings, strict=True)
+        bits = {sending.bits for spec, sending in pairs if spec.is_quantised}
+        return bits.pop() if len(bits) == 1 else None
+
+    def encode(self, frame_id: int, tensors: Sequence[NDArray[Any]]) -> bytes:
+        """The head's results as a frame; see `encode_frame`."""
+        if self._frames % self.key_interval == 0:
+            self._sent.clear()
+        frame = encode_frame(self.cut_id, frame_id, self.specs, tensors, self.sendings, self._sent)
+        self._frames += 1
+        return frame
+
+    def decode(self, frame: bytes) -> Received:
+        """The tail's inputs from a frame; see `decode_frame`."""
+        return decode_frame(frame, self.cut_id, self.specs, self._received)
+
+
+def open_link(
+    path: Path,
+    cut: CutReport,
+    bits: int | Mapping[str, int] = DEFAULT_BITS,
+    coder: str | Mapping[str, str] = DEFAULT_CODER,
+    ranges: RangesFrom | None = None,
+    key_interval: int = 1,
+    per_channel: bool = True,
+) -> Link:
+    """The link of a cut.
+
+    Args:
+        path: The cut.json.
+        cut: Its content.
+        bits: Of each element of all tensors, or by the tensor's name.
+        coder: `raw`, `fast` or `small`, of all tensors or by the tensor's name.
+        ranges: Of the quantiser: with each `frame`, or `calibrated`; None is calibrated where a
+            calibration.json beside the cut.json is of this cut and these bits.
+        key_interval: See `Link`.
+        per_channel: Ranges of each frame are of each channel, else of the whole tensor.
+
+    Raises:
+        InputError: A tensor is of a type that cannot be sent, or calibrated ranges are needed and
+            not to be had, or damaged.
+        UsageError: Frames are to say what changed, with ranges of their own.
+    """
+    specs = [tensor_spec(record) for record in cut.split.tensors]
+    widths = [bits if isinstance(bits, int) else bits[spec.name] for spec in specs]
+    coders = [coder if isinstance(coder, str) else coder[spec.name] for spec in specs]
+    ways = list(zip(widths, coders, strict=True))
+    if key_interval > 1 and ranges == "frame":
+        raise UsageError(
+            "--key-interval needs calibrated ranges, the same for all frames; leave out"
+            " --ranges frame and --per-tensor"
+        )
+    needed = ranges == "calibrated" or key_interval > 1
+    calibration, note = path.parent / FILE_NAME, None
+    if needed or (ranges is None and calibration.exists()):
+        try:
+            specs = calibrated_specs(path, specs, widths)
+            sendings = [Sending(width, each, calibrated=True) for width, each in ways]
+            cut_id = frame_cut_id(sha256(path), sha256(calibration))
+            return Link(cut_id, specs, sendings, calibration, key_interval=key_interval)
+        except UncalibratedError as error:
+            if needed:
+                raise
+            note = f"the ranges of each frame are used: {error}"
+    sendings = [Sending(width, each, per_channel=per_channel) for width, each in ways]
+    return Link(frame_cut_id(sha256(path)), specs, sendings, note=note)
+
+
+def tensor_spec(record: TensorRecord) -> TensorSpec:
+    """What both sides know of a crossing tensor, from the cut.
+
+    Raises:
+        InputError: It is of a type that cannot be sent.
+    """
+    shape = tuple(record.shape)
+    if record.type in _REAL:
+        return TensorSpec(record.name, shape)
+    if record.type in _WHOLE:
+        return TensorSpec(
+            record.name, shape, np.dtype(f"{record.type[0]}{int(record.type[1:]) // 8}")
+        )
+    if record.type == "boolean":
+        return TensorSpec(record.name, shape, np.dtype(np.bool_))
+    raise InputError(
+        f"crossing tensor {record.name} is of type {record.type}, which cannot be sent;"
+        " cut elsewhere"
+    )

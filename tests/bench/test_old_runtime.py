@@ -1,0 +1,205 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from splittool.bench.measurement import Plan
+from splittool.bench.old_runtime import LegacyRuntime, explain, find_runtime
+from splittool.bench.old_session import require_old_runtime
+from splittool.bench.run import run_benchmarks
+from splittool.bench.session import Settings
+from splittool.bench.subjects import subject
+from splittool.errors import DeviceError, ExitCode, InputError
+from splittool.graph.reading import load_model
+from splittool.runtime.core import core
+from splittool.runtime.ir import write_ir
+from splittool.runtime.targets import TARGETS
+
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+OLD_F32 = {"ENFORCE_BF16": "NO"}
+
+
+@pytest.fixture(scope="module")
+def old_ir(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("old") / "tiny.xml"
+    write_ir(load_model(exported), path, half=False, target=TARGETS["myriad"])
+    return path
+
+
+def test_old_and_new_runtime_agree_on_a_network(
+    exported: Path, old_ir: Path, old_runtime: LegacyRuntime
+) -> None:
+    model = load_model(exported)
+    shape = tuple(model.inputs[0].get_shape())
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    loaded = old_runtime.load(old_ir, "CPU", "latency", None, OLD_F32)
+    assert loaded["inputs"] == {"pixels": {"shape": list(shape), "type": "U8"}}
+    (old,) = old_runtime.infer({"pixels": pixels}).values()
+    new = core().compile_model(model, "CPU", F32)(pixels)[0]
+    np.testing.assert_allclose(old, new, atol=1e-5)
+
+
+def _settings(python: Path, hint: str = "throughput") -> Settings:
+    return Settings(
+        "CPU", "f32", "latency" if hint == "latency" else "throughput", None, None, python
+    )
+
+
+@pytest.mark.parametrize("hint", ["throughput", "latency"])
+def test_a_benchmark_in_the_old_runtime(hint: str, exported: Path, old_python: Path) -> None:
+    ticks: list[tuple[str, float, int]] = []
+    report, code = run_benchmarks(
+        [subject(exported)],
+        _settings(old_python, hint),
+        Plan(1.2, None, 0.1, 0.5, None),
+        tick=lambda *now: ticks.append(now),
+    )
+    assert code is None
+    (run,) = report.runs
+    assert run.runtime == "openvino 2021.4.2"
+    assert (run.precision_requested, run.precision_actual) == ("f32", "f32")
+    assert run.requests_in_flight >= 1
+    assert hint != "latency" or run.requests_in_flight == 1
+    assert run.frames > 10
+    assert run.seconds == pytest.approx(1.2, abs=0.5)
+    assert len(run.windows) == 2
+    assert ticks
+    assert ticks == sorted(ticks)
+
+
+def test_frames_are_counted_exactly(exported: Path, old_python: Path) -> None:
+    plan = Plan(None, 7, 0, 1, 2)
+    report, _ = run_benchmarks([subject(exported)], _settings(old_python), plan)
+    assert (report.runs[0].frames, report.runs[0].requests_in_flight) == (7, 2)
+
+
+def test_an_interrupted_run_reports_what_it_has(exported: Path, old_python: Path) -> None:
+    ticks: list[float] = []
+
+    def interrupt(name: str, seconds: float, frames: int) -> None:
+        ticks.append(seconds)
+        if len(ticks) == 1:  # a second one would end it at once
+            os.kill(os.getpid(), signal.SIGINT)
+
+    report, code = run_benchmarks(
+        [subject(exported)],
+        _settings(old_python),
+        Plan(3600, None, 0, 1, None),
+        tick=interrupt,
+    )
+    assert code == ExitCode.INTERRUPTED
+    assert report.interrupted
+    assert report.runs[0].interrupted
+    assert report.runs[0].frames > 0
+
+
+def test_a_worker_that_is_killed(exported: Path, old_python: Path) -> None:
+    others = set(psutil.Process().children())
+
+    def kill(name: str, seconds: float, frames: int) -> None:
+        for child in set(psutil.Process().children()) - others:
+            child.kill()
+
+    with pytest.raises(DeviceError, match=r"died \(signal 9"):
+        run_benchmarks(
+            [subject(exported)], _settings(old_python), Plan(60, None, 0, 1, None), tick=kill
+        )
+    assert set(psutil.Process().children()) <= others  # no zombie
+
+
+def test_a_worker_ends_with_its_parent(old_ir: Path, old_python: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path\n"
+        "from splittool.bench.old_runtime import LegacyRuntime\n"
+        "runtime = LegacyRuntime(Path(sys.argv[1]))\n"
+        "runtime.load(Path(sys.argv[2]), 'CPU', 'latency', None, {})\n"
+        "import numpy as np\n"
+        "pixels = np.zeros((1, 3, 64, 96), np.uint8)\n"
+        "print(runtime._process.pid, flush=True)\n"
+        "runtime.measure({'pixels': pixels}, 0, 600, None, lambda values, celsius: False)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, old_python, old_ir], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    with parent.stdout:
+        worker = psutil.Process(int(parent.stdout.readline()))
+    time.sleep(0.3)  # it measures now
+    parent.kill()
+    parent.wait()
+    psutil.wait_procs([worker], timeout=15)
+    assert not worker.is_running()
+
+
+def test_what_the_old_runtime_cannot_do(
+    exported: Path, old_ir: Path, old_runtime: LegacyRuntime, tmp_path: Path
+) -> None:
+    assert old_runtime.version.startswith("2021.4.2")
+    assert "CPU" in old_runtime.devices
+    with pytest.raises(DeviceError, match="has no such device"):
+        old_runtime.load(old_ir, "MYRAID", "latency", None, {})
+    with pytest.raises(InputError, match="cannot run the model"):
+        old_runtime.load(exported, "CPU", "latency", None, {})  # IR v11
+    with pytest.raises(InputError, match="cannot run the model"):
+        old_runtime.load(tmp_path / "gone.xml", "CPU", "latency", None, {})
+    old_runtime.load(old_ir, "CPU", "latency", None, {})  # it goes on
+
+
+@pytest.mark.skipif(
+    any(Path("/sys/bus/usb/devices").glob("*/03e7*")), reason="a stick is plugged in"
+)
+def test_without_a_stick(old_ir: Path, old_runtime: LegacyRuntime) -> None:
+    with pytest.raises(DeviceError, match=r"no Myriad stick answers.*03e7:2485.*udev"):
+        old_runtime.load(old_ir, "MYRIAD", "throughput", None, {})
+
+
+def test_an_interpreter_without_the_runtime() -> None:
+    with pytest.raises(DeviceError, match=r"has no old OpenVINO .*inference_engine"):
+        LegacyRuntime(Path(sys.executable))
+
+
+def test_an_interpreter_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="there is no interpreter"):
+        LegacyRuntime(tmp_path / "python")
+
+
+def test_one_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexec sleep 100\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("splittool.bench.old_runtime._START_S", 0.2)
+    with pytest.raises(DeviceError, match="did not answer for 0 s and was stopped"):
+        LegacyRuntime(program)
+
+
+def test_the_runtime_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("SPLITTOOL_RUNTIME_PYTHON", raising=False)
+    assert find_runtime() is None
+    python = tmp_path / "splittool" / "runtime-2021.4" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert find_runtime() == python
+    monkeypatch.setenv("SPLITTOOL_RUNTIME_PYTHON", "/elsewhere/python")
+    assert find_runtime() == Path("/elsewhere/python")
+
+
+def test_only_myriad_needs_it() -> None:
+    for settings in (Settings("CPU"), Settings(), Settings("MYRIAD", runtime_python=Path("p"))):
+        assert require_old_runtime(settings, None) == settings
+    assert require_old_runtime(Settings("MYRIAD"), Path("p")).runtime_python == Path("p")
+    with pytest.raises(DeviceError, match=r"Python 3\.6 to 3\.9.*--runtime-python"):
+        require_old_runtime(Settings("MYRIAD"), None)
+
+
+def test_errors_are_explained() -> None:
+    assert isinstance(explain("Can not init Myriad device: NC_ERROR"), DeviceError)
+    assert isinstance(explain("Device with 'X' name is not registered"), DeviceError)
+    assert isinstance(explain(json.dumps("unsupported layer")), InputError)

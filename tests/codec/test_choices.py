@@ -1,0 +1,66 @@
+import pytest
+
+from splittool.codec.choices import CODER_NAMES, parse_bits, parse_coders
+from splittool.codec.coders import CODERS
+from splittool.errors import UsageError
+
+NAMES = ["encoder_1.relu_2", "maxpool_2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"),
+    [
+        (None, [16, 16]),
+        ("4", [4, 4]),
+        ("maxpool_2=4", [16, 4]),
+        ("8,maxpool_2=4", [8, 4]),
+        ("maxpool_2=4, encoder_1.relu_2=2", [2, 4]),
+    ],
+)
+def test_bits_of_each_tensor(text: str | None, bits: list[int]) -> None:
+    assert parse_bits(text).of(NAMES) == dict(zip(NAMES, bits, strict=True))
+
+
+def test_a_name_may_hold_what_separates_names_from_bits() -> None:
+    assert parse_bits("a=b=4").of(["a=b"]) == {"a=b": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("four", "--bits 'four' is no number of bits; give 1 to 16, or TENSOR=BITS"),
+        ("", "no number of bits"),
+        ("maxpool_2=", "no number of bits"),
+        ("4,", "no number of bits"),
+        ("0", "--bits 0 is out of range"),
+        ("maxpool_2=17", "--bits 17 is out of range; give 1 to 16"),
+        ("4,5", "gives the others twice"),
+        ("a=4,a=5", "gives a twice"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_bits(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "coders"),
+    [(None, ["fast", "fast"]), ("small", ["small"] * 2), ("raw,maxpool_2=small", ["raw", "small"])],
+)
+def test_coders_of_each_tensor(text: str | None, coders: list[str]) -> None:
+    assert parse_coders(text).of(NAMES) == dict(zip(NAMES, coders, strict=True))
+
+
+def test_coders_are_those_there_are() -> None:
+    assert list(CODER_NAMES) == list(CODERS)
+    with pytest.raises(UsageError, match="--codec 'zip' is no coder; give one of raw, fast, small"):
+        parse_coders("zip")
+    with pytest.raises(UsageError, match="--codec names 'pool', which does not cross"):
+        parse_coders("pool=raw").of(NAMES)
+
+
+def test_the_nearest_name_is_suggested() -> None:
+    with pytest.raises(UsageError, match=r"'maxpol_2', which does .*; did you mean 'maxpool_2'"):
+        parse_bits("maxpol_2=4").of(NAMES)
+    with pytest.raises(UsageError, match=r"there are encoder_1\.relu_2, maxpool_2"):
+        parse_bits("xyz=4").of(NAMES)

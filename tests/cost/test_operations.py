@@ -1,0 +1,159 @@
+from collections.abc import Callable
+
+import numpy as np
+import openvino as ov
+import pytest
+from openvino import opset13 as op
+
+from splittool.cost.memory import activation_memory
+from splittool.cost.operations import flops, macs, operation_costs
+from splittool.graph.graph import Graph, Operation, read_graph
+
+
+def _only(build: Callable[[ov.Node], ov.Node], shape: tuple[int, ...]) -> tuple[Graph, Operation]:
+    """A graph of one operation on a parameter, and the operation."""
+    x = op.parameter(list(shape), ov.Type.f32, name="x")
+    node = build(x)
+    node.set_friendly_name("it")
+    graph = read_graph(ov.Model([op.result(node.output(0))], [x], "m"))
+    return graph, graph.by_name["it"]
+
+
+def _ones(*shape: int) -> ov.Node:
+    return op.constant(np.ones(shape, dtype=np.float32))
+
+
+IMAGE = (1, 4, 8, 6)  # 192 elements
+
+CASES: dict[str, tuple[Callable[[ov.Node], ov.Node], tuple[int, ...], int, int]] = {
+    # 5 output maps of 8x6, each a sum of 4 * 3 * 3 products.
+    "convolution": (
+        lambda x: op.convolution(x, _ones(5, 4, 3, 3), [1, 1], [1, 1], [1, 1], [1, 1]),
+        IMAGE,
+        2 * 5 * 48 * 36,
+        5 * 48 * 36,
+    ),
+    "strided convolution": (
+        lambda x: op.convolution(x, _ones(5, 4, 2, 2), [2, 2], [0, 0], [0, 0], [1, 1]),
+        IMAGE,
+        2 * 5 * 12 * 16,
+        5 * 12 * 16,
+    ),
+    # 2 groups of 3 maps, each a sum of 2 * 3 * 3 products.
+    "group convolution": (
+        lambda x: op.group_convolution(x, _ones(2, 3, 2, 3, 3), [1, 1], [1, 1], [1, 1], [1, 1]),
+        IMAGE,
+        2 * 6 * 48 * 18,
+        6 * 48 * 18,
+    ),
+    # Every input value is multiplied into 5 maps of 2x2.
+    "transposed convolution": (
+        lambda x: op.convolution_backprop_data(x, _ones(4, 5, 2, 2), [2, 2]),
+        IMAGE,
+        2 * 192 * 5 * 4,
+        192 * 5 * 4,
+    ),
+    "matrix product": (lambda x: op.matmul(x, _ones(7, 9), False, False), (3, 7), 2 * 189, 189),
+    "transposed matrix product": (
+        lambda x: op.matmul(x, _ones(7, 9), True, False),
+        (7, 3),
+        2 * 189,
+        189,
+    ),
+    "max pool": (
+        lambda x: op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 3]),
+        IMAGE,
+        4 * 4 * 2 * 6,
+        0,
+    ),
+    "average pool": (
+        lambda x: op.avg_pool(x, [2, 2], [0, 0], [0, 0], [2, 2], True),
+        IMAGE,
+        4 * 4 * 3 * 4,
+        0,
+    ),
+    "relu": (op.relu, IMAGE, 2 * 192, 0),
+    "prelu": (lambda x: op.prelu(x, _ones(1)), IMAGE, 2 * 192, 0),
+    "elu": (lambda x: op.elu(x, 1.0), IMAGE, 3 * 192, 0),
+    "sigmoid": (op.sigmoid, IMAGE, 3 * 192, 0),
+    "tanh": (op.tanh, IMAGE, 6 * 192, 0),
+    "clamp": (lambda x: op.clamp(x, 0.0, 6.0), IMAGE, 2 * 192, 0),
+    "softmax": (lambda x: op.softmax(x, 1), IMAGE, 5 * 192, 0),
+    "swish": (op.swish, IMAGE, 5 * 192, 0),
+    "hswish": (op.hswish, IMAGE, 4 * 192, 0),
+    "add": (lambda x: op.add(x, _ones(1)), IMAGE, 192, 0),
+    "subtract": (lambda x: op.subtract(x, _ones(1)), IMAGE, 192, 0),
+    "multiply": (lambda x: op.multiply(x, _ones(1)), IMAGE, 192, 0),
+    "divide": (lambda x: op.divide(x, _ones(1)), IMAGE, 192, 0),
+    "concat": (lambda x: op.concat([x, x], 1), IMAGE, 0, 0),
+    "reshape": (lambda x: op.reshape(x, op.constant([1, -1]), False), IMAGE, 0, 0),
+    "transpose": (lambda x: op.transpose(x, op.constant([0, 2, 3, 1])), IMAGE, 0, 0),
+    "convert": (lambda x: op.convert(x, "f16"), IMAGE, 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operations_by_hand(name: str) -> None:
+    build, shape, expected_flops, expected_macs = CASES[name]
+    graph, operation = _only(build, shape)
+    assert flops(graph, operation) == expected_flops
+    assert macs(graph, operation) == expected_macs
+
+
+@pytest.mark.parametrize("build", [op.erf, op.exp, lambda x: op.cum_sum(x, op.constant(1))])
+def test_operations_without_a_definition_are_not_guessed(
+    build: Callable[[ov.Node], ov.Node],
+) -> None:
+    graph, operation = _only(build, IMAGE)
+    assert flops(graph, operation) is None
+    assert macs(graph, operation) == 0
+
+
+def test_the_papers_network(paper_graph: Graph) -> None:
+    """The body alone: the paper's network gets its pixels normalised."""
+    body = {
+        index: cost
+        for index, cost in operation_costs(paper_graph).items()
+        if not paper_graph.operations[index].name.startswith("normalise")
+    }
+    assert sum(cost.flops or 0 for cost in body.values()) == 9_740_083_200
+    assert sum(cost.macs for cost in body.values()) == 4_810_342_400
+    assert sum(cost.parameters for cost in body.values()) == 686_868
+    assert all(cost.flops is not None for cost in body.values())
+    memory = activation_memory(paper_graph, body)
+    assert memory.live_elements == 13_107_200
+    assert memory.sum_elements == 107_955_200
+    assert memory.live_bytes == 4 * memory.live_elements
+    assert memory.sum_bytes == 4 * memory.sum_elements
+
+
+def test_shared_weights_count_once() -> None:
+    weights = _ones(4, 4, 1, 1)
+
+    def twice(x: ov.Node) -> ov.Node:
+        once = op.convolution(x, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+        return op.convolution(once, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+
+    graph, _ = _only(twice, IMAGE)
+    costs = list(operation_costs(graph).values())
+    assert [cost.parameters for cost in costs] == [16, 0]
+    assert [cost.weight_bytes for cost in costs] == [64, 0]
+    assert costs[0].flops == costs[1].flops
+
+
+def test_halved_weights_are_counted_as_stored() -> None:
+    def build(x: ov.Node) -> ov.Node:
+        stored = op.constant(np.ones((4, 4, 1, 1), dtype=np.float16))
+        return op.convolution(x, op.convert(stored, "f32"), [1, 1], [0, 0], [0, 0], [1, 1])
+
+    graph, operation = _only(build, IMAGE)
+    costs = operation_costs(graph)
+    assert list(costs) == [operation.index]  # the conversion is done when the model is loaded
+    assert costs[operation.index].parameters == 16
+    assert costs[operation.index].weight_bytes == 32
+    assert costs[operation.index].flops == 2 * 4 * 48 * 4
+
+
+def test_whole_numbers_are_no_weights() -> None:
+    graph, operation = _only(lambda x: op.reshape(x, op.constant([1, -1]), False), IMAGE)
+    assert operation_costs(graph)[operation.index].parameters == 0

@@ -1,0 +1,317 @@
+"""Rows, limits and choices, by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from openvino import Model, Type
+from openvino import opset13 as op
+
+from splittool.cost.measurements import Measured, Sent, read_measured
+from splittool.cost.operations import operation_costs
+from splittool.cost.plans import Terms, nothing_fits, plan, tensor_bytes
+from splittool.errors import UsageError
+from splittool.graph.graph import Graph, Operation, TensorInfo, read_graph
+from splittool.graph.split_points import find_cut, places
+from splittool.reports import (
+    FileRecord,
+    HeadRateRecord,
+    InferReport,
+    LimitsRecord,
+    PlanReport,
+    PlanRow,
+    RateRecord,
+    ScoreRecord,
+    encode,
+)
+
+SOURCE = FileRecord("x.xml", 1, "0")
+POINTS = [f"maxpool_{level}" for level in range(1, 6)]
+INFER = InferReport(
+    source=SOURCE,
+    cut=None,
+    bits=None,
+    folder="out",
+    device="CPU",
+    precision_requested="auto",
+    precision_actual="f32",
+    threshold=0.5,
+    images=1,
+    seconds=1,
+    images_per_second=1,
+    payload_bytes_per_frame=None,
+    bits_per_element=None,
+    image_file_bytes_per_frame=100_000,
+    raw_image_bytes_per_frame=1_228_800,
+    mbps={},
+    scores=ScoreRecord(0.9, 0.8, 0.75, 0.7, {}, 4, 2),
+    rows=[],
+)
+
+
+def terms(edge: float, cloud: float, mbps: float, **others: Any) -> Terms:
+    return Terms(RateRecord("", edge), RateRecord("", cloud), "link", mbps, **others)
+
+
+def planned(
+    graph: Graph,
+    given: Terms,
+    objective: Any = "latency",
+    measured: Measured | None = None,
+    points: list[str] | None = None,
+    **limits: float,
+) -> PlanReport:
+    return plan(SOURCE, graph, points or [], given, LimitsRecord(**limits), objective, measured)
+
+
+def row(report: PlanReport, point: str) -> PlanRow:
+    (found,) = [row for row in report.rows if row.point == point]
+    return found
+
+
+@pytest.fixture(scope="module")
+def small() -> Graph:
+    """x (1, 4) -> Tanh (24 FLOPs) -> two Relu (8 each) -> Add (4) -> Tanh (24)."""
+    x = op.parameter([1, 4], Type.f32, name="x")
+    first = op.tanh(x)
+    left, right = op.relu(first), op.relu(first)
+    total = op.add(left, right)
+    named = {"first": first, "left": left, "right": right, "total": total}
+    for name, node in named.items():
+        node.set_friendly_name(name)
+    last = op.tanh(total)
+    last.set_friendly_name("last")
+    return read_graph(Model([op.result(last)], [x], "m"))
+
+
+def test_a_row_by_hand(small: Graph) -> None:
+    # 24 of 68 FLOPs at 1e-6 GFLOPS = 1 FLOP/ms; 4 elements of 8 bits at 0.008 Mbit/s = 1 byte/ms.
+    report = planned(small, terms(1e-6, 4e-6, 0.008, rtt_ms=3.0))
+    found = row(report, "first")
+    assert (found.head_ms, found.transfer_ms, found.tail_ms) == pytest.approx((24, 4, 11))
+    assert found.latency_ms == pytest.approx(24 + 4 + 3 + 11)
+    assert found.fps == pytest.approx(1000 / 24)
+    assert (found.bottleneck, found.payload_bytes, found.bits) == ("edge", 4, 8)
+    assert found.head_gflops_share == pytest.approx(24 / 68)
+
+
+def test_edge_only_sends_nothing_and_cloud_only_the_input(small: Graph) -> None:
+    report = planned(small, terms(1e-6, 4e-6, 0.008, rtt_ms=3.0))
+    edge, cloud = report.rows[:2]
+    assert (edge.kind, edge.payload_bytes, edge.latency_ms) == ("edge-only", 0, pytest.approx(68))
+    assert (cloud.kind, cloud.at, cloud.payload_bytes) == ("cloud-only", ["input"], 4)
+    assert cloud.latency_ms == pytest.approx(4 + 3 + 17)
+    assert cloud.bottleneck == "cloud"
+    assert (report.chosen, report.optimum) == (1, 1)
+
+
+def test_a_round_trip_is_no_limit_of_throughput(small: Graph) -> None:
+    quick, slow = (planned(small, terms(1, 1, 1, rtt_ms=rtt)).rows[1] for rtt in (0, 1000))
+    assert slow.fps == quick.fps
+    assert slow.latency_ms == pytest.approx(quick.latency_ms + 1000)
+
+
+def test_every_place_is_a_row(small: Graph) -> None:
+    report = planned(small, terms(1, 1, 1))
+    cuts = [set(row.at) for row in report.rows if row.kind == "cut"]
+    assert cuts[0] == {"first"}
+    assert {"left", "right"} in cuts
+    assert {"total"} in cuts
+    assert len(cuts) == 4
+
+
+def branches() -> Graph:
+    """y (1000) -> much work (1000), then x (1000) -> little work (1); both joined."""
+
+    def made(index: int, kind: str, elements: int, *inputs: int) -> Operation:
+        outputs = (TensorInfo(f"n{index}", (1, elements), "f32", 32),)
+        return Operation(
+            index, f"n{index}", kind, tuple((i, 0) for i in inputs), outputs, {}, False
+        )
+
+    return Graph(
+        (
+            made(0, "Parameter", 1000),
+            made(1, "Parameter", 1000),
+            made(2, "Tanh", 1000, 1),
+            made(3, "Relu", 1, 0),
+            made(4, "Add", 1000, 2, 3),
+            made(5, "Result", 1000, 4),
+        )
+    )
+
+
+def test_the_optimum_need_not_be_a_place_in_topological_order() -> None:
+    # 1 FLOP and 1 byte are 1 ms, but 0.001 ms in the cloud: y is sent as it is, x after its work.
+    report = planned(branches(), terms(1e-6, 1e-3, 0.008))
+    best = report.rows[report.optimum]
+    assert (best.at, best.payload_bytes) == (["n3"], 1001)
+    assert best.latency_ms == pytest.approx(2 + 1001 + 7)
+    assert find_cut(branches(), *best.at).head == (3,)
+    assert ["n3"] not in [
+        [branches().operations[i].name for i in p.ends] for p in places(branches())
+    ]
+    assert report.chosen == report.optimum
+
+
+def test_measured_bytes_and_dice_take_the_place_of_bits(paper_graph: Graph, tmp_path: Path) -> None:
+    paths = []
+    for name, cut, bits, size in (
+        ("whole", None, None, None),
+        ("four", "maxpool_2", 4, 700_000.0),
+        ("two", "maxpool_2", 2, 300_000.0),
+        ("odd", "maxpool_2 + maxpool_1", 8, 500_000.0),  # the second is an ancestor of the first
+    ):
+        paths.append(tmp_path / f"{name}.json")
+        report = msgspec.structs.replace(INFER, cut=cut, bits=bits, payload_bytes_per_frame=size)
+        paths[-1].write_bytes(encode(report))
+    measured = read_measured(paper_graph, paths)
+    given = terms(100, 5000, 1000, image_bytes=100_000)
+    report = planned(paper_graph, given, measured=measured, points=POINTS)
+    sent = {row.bits: row.payload_bytes for row in report.rows if row.at == ["maxpool_2"]}
+    assert sent == {4: 700_000, 2: 300_000, 8: 500_000}
+    assert [row.measured for row in report.rows].count(True) == 3
+    assert {row.dice for row in report.rows if row.measured} == {0.75}
+    assert [row.dice for row in report.rows[:2]] == [0.75, 0.75]
+    assert report.rows[1].payload_bytes == 100_000
+    assert {row.point for row in report.rows if row.named} == set(POINTS)
+    kept = planned(paper_graph, given, measured=measured, min_dice=0.7)
+    assert [row.excluded for row in kept.rows].count([]) == 5
+
+
+def test_each_way_to_compress_the_input_is_a_row(paper_graph: Graph) -> None:
+    images = [
+        Sent(5_000, 0.6, codec="jpeg", quality=10),
+        Sent(20_000, 0.8, codec="webp", quality=80),
+    ]
+    measured = Measured(images=images, image_bytes=100_000, whole_dice=0.81)
+    given = terms(100, 5000, 10, image_bytes=100_000)
+    report = planned(paper_graph, given, measured=measured)
+    rows = [row for row in report.rows if row.kind == "cloud-only"]
+    assert [(row.codec, row.quality) for row in rows] == [(None, None), ("jpeg", 10), ("webp", 80)]
+    assert [row.payload_bytes for row in rows] == [100_000, 5_000, 20_000]
+    assert report.rows[report.chosen or 0].codec == "jpeg"
+    kept = planned(paper_graph, given, measured=measured, min_dice=0.7)
+    assert kept.rows[kept.chosen or 0].codec == "webp"
+
+
+def test_measured_heads_take_what_they_took(paper_graph: Graph) -> None:
+    costs = operation_costs(paper_graph)
+    gflops = {
+        point: sum(costs[i].flops or 0 for i in find_cut(paper_graph, point).head) / 1e9
+        for point in ("maxpool_1", "maxpool_3")
+    }
+    heads = [
+        HeadRateRecord("maxpool_1", gflops["maxpool_1"], 50.0),
+        HeadRateRecord("maxpool_3", gflops["maxpool_3"], 20.0),
+    ]
+    edge = RateRecord("bench.json", 20 * gflops["maxpool_3"], heads=heads)
+    report = planned(paper_graph, Terms(edge, RateRecord("", 5000), "link", 1000), points=POINTS)
+    assert row(report, "maxpool_1").head_ms == pytest.approx(1e3 / 50)
+    assert row(report, "maxpool_3").head_ms == pytest.approx(1e3 / 20)
+    assert 1e3 / 50 < row(report, "maxpool_2").head_ms < 1e3 / 20
+    rest = report.rows[0].head_gflops - gflops["maxpool_3"]  # at the mean rate of the largest head
+    expected = 1e3 / 20 * (1 + rest / gflops["maxpool_3"])
+    assert report.rows[0].head_ms == pytest.approx(expected)
+    order = [found.head_ms for found in report.rows if found.named]
+    assert order == sorted(order)
+
+
+def test_pixels_stay_pixels_until_the_first_convolution(paper_graph: Graph) -> None:
+    sizes = {
+        paper_graph.tensor(source).name: size
+        for source, size in tensor_bytes(paper_graph, 4).items()
+    }
+    assert sizes["pixels"] == 3 * 256 * 1600
+    assert sizes["normalise/Convert"] == 3 * 256 * 1600
+    assert sizes["encoder_1.conv_1/Convolution"] == 8 * 256 * 1600 / 2
+
+
+def test_a_compressed_image_is_one_image() -> None:
+    x, y = (op.parameter([1, 4], Type.f32, name=name) for name in "xy")
+    graph = read_graph(Model([op.result(op.add(x, y))], [x, y], "m"))
+    assert planned(graph, terms(1, 1, 1)).rows[1].payload_bytes == 8
+    with pytest.raises(UsageError, match="for one input; the network has 2"):
+        planned(graph, terms(1, 1, 1, image_bytes=10))
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        ({"max_edge_gflops": -1}, "--max-edge-gflops -1 excludes most, 6 of 6"),
+        ({"min_fps": 1e9}, "--min-fps 1e+09 excludes most"),
+        ({"max_latency_ms": 1e-9, "min_fps": 1}, "--max-latency 1e-09 excludes most"),
+        ({"min_dice": 0.5, "max_latency_ms": 1e9}, "--min-dice 0.5 excludes every place"),
+    ],
+)
+def test_when_nothing_fits(limit: dict[str, float], says: str, small: Graph) -> None:
+    report = planned(small, terms(1e-3, 1e-3, 1), **limit)
+    assert report.chosen is None
+    assert says in nothing_fits(report)
+
+
+def test_limits_choose_among_the_rest(small: Graph) -> None:
+    given = terms(1e-6, 4e-6, 0.008)
+    assert planned(small, given).chosen == 1
+    edge = planned(small, given, max_latency_ms=100, min_fps=55)  # cloud only: 17 ms a frame
+    assert edge.chosen == 1
+    none = planned(small, given, min_fps=60)
+    assert none.chosen is None
+    deep = planned(small, terms(1e-6, 4e-6, 0.008), max_edge_gflops=30e-9)
+    assert [row.point for row in deep.rows if not row.excluded] == ["cloud only", "first"]
+
+
+def test_throughput_has_another_best_than_latency(small: Graph) -> None:
+    given = terms(1e-6, 1e-6, 1)  # equal sides: cutting in the middle doubles the frames
+    by_latency, by_fps = planned(small, given), planned(small, given, "fps")
+    assert by_latency.chosen == 0
+    assert by_fps.chosen is not None
+    best = by_fps.rows[by_fps.chosen]
+    assert best.kind == "cut"
+    assert best.fps == max(row.fps or 0 for row in by_fps.rows)
+
+
+# What the paper says of its network at its link of 1 Gbit/s: any intermediate state costs more than
+# the input. The device has 100 GFLOPS here and the cloud 5 TFLOPS, which the paper does not say.
+
+
+@pytest.mark.parametrize("bits", [16, 4])
+@pytest.mark.parametrize("objective", ["latency", "fps"])
+def test_under_the_papers_assumptions_send_the_input(
+    bits: int, objective: str, paper_graph: Graph
+) -> None:
+    given = terms(100, 5000, 1000, bits=bits)
+    report = planned(paper_graph, given, objective, points=POINTS)
+    assert report.chosen == report.optimum == 1
+    assert report.rows[1].payload_bytes == 1_228_800
+    assert row(report, "maxpool_1").payload_bytes == 4_096_000 * bits / 8
+    assert all(row.payload_bytes >= 1_228_800 for row in report.rows if row.named)
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        (terms(100, 5000, 500, bits=4), "cloud only"),  # the uplink of the same table
+        (terms(100, 5000, 100, bits=4), "edge only"),  # a slow link
+        (terms(1000, 5000, 1000, bits=4), "edge only"),  # a quick device
+        (terms(100, 5000, 1000, bits=2), "encoder_1.conv_1/Convolution"),  # half of the pixels
+        (terms(100, 5000, 100, bits=2), "encoder_1.conv_1/Convolution"),
+        (terms(100, 5000, 100, bits=2, image_bytes=160_000), "cloud only"),  # files, not pixels
+        (terms(100, 5000, 10, bits=2, image_bytes=160_000), "edge only"),
+    ],
+)
+def test_what_changes_it(given: Terms, chosen: str, paper_graph: Graph) -> None:
+    report = planned(paper_graph, given, points=POINTS)
+    assert report.chosen is not None
+    assert report.rows[report.chosen].point == chosen
+
+
+def test_compressed_features_win_below_the_bytes_of_the_input(paper_graph: Graph) -> None:
+    def chosen(size: float) -> str:
+        measured = Measured(cuts={("maxpool_1",): [Sent(size, None, 4)]})
+        found = planned(paper_graph, terms(100, 5000, 100, bits=4), measured=measured)
+        return found.rows[found.chosen or 0].point
+
+    assert chosen(2_048_000) == "edge only"  # 4 bits an element
+    assert chosen(700_000) == "maxpool_1"  # 1.4 bits

@@ -1,0 +1,63 @@
+"""Imports between the folders run one way, as docs/architecture.md draws them."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "splittool"
+
+# Each may import those before it, those in its own brackets not included.
+LAYERS: list[set[str]] = [
+    {"errors", "progress", "tables"},
+    {"files", "interrupt"},
+    {"reports"},
+    {"data"},
+    {"codec", "models", "runtime"},
+    {"training", "export"},
+    {"graph"},
+    {"cost"},
+    {"split"},
+    {"network"},
+    {"bench", "figures", "plots"},
+    {"cli"},
+]
+WITHOUT_TORCH = {"reports", "data", "codec", "runtime", "graph", "cost", "split", "network"}
+
+
+def level(name: str) -> int:
+    return next(number for number, names in enumerate(LAYERS) if name in names)
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and module of every import, those within functions included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+
+
+def sources() -> list[Path]:
+    return [p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem not in SPECIAL]
+
+
+SPECIAL = ("__init__", "__main__")
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_run_one_way(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for line, module in imports(path):
+        top, _, rest = module.partition(".")
+        other = rest.partition(".")[0]
+        if top == "splittool" and other and other != room:
+            assert level(other) < level(room), f"{path}:{line} imports {module}"
+
+
+@pytest.mark.parametrize("room", sorted(WITHOUT_TORCH))
+def test_torch_stays_in_its_rooms(room: str) -> None:
+    for path in (PACKAGE / room).rglob("*.py"):
+        for line, module in imports(path):
+            assert module.partition(".")[0] != "torch", f"{path}:{line} imports torch"
