@@ -1,11 +1,11 @@
-"""Where to cut, and a picture of any of it."""
+"""Latency and throughput of every place to cut."""
 
 from typing import Annotated, Literal
 
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
-from splittool.reports.cuts import RefusedRecord
+from splittool.reports.cut import RefusedRecord
 
 
 class HeadRateRecord(msgspec.Struct, frozen=True):
@@ -101,11 +101,3 @@ class PlanReport(Report, tag="splittool.plan/1"):
     optimum: int
     not_counted: dict[str, int] = msgspec.field(default_factory=dict)
     refused: list[RefusedRecord] = msgspec.field(default_factory=list)
-
-
-class PlotReport(Report, tag="splittool.plot/1"):
-    """A figure that was drawn, and what from."""
-
-    kind: str
-    reports: list[str]
-    figure: FileRecord

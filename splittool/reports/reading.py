@@ -7,13 +7,20 @@ import msgspec
 
 from splittool.errors import InputError
 from splittool.files import require_file
-from splittool.reports.accuracy import CompareReport, InferReport
 from splittool.reports.base import Report
-from splittool.reports.costs import BitrateReport, ProfileReport
-from splittool.reports.cuts import CalibrationReport, CutReport, ExportReport, SplitsReport
-from splittool.reports.device import BenchReport, BenchSetReport, DoctorReport, EstimateReport
-from splittool.reports.plan import PlanReport, PlotReport
-from splittool.reports.training import SynthReport, TrainReport
+from splittool.reports.bench import BenchReport, BenchSetReport, EstimateReport
+from splittool.reports.bitrate import BitrateReport
+from splittool.reports.calibration import CalibrationReport
+from splittool.reports.compare import CompareReport
+from splittool.reports.cut import CutReport, SplitsReport
+from splittool.reports.doctor import DoctorReport
+from splittool.reports.export import ExportReport
+from splittool.reports.infer import InferReport
+from splittool.reports.plan import PlanReport
+from splittool.reports.plot import PlotReport
+from splittool.reports.profiles import ProfileReport
+from splittool.reports.synth import SynthReport
+from splittool.reports.train import TrainReport
 
 AnyReport = (
     SynthReport

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
+from splittool.reports.export import BlobRecord
 
 
 class TensorRecord(msgspec.Struct, frozen=True, gc=False):
@@ -45,37 +46,6 @@ class SplitRecord(msgspec.Struct, frozen=True, gc=False):
     difference: float | None = None
 
 
-class BlobRecord(msgspec.Struct, frozen=True):
-    """A network compiled for Myriad X.
-
-    Of its `stages`, `hardware_stages` run on the neural compute engine, the rest on the SHAVEs;
-    `ddr_bytes` and `cmx_bytes` are activations in the device's slow and fast memory.
-    """
-
-    file: FileRecord
-    shaves: int
-    stages: int
-    hardware_stages: int
-    ddr_bytes: int
-    cmx_bytes: int
-
-
-class ExportReport(Report, tag="splittool.export/1"):
-    """A converted model; `difference` is the largest of a probability against torch in 32 bits."""
-
-    source: FileRecord
-    model: FileRecord
-    weights: FileRecord
-    weight_precision: Literal["fp16", "fp32"]
-    input_shape: list[int]
-    output_shape: list[int]
-    classes: list[str]
-    split_points: list[str]
-    difference: float
-    target: str = "openvino"
-    blob: BlobRecord | None = None
-
-
 class VerificationRecord(msgspec.Struct, frozen=True):
     """Head and tail against the whole on one random input."""
 
@@ -107,49 +77,6 @@ class CutReport(Report, tag="splittool.cut/1"):
     target: str = "openvino"
     blob: BlobRecord | None = None
     baked: BakedRecord | None = None
-
-
-class CalibratedRecord(msgspec.Struct, frozen=True):
-    """The quantiser's ranges for one precision: value = symbol * step + low.
-
-    `low` and `step` are by channel, or of one value for all.
-
-    `chosen` says in words what they are: `min-max`, `percentile 99.9`, or `of each channel`.
-    """
-
-    bits: Annotated[int, msgspec.Meta(ge=1, le=16)]
-    chosen: str
-    low: list[float]
-    step: list[Annotated[float, msgspec.Meta(ge=0)]]
-
-
-class CalibratedTensorRecord(msgspec.Struct, frozen=True):
-    """A crossing tensor's ranges."""
-
-    name: str
-    ranges: list[CalibratedRecord]
-
-
-class SearchRecord(msgspec.Struct, frozen=True):
-    """The fewest bits by tensor that cost no more than `max_dice_loss`, on measured Dice."""
-
-    bits: dict[str, Annotated[int, msgspec.Meta(ge=1, le=16)]]
-    dice: float
-    dice_unquantised: float
-    max_dice_loss: float
-    images: int
-    measurements: int
-
-
-class CalibrationReport(Report, tag="splittool.calibration/1"):
-    """Ranges of all that crosses a cut, chosen from images; `calibration.json` beside cut.json."""
-
-    cut: FileRecord
-    images: int
-    method: str
-    tensors: list[CalibratedTensorRecord]
-    search: SearchRecord | None = None
-    per: Literal["channel", "tensor"] = "channel"
 
 
 class RefusedRecord(msgspec.Struct, frozen=True):

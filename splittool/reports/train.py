@@ -1,21 +1,8 @@
-"""From images to a trained network."""
+"""A finished training run."""
 
 from typing import Any
 
 from splittool.reports.base import FileRecord, Report
-
-
-class SynthReport(Report, tag="splittool.synth/1"):
-    """A folder of synthetic steel."""
-
-    folder: str
-    images: int
-    clean_images: int
-    height: int
-    width: int
-    seed: int
-    images_per_class: dict[str, int]
-    pixel_share_per_class: dict[str, float]
 
 
 class TrainReport(Report, tag="splittool.train/1"):

@@ -1,4 +1,4 @@
-"""What a device does, measured or estimated, and what is there to measure with."""
+"""Frames per second on a device, measured or estimated."""
 
 from typing import Annotated, Literal
 
@@ -129,18 +129,3 @@ class EstimateReport(Report, tag="splittool.estimate/1"):
     measured: Literal[False]
     assumptions: list[AssumptionRecord]
     estimates: list[EstimateRecord]
-
-
-class CheckRecord(msgspec.Struct, frozen=True):
-    """Something that is here, or not; `fix` holds the commands that get it."""
-
-    name: str
-    present: bool
-    detail: str
-    fix: list[str] = msgspec.field(default_factory=list)
-
-
-class DoctorReport(Report, tag="splittool.doctor/1"):
-    """What is here to measure and compile with."""
-
-    checks: list[CheckRecord]

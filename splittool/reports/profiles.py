@@ -1,9 +1,9 @@
-"""Operations, memory and bits."""
+"""Operations, parameters and memory of a network."""
 
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
-from splittool.reports.cuts import RefusedRecord, SplitRecord
+from splittool.reports.cut import RefusedRecord, SplitRecord
 
 
 class LayerRecord(msgspec.Struct, frozen=True):
@@ -59,27 +59,3 @@ class ProfileReport(Report, tag="splittool.profile/1"):
     splits: list[SplitRecord]
     refused: list[RefusedRecord] = msgspec.field(default_factory=list)
     renamed: dict[str, str] = msgspec.field(default_factory=dict)
-
-
-class BitrateRow(msgspec.Struct, frozen=True):
-    """What one split point sends; `mbps` is by frame rate, `links` by link and frame rate."""
-
-    point: str
-    bits: int | None
-    elements: int | None
-    payload_bytes: float
-    mbps: dict[str, float]
-    links: dict[str, dict[str, bool]]
-
-
-class BitrateReport(Report, tag="splittool.bitrate/1"):
-    """Mbit/s (10^6) of every split point, precision and frame rate; `links` holds their Mbit/s."""
-
-    source: FileRecord | None
-    bits: list[int]
-    fps: list[float]
-    links: dict[str, float]
-    rows: list[BitrateRow]
-    image_files: int | None
-    max_mbps: float | None
-    over_limit: list[str]
