@@ -37,9 +37,10 @@ from splittool.data.images import Canvas
 from splittool.errors import InputError
 from splittool.export.conversion import convert
 from splittool.graph.graph import read_graph
-from splittool.graph.halves import Reference, split
+from splittool.graph.halves import Halves, make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
+from splittool.graph.verification import Verifier
 from splittool.models import build, checkpoints
 from splittool.runtime.ir import save_ir, write_ir
 
@@ -158,7 +159,7 @@ class Wanted:
         """Load, find what crosses, cut and write both halves."""
         whole = load_model(self.path)
         graph = read_graph(whole)
-        head, tail = split(whole, graph, find_cut(graph, self.at))
+        head, tail = make_halves(whole, graph, find_cut(graph, self.at))
         write_ir(head, self.folder / "head.xml", half=False)
         write_ir(tail, self.folder / "tail.xml", half=False)
         return whole, head, tail
@@ -166,7 +167,7 @@ class Wanted:
     def ours_proved(self) -> None:
         """The same, and run whole and halves on one image."""
         whole, head, tail = self.ours()
-        assert Reference(whole).verify(head, tail, 1e-5).holds
+        assert Verifier.of(whole).verify(Halves(head, tail), 1e-5).holds
 
     def polygraphy(self, inputs: list[str], outputs: list[str]) -> Path:
         """What `polygraphy surgeon extract` does, without starting a process."""

@@ -21,7 +21,7 @@ from splittool.data.images import Canvas, parse_size
 from splittool.errors import DeviceError, InputError
 from splittool.export.conversion import to_graph
 from splittool.graph.graph import read_graph
-from splittool.graph.halves import split
+from splittool.graph.halves import make_halves
 from splittool.graph.split_points import find_cut
 from splittool.models import build
 from splittool.runtime.core import core
@@ -99,7 +99,7 @@ def main() -> None:
         model = graph_of(name, arguments.size)
         if point:
             graph = read_graph(model)
-            model, _ = split(model, graph, find_cut(graph, point))
+            model, _ = make_halves(model, graph, find_cut(graph, point))
         wanted = [
             np.array(v) for v in core().compile_model(model, "CPU", F32)(pixels(model)).values()
         ]

@@ -11,7 +11,7 @@ from splittool.bench.session import Subject
 from splittool.data.images import Canvas, read_image
 from splittool.errors import InputError
 from splittool.graph.graph import read_graph
-from splittool.graph.halves import split
+from splittool.graph.halves import make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
 from splittool.reports import file_record
@@ -43,7 +43,7 @@ def heads(whole: Subject) -> list[Subject]:
         raise InputError(
             f"{whole.source.path} names no split points; cut it, and measure the heads instead"
         )
-    return [replace(whole, model=split(whole.model, graph, c)[0], point=c.name) for c in cuts]
+    return [replace(whole, model=make_halves(whole.model, graph, c)[0], point=c.name) for c in cuts]
 
 
 def load_frames(one: Subject, images: Sequence[Path]) -> Subject:

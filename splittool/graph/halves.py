@@ -1,22 +1,24 @@
-"""Make the two halves of a cut, and prove that together they are the whole."""
+"""The two halves of a cut, as models of their own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
 import openvino as ov
-from numpy.typing import NDArray
 from openvino import opset13 as opset
 
 from splittool.graph.graph import Graph, Operation
 from splittool.graph.split_points import Cut, require_both_sides
-from splittool.runtime.core import core
 from splittool.runtime.info import read_info, write_info
 
-_F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+
+class Halves(NamedTuple):
+    """The two sides of a cut: what the head puts out, the tail takes, in the same order."""
+
+    head: ov.Model
+    tail: ov.Model
 
 
-def split(model: ov.Model, graph: Graph, cut: Cut) -> tuple[ov.Model, ov.Model]:
+def make_halves(model: ov.Model, graph: Graph, cut: Cut) -> Halves:
     """Build head and tail.
 
     Every crossing tensor is an output of the head and an input of the tail, in the same order and
@@ -38,7 +40,7 @@ def split(model: ov.Model, graph: Graph, cut: Cut) -> tuple[ov.Model, ov.Model]:
     nodes = copy.get_ordered_ops()
     # The tail first: then nothing but results will read what the head puts out.
     tail = _tail(copy, nodes, graph, cut)
-    return _head(copy, nodes, graph, cut), tail
+    return Halves(_head(copy, nodes, graph, cut), tail)
 
 
 def _head(model: ov.Model, nodes: list[ov.Node], graph: Graph, cut: Cut) -> ov.Model:
@@ -78,106 +80,3 @@ def _writers(graph: Graph, side: Sequence[int]) -> list[Operation]:
     """The writers of the states that one side reads; no cut puts the two apart."""
     states = {graph.operations[index].variable for index in side}
     return [writer for writer in graph.writers if writer.variable in states]
-
-
-@dataclass(frozen=True)
-class Verification:
-    """How far head and tail together are from the whole.
-
-    Attributes:
-        difference: Largest absolute difference of an output value.
-        output_range: Largest minus smallest value, in the whole, of the output that differs most;
-            its largest value where all are the same.
-        tolerance: Largest difference allowed, as a share of `output_range`.
-        resolution: Difference of neighbouring numbers of the output's type at its largest value: no
-            computation can be nearer than that.
-    """
-
-    difference: float
-    output_range: float
-    tolerance: float
-    resolution: float = 0.0
-
-    @property
-    def share(self) -> float:
-        """The difference as a share of the output's range."""
-        return self.difference / max(self.output_range, 1e-30)
-
-    @property
-    def allowed(self) -> float:
-        """Largest difference allowed."""
-        return max(self.tolerance * max(self.output_range, 1e-30), self.resolution)
-
-    @property
-    def holds(self) -> bool:
-        """Whether the difference is allowed; a NaN is not."""
-        return self.difference <= self.allowed
-
-
-class Reference:
-    """The whole, run once on a random input in 32 bits on the CPU, for its cuts to be held against.
-
-    Args:
-        whole: The model.
-        seed: Of the input.
-    """
-
-    def __init__(self, whole: ov.Model, seed: int = 0) -> None:
-        rng = np.random.default_rng(seed)
-        inputs = [_random(rng, port) for port in whole.inputs]
-        self._inputs = dict(zip(map(_name, whole.inputs), inputs, strict=True))
-        self._outputs = _run(whole, inputs)
-
-    def verify(self, head: ov.Model, tail: ov.Model, tolerance: float) -> Verification:
-        """Run head and tail on the same input, and compare with what the whole put out."""
-        crossing = _run(head, [self._inputs[_name(port)] for port in head.inputs])
-        found = _run(tail, crossing)
-        pairs = zip(self._outputs, found, strict=True)
-        proofs = [_compare(whole, both, tolerance) for whole, both in pairs]
-        # A NaN is the worst there is, and `max` alone would not find it.
-        return max(proofs, key=lambda proof: (np.isnan(proof.difference), _excess(proof)))
-
-
-Array = NDArray[np.generic]
-
-
-def _run(model: ov.Model, inputs: list[Array]) -> list[Array]:
-    results = core().compile_model(model, "CPU", _F32)(inputs)
-    return [np.array(values) for values in results.values()]
-
-
-def _name(port: ov.Output) -> str:
-    name: str = port.get_node().get_friendly_name()
-    return name
-
-
-def _excess(proof: Verification) -> float:
-    return proof.difference / max(proof.allowed, 1e-300)
-
-
-def _compare(whole: Array, both: Array, tolerance: float) -> Verification:
-    expected, found = whole.astype(np.float64), both.astype(np.float64)
-    if expected.shape != found.shape:  # sizes may depend on the data
-        return Verification(float("inf"), 0.0, tolerance)
-    if not expected.size:
-        return Verification(0.0, 0.0, tolerance)
-    finite = expected[np.isfinite(expected)]
-    largest = float(np.abs(finite).max()) if finite.size else 0.0
-    spread = float(finite.max() - finite.min()) if finite.size else 0.0
-    real = np.issubdtype(whole.dtype, np.floating)
-    resolution = largest * float(np.finfo(str(whole.dtype)).eps) if real else 0.0
-    with np.errstate(invalid="ignore"):  # infinity minus infinity
-        differences = np.where(expected == found, 0.0, np.abs(expected - found))
-    return Verification(float(np.max(differences)), spread or largest, tolerance, resolution)
-
-
-def _random(rng: np.random.Generator, port: ov.Output) -> Array:
-    """Random values in the natural range of an input's type: pixels, flags, or a unit normal.
-
-    Wide integers are indices or lengths more often than pixels: 0 and 1 are valid ones.
-    """
-    dtype = port.get_element_type().to_dtype()
-    shape = tuple(port.get_shape())
-    if np.issubdtype(dtype, np.floating):
-        return rng.standard_normal(shape).astype(dtype)
-    return rng.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)

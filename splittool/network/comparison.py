@@ -18,7 +18,7 @@ from splittool.data.images import Canvas, Fit, Pixels
 from splittool.data.kaggle import Labels, Sample
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
-from splittool.graph.halves import split
+from splittool.graph.halves import make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
 from splittool.reports import ArmRecord
@@ -186,7 +186,7 @@ class _Cut:
 
     def __init__(self, whole: Comparison, model: ov.Model, graph: Graph, point: str) -> None:
         cut = find_cut(graph, point)
-        head, tail = split(model, graph, cut)
+        head, tail = make_halves(model, graph, cut)
         self._head, self._tail = whole._request(head), whole._request(tail)
         self._specs = [tensor_spec(tensor_record(tensor)) for tensor in cut.tensors]
         self._gflops = describe_split(graph, cut, operation_costs(graph)).head_gflops

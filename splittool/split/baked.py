@@ -22,8 +22,8 @@ from splittool.codec.quantise import Quantised, dequantise, quantise, reciprocal
 from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError, VerificationError
 from splittool.files import make_folder, output_errors, refuse_existing
-from splittool.graph.halves import Verification
 from splittool.graph.reading import load_model
+from splittool.graph.verification import Verification
 from splittool.reports import (
     BakedRecord,
     CutReport,

@@ -11,9 +11,10 @@ from splittool.cost.splits import describe_split, tensor_record
 from splittool.errors import VerificationError
 from splittool.files import make_folder, output_errors, refuse_existing
 from splittool.graph.graph import read_graph
-from splittool.graph.halves import Reference, split
+from splittool.graph.halves import make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
+from splittool.graph.verification import Verifier
 from splittool.reports import CutReport, SplitRecord, VerificationRecord, encode, file_record
 from splittool.runtime.core import core
 from splittool.runtime.info import read_info
@@ -66,7 +67,7 @@ def write_cut(
     whole = load_model(source, shapes)
     graph = read_graph(whole)
     cut = find_cut(graph, *at)
-    head, tail = split(whole, graph, cut)
+    head, tail = make_halves(whole, graph, cut)
     make_folder(folder)
     with (
         output_errors(folder),
@@ -76,7 +77,7 @@ def write_cut(
         write_ir(head, written / "head.xml", False, TARGETS[target])
         write_ir(tail, written / "tail.xml", False, TARGETS[target])
         halves = [core().read_model(written / name) for name in ("head.xml", "tail.xml")]
-        proof = Reference(whole).verify(halves[0], halves[1], tolerance)
+        proof = Verifier.of(whole).verify(halves[0], halves[1], tolerance)
         if not proof.holds:
             raise VerificationError(
                 f"head and tail cut at {cut.name!r} do not compute the whole: they differ by"
@@ -131,12 +132,12 @@ def verify_splits(
     """
     whole = load_model(source, shapes)
     graph = read_graph(whole)
-    reference = Reference(whole)
+    reference = Verifier.of(whole)
     verified, failed = [], []
     for record in splits:
         cut = find_cut(graph, *record.at)
         if cut.head and cut.tail:
-            proof = reference.verify(*split(whole, graph, cut), tolerance)
+            proof = reference.verify(make_halves(whole, graph, cut), tolerance)
             failed += [] if proof.holds else [cut.name]
             record = msgspec.structs.replace(record, difference=proof.share)
         verified.append(record)

@@ -11,9 +11,10 @@ from openvino import opset13 as op
 
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
-from splittool.graph.halves import Reference, Verification, split
+from splittool.graph.halves import Halves, make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut, places
+from splittool.graph.verification import Verification, Verifier
 from splittool.runtime.core import core
 from splittool.runtime.info import ModelInfo, read_info, write_info
 from splittool.runtime.ir import write_ir
@@ -112,9 +113,9 @@ def _check_cut(whole: ov.Model, graph: Graph, name: str) -> bool:
     assert set(cut.head) | set(cut.tail) == moving
     if not cut.head or not cut.tail:
         with pytest.raises(InputError, match=r"leaves the (head|tail) empty"):
-            split(whole, graph, cut)
+            make_halves(whole, graph, cut)
         return False
-    head, tail = split(whole, graph, cut)
+    head, tail = make_halves(whole, graph, cut)
     assert len(head.outputs) == len(tail.inputs) == len(cut.tensors)
     rng = np.random.default_rng(0)
     by_name = {
@@ -128,7 +129,7 @@ def _check_cut(whole: ov.Model, graph: Graph, name: str) -> bool:
     found = _run(tail, sent)
     for one, other in zip(expected, found, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
-    assert Reference(whole).verify(head, tail, 1e-4).holds
+    assert Verifier.of(whole).verify(Halves(head, tail), 1e-4).holds
     return True
 
 
@@ -166,13 +167,13 @@ def test_halves_on_disk_are_the_halves(whole: ov.Model) -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             halves = []
-            for half, stem in zip(split(whole, graph, cut), ("head", "tail"), strict=True):
+            for half, stem in zip(make_halves(whole, graph, cut), ("head", "tail"), strict=True):
                 write_ir(half, Path(folder) / f"{stem}.xml", half=False)
                 path = Path(folder) / f"{stem}.xml"
                 halves.append(core().read_model(path, config={"ENABLE_MMAP": False}))
         for port, tensor in zip(halves[1].inputs, cut.tensors, strict=True):
             assert tuple(port.get_shape()) == tensor.shape
-        assert Reference(whole).verify(*halves, 1e-4).holds
+        assert Verifier.of(whole).verify(halves, 1e-4).holds
 
 
 def test_every_cut_of_the_network(exported: Path) -> None:
@@ -188,7 +189,7 @@ def test_crossing_tensors_keep_their_names_and_order(exported: Path) -> None:
     whole = load_model(exported)
     graph = read_graph(whole)
     cut = find_cut(graph, "maxpool_2")
-    head, tail = split(whole, graph, cut)
+    head, tail = make_halves(whole, graph, cut)
     names = ["encoder_1.relu_2", "encoder_2.relu_2", "maxpool_2"]
     assert [tensor.name for tensor in cut.tensors] == names
     assert [port.get_any_name() for port in head.outputs] == names
@@ -199,7 +200,7 @@ def test_crossing_tensors_keep_their_names_and_order(exported: Path) -> None:
 def test_both_halves_say_what_the_whole_says(exported: Path) -> None:
     whole = load_model(exported)
     graph = read_graph(whole)
-    for half in split(whole, graph, find_cut(graph, "maxpool_1")):
+    for half in make_halves(whole, graph, find_cut(graph, "maxpool_1")):
         assert read_info(half) == read_info(whole) != ModelInfo()
 
 
@@ -207,7 +208,7 @@ def test_weights_go_to_the_side_that_uses_them(exported: Path, tmp_path: Path) -
     whole = load_model(exported)
     graph = read_graph(whole)
     sizes = []
-    for half in split(whole, graph, find_cut(graph, "maxpool_2")):
+    for half in make_halves(whole, graph, find_cut(graph, "maxpool_2")):
         write_ir(half, tmp_path / "half.xml")
         sizes.append((tmp_path / "half.bin").stat().st_size)
     assert all(sizes)
@@ -217,7 +218,7 @@ def test_weights_go_to_the_side_that_uses_them(exported: Path, tmp_path: Path) -
 def _halves(path: Path) -> tuple[ov.Model, ov.Model, ov.Model]:
     whole = load_model(path)
     graph = read_graph(whole)
-    return (*split(whole, graph, find_cut(graph, "maxpool_1")), whole)
+    return (*make_halves(whole, graph, find_cut(graph, "maxpool_1")), whole)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +229,7 @@ def other(write_checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPa
 
 def test_a_right_cut_is_verified(exported: Path) -> None:
     head, tail, whole = _halves(exported)
-    proof = Reference(whole).verify(head, tail, 1e-4)
+    proof = Verifier.of(whole).verify(Halves(head, tail), 1e-4)
     assert proof.holds
     assert proof.difference <= 1e-4 * proof.output_range
     assert proof.output_range > 0.01
@@ -237,8 +238,8 @@ def test_a_right_cut_is_verified(exported: Path) -> None:
 def test_a_wrong_half_is_found(exported: Path, other: Path) -> None:
     head, tail, whole = _halves(exported)
     other_head, other_tail, _ = _halves(other)
-    assert not Reference(whole).verify(head, other_tail, 1e-3).holds
-    assert not Reference(whole).verify(other_head, tail, 1e-3).holds
+    assert not Verifier.of(whole).verify(Halves(head, other_tail), 1e-3).holds
+    assert not Verifier.of(whole).verify(Halves(other_head, tail), 1e-3).holds
 
 
 def test_a_slightly_wrong_half_is_within_a_tolerance_that_allows_it(
@@ -246,7 +247,7 @@ def test_a_slightly_wrong_half_is_within_a_tolerance_that_allows_it(
 ) -> None:
     head, _, whole = _halves(exported)
     _, other_tail, _ = _halves(other)
-    found = Reference(whole).verify(head, other_tail, 1e9)
+    found = Verifier.of(whole).verify(Halves(head, other_tail), 1e9)
     assert found.holds
     assert found.difference > 0
 
@@ -270,10 +271,10 @@ def test_nan_in_the_tail_does_not_hold() -> None:
     whole = ov.Model([op.result(op.relu(op.abs(x)))], [x], "m")
     write_info(whole, ModelInfo())
     graph = read_graph(whole)
-    head, _ = split(whole, graph, find_cut(graph, next(iter(graph.by_name))))
+    head, _ = make_halves(whole, graph, find_cut(graph, next(iter(graph.by_name))))
     y = op.parameter([1, 2], ov.Type.f32, name="y")
     bad = ov.Model([op.result(op.log(op.negative(op.exp(y))))], [y], "t")
-    assert not Reference(whole).verify(head, bad, 1e9).holds
+    assert not Verifier.of(whole).verify(Halves(head, bad), 1e9).holds
 
 
 def test_the_output_that_differs_most_for_its_range_decides() -> None:
@@ -287,12 +288,12 @@ def test_the_output_that_differs_most_for_its_range_decides() -> None:
 
     whole = ov.Model(outputs(op.exp(seed), 1.0), [x], "m")
     graph = read_graph(whole)
-    head, tail = split(whole, graph, find_cut(graph, "seed"))
+    head, tail = make_halves(whole, graph, find_cut(graph, "seed"))
     y = op.parameter([1, 2], ov.Type.f32, name="seed")
     wrong = ov.Model(outputs(op.exp(y), 1.1), [y], "t")
-    assert Reference(whole).verify(head, tail, 1e-5).holds
+    assert Verifier.of(whole).verify(Halves(head, tail), 1e-5).holds
     # The wrong output's range is small beside that of the other, which is right.
-    assert not Reference(whole).verify(head, wrong, 1e-2).holds
+    assert not Verifier.of(whole).verify(Halves(head, wrong), 1e-2).holds
 
 
 def test_control_flow_is_cut_around() -> None:
@@ -313,5 +314,5 @@ def test_control_flow_is_cut_around() -> None:
     graph = read_graph(whole)
     assert {"before", "loop"} <= set(graph.by_name)
     for name in ("before", "loop"):
-        head, tail = split(whole, graph, find_cut(graph, name))
-        assert Reference(whole).verify(head, tail, 1e-6).holds
+        head, tail = make_halves(whole, graph, find_cut(graph, name))
+        assert Verifier.of(whole).verify(Halves(head, tail), 1e-6).holds

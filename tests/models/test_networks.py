@@ -11,8 +11,9 @@ import torch
 from splittool.data.images import Canvas
 from splittool.export.conversion import convert
 from splittool.graph.graph import read_graph
-from splittool.graph.halves import Reference, split
+from splittool.graph.halves import make_halves
 from splittool.graph.split_points import find_cut
+from splittool.graph.verification import Verifier
 from splittool.models import NETWORKS, Segmenter, build, checkpoints, options_of
 from splittool.runtime.core import core
 from splittool.training.losses import bce_dice_loss
@@ -144,23 +145,23 @@ def test_batch_normalisation_is_folded_away(arch: str, tmp_path: Path) -> None:
 def test_every_named_point_is_a_cut_that_holds(arch: str, tmp_path: Path) -> None:
     exported = convert(_save(tmp_path / "net.pt", arch, TINY[arch], (64, 96)))
     assert exported.info.split_points == POINTS[arch]
-    graph, reference = read_graph(exported.model), Reference(exported.model)
+    graph, reference = read_graph(exported.model), Verifier.of(exported.model)
     assert graph.renamed == {}
     last = 0
     for point in POINTS[arch]:
         cut = find_cut(graph, point)
         assert len(cut.head) > last
         last = len(cut.head)
-        assert reference.verify(*split(exported.model, graph, cut), 1e-5).holds
+        assert reference.verify(make_halves(exported.model, graph, cut), 1e-5).holds
 
 
 @pytest.mark.slow
 @every_network
 def test_every_named_cut_at_full_size(arch: str, tmp_path: Path) -> None:
     exported = convert(_save(tmp_path / "net.pt", arch, {}, (256, 1600)))
-    graph, reference = read_graph(exported.model), Reference(exported.model)
+    graph, reference = read_graph(exported.model), Verifier.of(exported.model)
     for point in exported.info.split_points:
-        proof = reference.verify(*split(exported.model, graph, find_cut(graph, point)), 1e-5)
+        proof = reference.verify(make_halves(exported.model, graph, find_cut(graph, point)), 1e-5)
         assert proof.holds
 
 

@@ -7,7 +7,7 @@ import openvino as ov
 import pytest
 
 from splittool.errors import InputError, OutputError, VerificationError
-from splittool.graph.halves import split
+from splittool.graph.halves import make_halves
 from splittool.reports import CutReport, read_report
 from splittool.runtime.core import core
 from splittool.split import files as bundle
@@ -87,7 +87,7 @@ def test_nothing_is_written_when_the_proof_fails(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def with_a_wrong_tail(*arguments: Any) -> tuple[ov.Model, ov.Model]:
-        head, tail = split(*arguments)
+        head, tail = make_halves(*arguments)
         for node in tail.get_ordered_ops():
             if node.get_type_name() == "Relu":
                 source = node.input(0).get_source_output()

@@ -18,9 +18,10 @@ from splittool.cost.plans import Terms, plan, tensor_bytes
 from splittool.cost.splits import describe_places
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
-from splittool.graph.halves import Reference, split
+from splittool.graph.halves import make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import Cut, find_cut
+from splittool.graph.verification import Verifier
 from splittool.reports import FileRecord, LimitsRecord, RateRecord, SplitRecord
 from splittool.runtime.core import core
 
@@ -177,15 +178,15 @@ def _check(whole: ov.Model, tolerance: float = TOLERANCE) -> int:
     places, refused = describe_places(graph)
     assert not refused
     assert len(places) == len(graph.by_name)  # the input in place of the last one
-    reference = Reference(whole)
+    reference = Verifier.of(whole)
     for place in _sample(places[1:]):
         cut = find_cut(graph, *place.at)
         assert [tensor.name for tensor in cut.tensors] == [t.name for t in place.tensors]
         assert len(cut.head) == place.head_operations
-        proof = reference.verify(*split(whole, graph, cut), tolerance)
+        proof = reference.verify(make_halves(whole, graph, cut), tolerance)
         assert proof.holds, f"{place.point}: {proof}"
     for cut in _single(graph):
-        proof = reference.verify(*split(whole, graph, cut), tolerance)
+        proof = reference.verify(make_halves(whole, graph, cut), tolerance)
         assert proof.holds, f"{cut.name}: {proof}"
     return max(len(place.tensors) for place in places)
 

@@ -11,9 +11,10 @@ import pytest
 from splittool.cost.splits import describe_places
 from splittool.errors import InputError
 from splittool.graph.graph import read_graph
-from splittool.graph.halves import Reference, split
+from splittool.graph.halves import make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
+from splittool.graph.verification import Verifier
 
 onnx = pytest.importorskip("onnx")
 helper = pytest.importorskip("onnx.helper")
@@ -88,8 +89,8 @@ def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _require_proof(path: Path, *names: str) -> None:
     whole = load_model(path)
     graph = read_graph(whole)
-    halves = split(whole, graph, find_cut(graph, *names))
-    assert Reference(whole).verify(*halves, 1e-5).holds
+    halves = make_halves(whole, graph, find_cut(graph, *names))
+    assert Verifier.of(whole).verify(halves, 1e-5).holds
 
 
 def test_splittool_sends_the_skips_nobody_named(unet: Path) -> None:
