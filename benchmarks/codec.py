@@ -3,7 +3,7 @@
     pip install "splittool[compressors]"
     python benchmarks/codec.py unet.xml [IMAGES] [--bits 4 8 2] [--points maxpool_1 maxpool_2]
 
-The coders run in one thread, the head on all processors. All coders get the same symbols: those of
+The codecs run in one thread, the head on all processors. All codecs get the same symbols: those of
 all crossing tensors of the points, of a few images, quantised per channel from minimum to maximum.
 MB/s are of symbols before packing, one byte each up to 8 bits; `memcpy` copies them. Of several
 rounds, taken in turn, each tensor counts with its best.
@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import zstandard
 
-from splittool.codec.coders import CODERS, decode
-from splittool.codec.packing import pack, packed_bytes, unpack
-from splittool.codec.quantise import quantise
+from splittool.codec.bitpack import pack, packed_bytes, unpack
+from splittool.codec.payload import CODECS, decode
+from splittool.codec.quantiser import quantise
 from splittool.data.images import list_images, read_image
 from splittool.data.synthetic_folder import write_synthetic
 from splittool.graph.reading import load_model
@@ -41,8 +41,8 @@ def arms() -> dict[str, Pair]:
     found: dict[str, Pair] = {
         "memcpy": (lambda s, bits: s.copy(), lambda data, s, bits: data.copy())
     }
-    for name, coder in CODERS.items():
-        found[name] = (coder, lambda data, s, bits: decode(*data, s.shape, bits))
+    for name, codec in CODECS.items():
+        found[name] = (codec, lambda data, s, bits: decode(*data, s.shape, bits))
     found["zstd-1, packed"] = (
         lambda s, bits: zstandard.ZstdCompressor(level=1).compress(pack(s, bits)),
         lambda data, s, bits: unpack(zstandard.ZstdDecompressor().decompress(data), bits, s.size),
@@ -119,7 +119,7 @@ def size_of(data: Any) -> int:
 
 
 def entropy_bits(symbols: Symbols) -> float:
-    """What a coder would need that knows how often each symbol occurs, and nothing else."""
+    """What a codec would need that knows how often each symbol occurs, and nothing else."""
     counts = np.bincount(symbols.ravel())
     counts = counts[counts > 0]
     return float(-(counts * np.log2(counts / symbols.size)).sum())
@@ -181,8 +181,8 @@ def at_point(
     pixels = [canvas.image(read_image(image)) for image in images]
     head_ms, tensors = least(lambda: head.run(pixels[0]), rounds)
     line = f"{point:12s} {sum(t.size for t in tensors):>10,} {head_ms:8.1f}"
-    for coder in CODERS:
-        link = open_link(path, cut, bits, coder, "frame")
+    for codec in CODECS:
+        link = open_link(path, cut, bits, codec, "frame")
         encode_ms, frame = least(lambda link=link: link.encode(0, tensors), rounds)
         decode_ms, _ = least(lambda link=link, frame=frame: link.decode(frame), rounds)
         line += f" | {len(frame):>9,} {encode_ms:7.1f} {decode_ms:7.1f} {encode_ms / head_ms:6.2f}"
@@ -214,7 +214,7 @@ def main() -> None:
         points = arguments.points or named_points(arguments.model)
         bits = arguments.bits[0]
         print(f"one frame at {bits} bits: bytes, ms to encode and to decode, encoding of head")
-        heads = " | ".join(f"{coder:32s}" for coder in CODERS)
+        heads = " | ".join(f"{codec:32s}" for codec in CODECS)
         print(f"{'':12s} {'elements':>10s} {'head ms':>8s} | {heads}")
         tensors = []
         for point in points:

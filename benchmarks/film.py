@@ -41,7 +41,7 @@ def film(image: np.ndarray[Any, Any], frames: int, speed: int, noise: float) -> 
 
 
 def main() -> None:
-    """One line for each film and coder."""
+    """One line for each film and codec."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cut", type=Path)
     parser.add_argument("image", type=Path)
@@ -51,13 +51,13 @@ def main() -> None:
     cut = read_report(arguments.cut, CutReport)
     head = HeadPipeline(arguments.cut, cut, "CPU", "f32")
     image = canvas_of(head, None).image(read_image(arguments.image))
-    print("film                                 coder   alone kB  predicted kB  ratio  encode ms")
+    print("film                                 codec   alone kB  predicted kB  ratio  encode ms")
     for name, (speed, noise) in FILMS.items():
-        for coder in ("fast", "small"):
+        for codec in ("fast", "small"):
             sizes: dict[int, list[int]] = {1: [], arguments.frames: []}
             times: dict[int, list[float]] = {1: [], arguments.frames: []}
             links = {
-                every: open_link(arguments.cut, cut, arguments.bits, coder, "calibrated", every)
+                every: open_link(arguments.cut, cut, arguments.bits, codec, "calibrated", every)
                 for every in sizes
             }
             for number, pixels in enumerate(film(image, arguments.frames, speed, noise)):
@@ -69,7 +69,7 @@ def main() -> None:
             alone, predicted = (np.mean(found[1:]) / 1e3 for found in sizes.values())
             before, after = (np.median(found[1:]) for found in times.values())
             print(
-                f"{name:36} {coder:6} {alone:9.1f} {predicted:13.1f} {predicted / alone:6.2f}"
+                f"{name:36} {codec:6} {alone:9.1f} {predicted:13.1f} {predicted / alone:6.2f}"
                 f"  {before:.1f}, {after:.1f}"
             )
 

@@ -2,8 +2,8 @@
 
     python benchmarks/fuzz_frame.py --minutes 10
 
-Good frames of every coder and precision, alone or predicted from one before, are damaged at random,
-most of them with the checksum made right again so that the damage reaches the coders. Every outcome
+Good frames of every codec and precision, alone or predicted from one before, are damaged at random,
+most of them with the checksum made right again so that the damage reaches the codecs. Every outcome
 but tensors of the right shapes or a FrameError is a crash: its frame is written to --crashes and
 the run goes on.
 """
@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from splittool.codec.coders import CODERS
 from splittool.codec.frame import decode_frame, encode_frame
+from splittool.codec.payload import CODECS
 from splittool.codec.prediction import History
-from splittool.codec.quantise import ranges_between
+from splittool.codec.quantiser import ranges_between
 from splittool.codec.tensors import Sending, TensorSpec
 from splittool.errors import FrameError
 
@@ -34,7 +34,7 @@ INTERESTING = [0, 1, 2, 3, 4, 8, 16, 127, 128, 255]
 
 
 def build_cut() -> tuple[list[TensorSpec], list[np.ndarray]]:
-    """Tensors of several kinds; the largest is large enough for the coders to work on."""
+    """Tensors of several kinds; the largest is large enough for the codecs to work on."""
     specs = [
         TensorSpec(
             "skip",
@@ -57,13 +57,13 @@ def build_cut() -> tuple[list[TensorSpec], list[np.ndarray]]:
 
 
 def seed_frames(specs: list[TensorSpec], tensors: list[np.ndarray]) -> list[tuple[bytes, History]]:
-    """Good frames for each coder, precision and kind of ranges, each with the frame before it."""
+    """Good frames for each codec, precision and kind of ranges, each with the frame before it."""
     frames = []
     later = [np.roll(tensor, 1, axis=-1) for tensor in tensors]
-    for coder in CODERS:
+    for codec in CODECS:
         for bits in (1, 2, 3, 4, 6, 8, 12, 16):
             for calibrated in (False, True):
-                sendings = [Sending(bits, coder, calibrated and bits in s.ranges) for s in specs]
+                sendings = [Sending(bits, codec, calibrated and bits in s.ranges) for s in specs]
                 history = History()
                 first = encode_frame(CUT_ID, 1, specs, tensors, sendings, history)
                 past = History(history.checksum, history.symbols)

@@ -264,7 +264,7 @@ def tradeoff(networks: Mapping[str, Sequence[SplitRecord]], bits: int) -> "Figur
 def comparison(arms: Sequence[ArmRecord]) -> "Figure":
     """Dice against bytes per frame: a line for each split point and each image format.
 
-    Of the coders of a cut, which are lossless, the smallest at each precision is drawn. The legend
+    Of the codecs of a cut, which are lossless, the smallest at each precision is drawn. The legend
     has the GFLOPs that a cut leaves on the device.
     """
     lines: dict[tuple[str, str], list[ArmRecord]] = {}

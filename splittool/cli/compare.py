@@ -13,7 +13,7 @@ from splittool.tables import make_table, short
 Fit = Literal["pad", "resize"]
 
 BITS = "16,8,6,4,3,2"
-CODERS = "raw,fast,small"
+CODECS = "raw,fast,small"
 QUALITIES = "95,85,75,50,30,20,10,5"
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def compare(
     ] = None,
     bits: Annotated[str, typer.Option(help="Bits per element, such as 8,4.")] = BITS,
     codec: Annotated[
-        str | None, typer.Option(help=f"Of the link. [default: {CODERS}, where installed]")
+        str | None, typer.Option(help=f"Of the link. [default: {CODECS}, where installed]")
     ] = None,
     formats: Annotated[
         str | None, typer.Option(help="Of the input, such as jpeg,png. [default: all there are]")
@@ -76,7 +76,7 @@ def compare(
     grid = Grid(
         points=tuple(at or _named(model, shape or [])),
         bits=tuple(check_bits(number) for number in _numbers(bits, "--bits")),
-        coders=_coders(codec),
+        codecs=_codecs(codec),
         formats=tuple(available() if formats is None else _words(formats)),
         qualities=tuple(_qualities(qualities)),
     )
@@ -139,10 +139,10 @@ def _qualities(text: str) -> list[int]:
     return numbers
 
 
-def _coders(text: str | None) -> tuple[str, ...]:
+def _codecs(text: str | None) -> tuple[str, ...]:
     from importlib.util import find_spec
 
-    from splittool.codec.coders import CODERS as KNOWN
+    from splittool.codec.payload import CODECS as KNOWN
     from splittool.errors import UsageError
 
     if text is None:
@@ -166,7 +166,7 @@ def _tables(report: "CompareReport") -> "list[Table | str]":
 
 
 def _cut_table(title: str, arms: "list[ArmRecord]") -> "Table":
-    coders = list(dict.fromkeys(arm.codec for arm in arms))
+    codecs = list(dict.fromkeys(arm.codec for arm in arms))
     rows: dict[tuple[str | None, int | None], list[ArmRecord]] = {}
     for arm in arms:
         rows.setdefault((arm.point, arm.bits), []).append(arm)
@@ -181,7 +181,7 @@ def _cut_table(title: str, arms: "list[ArmRecord]") -> "Table":
         ]
         for (point, number), members in rows.items()
     ]
-    columns = ["cut at", "bits", *(f"{coder}\nkB" for coder in coders)]
+    columns = ["cut at", "bits", *(f"{codec}\nkB" for codec in codecs)]
     return make_table(title, [*columns, "Dice", "loss", "edge\nGFLOPs"], lines)
 
 

@@ -106,7 +106,7 @@ def infer(
     (predictions tinted, true outlines), predictions.csv (Kaggle's form) and report.json.
     """
     output: Output = ctx.obj
-    from splittool.codec.choices import parse_bits, parse_coders
+    from splittool.codec.choices import parse_bits, parse_codecs
     from splittool.errors import OutputError, UsageError
     from splittool.files import write_bytes
 
@@ -133,7 +133,7 @@ def infer(
     normalisation = normalisation_of(mean, scale)
     if shape and source.suffix == ".json":
         raise UsageError(f"--shape is for a whole model; {source} is a cut, made for one shape")
-    choice, coders = parse_bits(bits), parse_coders(codec)
+    choice, codecs = parse_bits(bits), parse_codecs(codec)
     rates = positive(fps or [10.0], "--fps")
     if output_folder.is_dir() and any(output_folder.iterdir()) and not force:
         raise OutputError(
@@ -146,7 +146,7 @@ def infer(
         source,
         choice,
         bits is not None,
-        coders,
+        codecs,
         "frame" if per_tensor else ranges,
         key_interval or 1,
         not per_tensor,
@@ -234,7 +234,7 @@ def _open(
     source: Path,
     bits: "Choice[int]",
     bits_given: bool,
-    coders: "Choice[str]",
+    codecs: "Choice[str]",
     ranges: RangesFrom | None,
     key_interval: int,
     per_channel: bool,
@@ -256,7 +256,7 @@ def _open(
     names = [tensor.name for tensor in cut.split.tensors]
     found = None if bits_given else chosen_bits(source)
     widths = {**bits.of(names), **(found or {})}
-    link = open_link(source, cut, widths, coders.of(names), ranges, key_interval, per_channel)
+    link = open_link(source, cut, widths, codecs.of(names), ranges, key_interval, per_channel)
     if link.note:
         output.note(f"note: {link.note}")
     return SplitPipeline(source, cut, link, device, precision, normalisation), cut.split.point
@@ -312,7 +312,7 @@ def _link_rows(report: "InferReport") -> list[list[str]]:
     return [
         ["codec (ranges)", f"{report.codec} ({_ranges(report)})"],
         *([["frames that stand alone", f"1 of {interval}"]] if interval > 1 else []),
-        *([f"codec of {name}", coder] for name, coder in (report.codec_per_tensor or {}).items()),
+        *([f"codec of {name}", codec] for name, codec in (report.codec_per_tensor or {}).items()),
         *([f"bits of {name}", str(bits)] for name, bits in mixed.items()),
         ["bytes per frame, crossing tensors", f"{report.payload_bytes_per_frame:,.0f}"],
         ["bits per element, all bytes counted", short(report.bits_per_element)],

@@ -1,4 +1,4 @@
-"""Which precisions and coders there are; without numpy, so that a command can refuse early."""
+"""Which precisions and codecs there are; without numpy, so that a command can refuse early."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from splittool.errors import UsageError
 MIN_BITS, MAX_BITS = 1, 16
 DEFAULT_BITS = 16
 CALIBRATED_BITS = (16, 8, 6, 4, 3, 2)  # that ranges are chosen for, where nothing is asked for
-CODER_NAMES = ("raw", "fast", "small")
-DEFAULT_CODER = "fast"
+CODEC_NAMES = ("raw", "fast", "small")
+DEFAULT_CODEC = "fast"
 
 T = TypeVar("T", int, str)
 
@@ -66,29 +66,29 @@ def parse_bits(text: str | None) -> Choice[int]:
             return check_bits(int(number))
         except ValueError:
             raise UsageError(
-                f"--bits {text!r} is no number of bits; give {MIN_BITS} to {MAX_BITS}, or"
+                f"--bits {text!r} is not a number of bits; give {MIN_BITS} to {MAX_BITS}, or"
                 " TENSOR=BITS,TENSOR=BITS"
             ) from None
 
     return _parse(text, "--bits", bits, DEFAULT_BITS)
 
 
-def parse_coders(text: str | None) -> Choice[str]:
+def parse_codecs(text: str | None) -> Choice[str]:
     """Read `small`, or `maxpool_2=small,encoder_1.relu_2=raw`; what is not named is `fast`.
 
     Raises:
-        UsageError: There is no such coder.
+        UsageError: There is no such codec.
     """
 
-    def coder(name: str) -> str:
-        if name not in CODER_NAMES:
+    def codec(name: str) -> str:
+        if name not in CODEC_NAMES:
             raise UsageError(
-                f"--codec {text!r} is no coder; give one of {', '.join(CODER_NAMES)}, or"
+                f"--codec {text!r} is not a codec; give one of {', '.join(CODEC_NAMES)}, or"
                 " TENSOR=CODEC,TENSOR=CODEC"
             )
         return name
 
-    return _parse(text, "--codec", coder, DEFAULT_CODER)
+    return _parse(text, "--codec", codec, DEFAULT_CODEC)
 
 
 def _parse(text: str | None, option: str, read: Callable[[str], T], default: T) -> Choice[T]:

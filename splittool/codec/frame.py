@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from splittool.codec.coders import Format, PayloadError
+from splittool.codec.payload import Format, PayloadError
 from splittool.codec.prediction import History
 from splittool.codec.tensors import (
     Entry,
@@ -89,7 +89,7 @@ def encode_frame(
     Raises:
         InputError: A tensor holds values that are not numbers, or is of an unknown type.
         UsageError: Bits are out of range.
-        MissingExtraError: The coder is not installed.
+        MissingExtraError: The codec is not installed.
     """
     past = History() if history is None else history
     entries, payloads, kept = [], [], []
@@ -97,7 +97,7 @@ def encode_frame(
     for index, (spec, tensor, sending) in enumerate(zip(specs, tensors, sendings, strict=True)):
         sent = to_symbols(spec, tensor, sending)
         before = None if sent.flags else past.before(index, sent.bits)
-        entry, payload = encode_tensor(spec, sent, sending.coder, before)
+        entry, payload = encode_tensor(spec, sent, sending.codec, before)
         entries.append(_ENTRY.pack(*entry))
         payloads.append(payload)
         kept.append((sent.symbols, sent.bits))
@@ -129,7 +129,7 @@ def decode_frame(
     Raises:
         FrameError: The frame is damaged, of another version or of another cut, or was predicted
             from another frame than the receiver's last.
-        MissingExtraError: A coder it needs is not installed.
+        MissingExtraError: A codec it needs is not installed.
     """
     version, frame_id, checksum = _check_header(frame, cut_id, specs)
     past = _check_reference(frame, history) if version == PREDICTED else History()
@@ -170,7 +170,7 @@ def _table_offset(version: int) -> int:
 def _check_header(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> tuple[int, int, int]:
     """All that holds for the frame as a whole; returns its version, number and checksum."""
     if len(frame) < _HEADER.size or frame[: len(MAGIC)] != MAGIC:
-        raise FrameError("this is no frame of splittool; send what encode_frame made")
+        raise FrameError("not a splittool frame (bad magic bytes); send what encode_frame returned")
     _, version, zero, count, sender, frame_id = _HEADER.unpack_from(frame)
     if version not in (WHOLE, PREDICTED) or zero:
         raise FrameError(

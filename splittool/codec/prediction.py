@@ -1,13 +1,13 @@
 """What changed since the frame before, symbol by symbol.
 
 Differences wrap around, so they need no more bits than the symbols, and no change is the middle
-symbol, with small changes up and down beside it: image coders like that better than a jump from
+symbol, with small changes up and down beside it: image codecs like that better than a jump from
 the first symbol to the last.
 """
 
 from dataclasses import dataclass, field
 
-from splittool.codec.packing import Symbols
+from splittool.codec.bitpack import Symbols
 
 
 @dataclass

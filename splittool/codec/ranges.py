@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from splittool.codec.quantise import Floats, Ranges, channels, dequantise, quantise, ranges_between
+from splittool.codec.quantiser import Floats, Ranges, channels, dequantise, quantise, ranges_between
 from splittool.errors import InputError
 
 Method = Literal["best", "min-max", "percentile", "mse"]

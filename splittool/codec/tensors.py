@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from splittool.codec.bitpack import Data, Symbols, packed_bytes
 from splittool.codec.choices import MAX_BITS, MIN_BITS, check_bits
-from splittool.codec.coders import CODERS, Format, PayloadError, decode
-from splittool.codec.packing import Data, Symbols, packed_bytes
+from splittool.codec.payload import CODECS, Format, PayloadError, decode
 from splittool.codec.prediction import changes, restore
-from splittool.codec.quantise import Quantised, Ranges, dequantise, quantise
+from splittool.codec.quantiser import Quantised, Ranges, dequantise, quantise
 from splittool.errors import InputError
 
 Tensor = NDArray[Any]
@@ -80,13 +80,13 @@ class Sending:
 
     Attributes:
         bits: Of each element, 1 to 16; of real numbers only.
-        coder: `raw`, `fast` or `small`.
+        codec: `raw`, `fast` or `small`.
         calibrated: With the ranges both sides know, instead of its own.
         per_channel: Of its own: one range for each channel, else one for all.
     """
 
     bits: int = 16
-    coder: str = "fast"
+    codec: str = "fast"
     calibrated: bool = False
     per_channel: bool = True
 
@@ -150,7 +150,7 @@ def to_symbols(spec: TensorSpec, tensor: Tensor, sending: Sending) -> TensorSymb
 
 
 def encode_tensor(
-    spec: TensorSpec, sent: TensorSymbols, coder: str, before: Symbols | None
+    spec: TensorSpec, sent: TensorSymbols, codec: str, before: Symbols | None
 ) -> tuple[Entry, bytes]:
     """Code symbols as they are or, if that is smaller, what changed since those before.
 
@@ -159,12 +159,12 @@ def encode_tensor(
 
     Raises:
         InputError: The tensor is of a type that cannot be sent.
-        MissingExtraError: The coder is not installed.
+        MissingExtraError: The codec is not installed.
     """
     flags = sent.flags
-    form, coded = CODERS[coder](sent.symbols, sent.bits)
+    form, coded = CODECS[codec](sent.symbols, sent.bits)
     if before is not None:
-        smaller = CODERS[coder](changes(sent.symbols, before, sent.bits), sent.bits)
+        smaller = CODECS[codec](changes(sent.symbols, before, sent.bits), sent.bits)
         if len(smaller.payload) < len(coded):
             flags, (form, coded) = Flags.CHANGES, smaller
     payload = sent.ranges + coded
@@ -203,7 +203,7 @@ def decode_tensor(
 
     Raises:
         PayloadError: The payload is damaged or of another tensor.
-        MissingExtraError: The coder is not installed.
+        MissingExtraError: The codec is not installed.
     """
     size = _range_bytes(spec, entry.flags)
     if len(payload) < size:

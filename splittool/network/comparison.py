@@ -41,14 +41,14 @@ class Grid:
     Attributes:
         points: Split points.
         bits: Bits per element of real crossing tensors.
-        coders: Of `splittool.codec.coders.CODERS`; they are lossless and differ in bytes alone.
+        codecs: Of `splittool.codec.payload.CODECS`; they are lossless and differ in bytes alone.
         formats: Of `splittool.data.image_codecs.FORMATS`.
         qualities: Of the lossy formats.
     """
 
     points: tuple[str, ...]
     bits: tuple[int, ...]
-    coders: tuple[str, ...]
+    codecs: tuple[str, ...]
     formats: tuple[str, ...]
     qualities: tuple[int, ...]
 
@@ -195,20 +195,20 @@ class _Cut:
     def arms(
         self, fitted: Pixels, grid: Grid
     ) -> Iterator[tuple[ArmRecord, int, NDArray[np.float32]]]:
-        """(arm, bytes sent, probabilities) of every precision and coder."""
+        """(arm, bytes sent, probabilities) of every precision and codec."""
         results = [np.array(value) for value in self._head.infer([to_planes(fitted)]).values()]
         for bits in grid.bits:
             frames = {
-                coder: encode_frame(
-                    _CUT_ID, 0, self._specs, results, [Sending(bits, coder)] * len(results)
+                codec: encode_frame(
+                    _CUT_ID, 0, self._specs, results, [Sending(bits, codec)] * len(results)
                 )
-                for coder in grid.coders
+                for codec in grid.codecs
             }
-            received = decode_frame(frames[grid.coders[0]], _CUT_ID, self._specs).tensors
+            received = decode_frame(frames[grid.codecs[0]], _CUT_ID, self._specs).tensors
             maps = np.array(self._tail.infer(received)[0][0])
-            for coder, frame in frames.items():
+            for codec, frame in frames.items():
                 record = ArmRecord(
-                    "cut", point=self._point, bits=bits, codec=coder, edge_gflops=self._gflops
+                    "cut", point=self._point, bits=bits, codec=codec, edge_gflops=self._gflops
                 )
                 yield record, len(frame), maps
 

@@ -17,8 +17,8 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset8 as opset
 
-from splittool.codec.packing import pack, packed_bytes
-from splittool.codec.quantise import Quantised, dequantise, quantise, reciprocals
+from splittool.codec.bitpack import pack, packed_bytes
+from splittool.codec.quantiser import Quantised, dequantise, quantise, reciprocals
 from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError, VerificationError
 from splittool.files import make_folder, output_errors, refuse_existing

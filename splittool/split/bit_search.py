@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from splittool.codec.quantise import dequantise, quantise
+from splittool.codec.quantiser import dequantise, quantise
 from splittool.codec.tensors import TensorSpec
 from splittool.data import scores
 from splittool.data.images import Canvas

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from splittool.codec.choices import check_bits
-from splittool.codec.quantise import Ranges
+from splittool.codec.quantiser import Ranges
 from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError, UncalibratedError
 from splittool.files import sha256

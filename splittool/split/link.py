@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from splittool.codec.choices import DEFAULT_BITS, DEFAULT_CODER
+from splittool.codec.choices import DEFAULT_BITS, DEFAULT_CODEC
 from splittool.codec.frame import Received, decode_frame, encode_frame, frame_cut_id
 from splittool.codec.prediction import History
 from splittool.codec.tensors import Sending, TensorSpec
@@ -54,16 +54,16 @@ class Link:
         self._sent, self._received = History(), History()
 
     @property
-    def coder(self) -> str:
+    def codec(self) -> str:
         """What the sender codes with, or `mixed`."""
-        coders = {sending.coder for sending in self.sendings}
-        return coders.pop() if len(coders) == 1 else "mixed"
+        codecs = {sending.codec for sending in self.sendings}
+        return codecs.pop() if len(codecs) == 1 else "mixed"
 
     @property
-    def coders(self) -> dict[str, str]:
+    def codecs(self) -> dict[str, str]:
         """What it codes each crossing tensor with."""
         pairs = zip(self.specs, self.sendings, strict=True)
-        return {spec.name: sending.coder for spec, sending in pairs}
+        return {spec.name: sending.codec for spec, sending in pairs}
 
     @property
     def ranges(self) -> RangesFrom:
@@ -109,7 +109,7 @@ def open_link(
     path: Path,
     cut: CutReport,
     bits: int | Mapping[str, int] = DEFAULT_BITS,
-    coder: str | Mapping[str, str] = DEFAULT_CODER,
+    codec: str | Mapping[str, str] = DEFAULT_CODEC,
     ranges: RangesFrom | None = None,
     key_interval: int = 1,
     per_channel: bool = True,
@@ -120,7 +120,7 @@ def open_link(
         path: The cut.json.
         cut: Its content.
         bits: Of each element of all tensors, or by the tensor's name.
-        coder: `raw`, `fast` or `small`, of all tensors or by the tensor's name.
+        codec: `raw`, `fast` or `small`, of all tensors or by the tensor's name.
         ranges: Of the quantiser: with each `frame`, or `calibrated`; None is calibrated where a
             calibration.json beside the cut.json is of this cut and these bits.
         key_interval: See `Link`.
@@ -133,8 +133,8 @@ def open_link(
     """
     specs = [tensor_spec(record) for record in cut.split.tensors]
     widths = [bits if isinstance(bits, int) else bits[spec.name] for spec in specs]
-    coders = [coder if isinstance(coder, str) else coder[spec.name] for spec in specs]
-    ways = list(zip(widths, coders, strict=True))
+    codecs = [codec if isinstance(codec, str) else codec[spec.name] for spec in specs]
+    ways = list(zip(widths, codecs, strict=True))
     if key_interval > 1 and ranges == "frame":
         raise UsageError(
             "--key-interval needs calibrated ranges, the same for all frames; leave out"

@@ -148,7 +148,7 @@ class SplitPipeline:
     Args:
         path: The cut.json.
         cut: Its content.
-        link: How the crossing tensors are sent; a number is of bits, with coder `fast`.
+        link: How the crossing tensors are sent; a number is of bits, with codec `fast`.
         device: Of the head; the tail runs on the CPU, as a server's would.
         precision: Of both.
         normalisation: Of a head that takes real numbers.

@@ -8,7 +8,7 @@ import pytest
 
 from splittool.codec.frame import encode_frame
 from splittool.codec.prediction import History
-from splittool.codec.quantise import ranges_between
+from splittool.codec.quantiser import ranges_between
 from splittool.codec.tensors import Sending, TensorSpec
 
 CUT_ID = bytes(range(16))
@@ -39,16 +39,16 @@ def _tensors(shift: int = 0) -> list[np.ndarray]:
     ]
 
 
-def _frame(coder: str, bits: int = 4, calibrated: bool = False) -> bytes:
+def _frame(codec: str, bits: int = 4, calibrated: bool = False) -> bytes:
     """A frame of all of them."""
-    sendings = [Sending(bits, coder, calibrated and bool(spec.ranges)) for spec in SPECS]
+    sendings = [Sending(bits, codec, calibrated and bool(spec.ranges)) for spec in SPECS]
     return encode_frame(CUT_ID, 7, SPECS, _tensors(), sendings)
 
 
-def _film(coder: str) -> list[bytes]:
+def _film(codec: str) -> list[bytes]:
     """A frame of all of them, and the next one."""
     history = History()
-    sendings = [Sending(4, coder, bool(spec.ranges)) for spec in SPECS]
+    sendings = [Sending(4, codec, bool(spec.ranges)) for spec in SPECS]
     return [
         encode_frame(CUT_ID, number, SPECS, _tensors(number), sendings, history)
         for number in range(2)

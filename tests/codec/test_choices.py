@@ -1,7 +1,7 @@
 import pytest
 
-from splittool.codec.choices import CODER_NAMES, parse_bits, parse_coders
-from splittool.codec.coders import CODERS
+from splittool.codec.choices import CODEC_NAMES, parse_bits, parse_codecs
+from splittool.codec.payload import CODECS
 from splittool.errors import UsageError
 
 NAMES = ["encoder_1.relu_2", "maxpool_2"]
@@ -28,10 +28,10 @@ def test_a_name_may_hold_what_separates_names_from_bits() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("four", "--bits 'four' is no number of bits; give 1 to 16, or TENSOR=BITS"),
-        ("", "no number of bits"),
-        ("maxpool_2=", "no number of bits"),
-        ("4,", "no number of bits"),
+        ("four", "--bits 'four' is not a number of bits; give 1 to 16, or TENSOR=BITS"),
+        ("", "not a number of bits"),
+        ("maxpool_2=", "not a number of bits"),
+        ("4,", "not a number of bits"),
         ("0", "--bits 0 is out of range"),
         ("maxpool_2=17", "--bits 17 is out of range; give 1 to 16"),
         ("4,5", "gives the others twice"),
@@ -44,19 +44,21 @@ def test_what_makes_no_sense_is_refused(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "coders"),
+    ("text", "codecs"),
     [(None, ["fast", "fast"]), ("small", ["small"] * 2), ("raw,maxpool_2=small", ["raw", "small"])],
 )
-def test_coders_of_each_tensor(text: str | None, coders: list[str]) -> None:
-    assert parse_coders(text).of(NAMES) == dict(zip(NAMES, coders, strict=True))
+def test_codecs_of_each_tensor(text: str | None, codecs: list[str]) -> None:
+    assert parse_codecs(text).of(NAMES) == dict(zip(NAMES, codecs, strict=True))
 
 
-def test_coders_are_those_there_are() -> None:
-    assert list(CODER_NAMES) == list(CODERS)
-    with pytest.raises(UsageError, match="--codec 'zip' is no coder; give one of raw, fast, small"):
-        parse_coders("zip")
+def test_codecs_are_those_there_are() -> None:
+    assert list(CODEC_NAMES) == list(CODECS)
+    with pytest.raises(
+        UsageError, match="--codec 'zip' is not a codec; give one of raw, fast, small"
+    ):
+        parse_codecs("zip")
     with pytest.raises(UsageError, match="--codec names 'pool', which does not cross"):
-        parse_coders("pool=raw").of(NAMES)
+        parse_codecs("pool=raw").of(NAMES)
 
 
 def test_the_nearest_name_is_suggested() -> None:

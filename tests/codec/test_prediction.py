@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from splittool.codec.packing import symbol_type
+from splittool.codec.bitpack import symbol_type
 from splittool.codec.prediction import changes, restore
 
 

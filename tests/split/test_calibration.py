@@ -40,13 +40,13 @@ def _link(
     folder: Path,
     bits: int = 4,
     ranges: RangesFrom | None = None,
-    coder: str = "raw",
+    codec: str = "raw",
     key_interval: int = 1,
     per_channel: bool = True,
 ) -> Link:
     path = folder / "cut.json"
     cut = read_report(path, CutReport)
-    return open_link(path, cut, bits, coder, ranges, key_interval, per_channel)
+    return open_link(path, cut, bits, codec, ranges, key_interval, per_channel)
 
 
 def test_every_tensor_gets_ranges_for_every_precision(folder: Path, steel: Path) -> None:
@@ -105,7 +105,7 @@ def test_frames_may_say_what_changed_since_the_last(folder: Path, steel: Path) -
     with pytest.raises(InputError, match=r"no file .*calibration\.json; make it: splittool calib"):
         _link(folder, key_interval=3)
     _calibrate(folder, steel, 4)
-    sender = _link(folder, coder="fast", key_interval=3)
+    sender = _link(folder, codec="fast", key_interval=3)
     receiver, alone = _link(folder), _link(folder)
     frames = [sender.encode(number, tensors) for number in range(7)]
     assert [frame[4] for frame in frames] == [1, 2, 2, 1, 2, 2, 1]

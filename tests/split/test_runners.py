@@ -6,7 +6,7 @@ import openvino as ov
 import pytest
 from openvino import opset13 as op
 
-from splittool.codec.packing import packed_bytes
+from splittool.codec.bitpack import packed_bytes
 from splittool.data.images import Canvas, read_image
 from splittool.errors import InputError
 from splittool.reports import CutReport, read_report
@@ -16,10 +16,10 @@ from splittool.split.link import open_link
 from splittool.split.runners import SplitPipeline, WholePipeline, canvas_of, to_planes
 
 
-def _split(folder: Path, bits: int = 16, coder: str = "fast") -> SplitPipeline:
+def _split(folder: Path, bits: int = 16, codec: str = "fast") -> SplitPipeline:
     path = folder / "cut.json"
     cut = read_report(path, CutReport)
-    return SplitPipeline(path, cut, open_link(path, cut, bits, coder), "CPU", "f32")
+    return SplitPipeline(path, cut, open_link(path, cut, bits, codec), "CPU", "f32")
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +66,10 @@ def test_bytes_on_the_link_are_counted(cut_folder: Path, pixels: np.ndarray, bit
     assert frame.elements == cut.split.elements
 
 
-@pytest.mark.parametrize("coder", ["raw", "fast", "small"])
-def test_coders_lose_nothing(cut_folder: Path, pixels: np.ndarray, coder: str) -> None:
+@pytest.mark.parametrize("codec", ["raw", "fast", "small"])
+def test_codecs_lose_nothing(cut_folder: Path, pixels: np.ndarray, codec: str) -> None:
     expected = _split(cut_folder, 4, "raw").run(pixels)
-    found = _split(cut_folder, 4, coder).run(pixels)
+    found = _split(cut_folder, 4, codec).run(pixels)
     assert np.array_equal(found.probabilities, expected.probabilities)
     assert (found.payload_bytes or 0) <= (expected.payload_bytes or 0)
 

@@ -1,6 +1,6 @@
-"""Lossless coders: symbols to few bytes and back.
+"""Lossless codecs: symbols to few bytes and back.
 
-A coder (`raw`, `fast`, `small`) is how a sender chooses; a format is what the bytes are, and all
+A codec (`raw`, `fast`, `small`) is how a sender chooses; a format is what the bytes are, and all
 that the receiver needs to know. `small` was chosen by size on the crossing tensors of trained
 networks: JPEG-LS from 3 bits on, below that zstd on packed symbols, and the smaller of the two from
 7 bits on. JPEG-XL at effort 2 makes 5 %
@@ -17,7 +17,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from splittool.codec.packing import Data, Symbols, pack, packed_bytes, symbol_type, unpack
+from splittool.codec.bitpack import Data, Symbols, pack, packed_bytes, symbol_type, unpack
 from splittool.errors import MissingExtraError
 
 _JPEG_LS_FROM_BITS = 3
@@ -44,7 +44,7 @@ class PayloadError(ValueError):
     """A payload is not what its format and the tensor's shape make of it."""
 
 
-Coder = Callable[[Symbols, int], Coded]
+Encoder = Callable[[Symbols, int], Coded]
 Decoder = Callable[[Data, tuple[int, ...], int], Symbols]
 
 
@@ -80,7 +80,7 @@ def encode_small(symbols: Symbols, bits: int) -> Coded:
     return _zstd(pack(symbols, bits), level=9)
 
 
-CODERS: dict[str, Coder] = {"raw": encode_raw, "fast": encode_fast, "small": encode_small}
+CODECS: dict[str, Encoder] = {"raw": encode_raw, "fast": encode_fast, "small": encode_small}
 
 
 def decode(form: Format, payload: Data, shape: tuple[int, ...], bits: int) -> Symbols:
@@ -104,7 +104,7 @@ def decode(form: Format, payload: Data, shape: tuple[int, ...], bits: int) -> Sy
     """
     size = len(payload)
     largest = packed_bytes(int(np.prod(shape, dtype=np.int64)), bits)
-    if size > largest:  # all coders fall back on packing where they would make it longer
+    if size > largest:  # all codecs fall back on packing where they would make it longer
         raise PayloadError(f"{size} bytes, more than the {largest} of its packed symbols")
     return _DECODERS[form](payload, shape, bits)
 
@@ -192,7 +192,7 @@ def _imagecodecs() -> ModuleType:
         import imagecodecs
     except ImportError:
         raise MissingExtraError(
-            "coder 'small' needs imagecodecs, which is not installed: pip install"
+            "codec 'small' needs imagecodecs, which is not installed: pip install"
             " 'splittool[codec]'; or use 'fast'"
         ) from None
     return imagecodecs

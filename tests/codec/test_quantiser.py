@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from splittool.codec.choices import check_bits
-from splittool.codec.quantise import Ranges, dequantise, measure, quantise, ranges_between
+from splittool.codec.quantiser import Ranges, dequantise, measure, quantise, ranges_between
 from splittool.errors import InputError, UsageError
 
 BITS = st.integers(1, 16)
