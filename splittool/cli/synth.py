@@ -7,38 +7,28 @@ import typer
 
 from splittool.cli.options import Force
 from splittool.cli.output import Output
-from splittool.progress import counter
-from splittool.tables import make_table
 
 
 def synth(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="The folder to make.")],
-    images: Annotated[int, typer.Option(min=1, max=100_000, help="How many images.")] = 64,
-    size: Annotated[str, typer.Option(help="Height x width.")] = "256x1600",
+    images: Annotated[int, typer.Option(min=1, max=100_000, help="Number of images.")] = 64,
+    size: Annotated[str, typer.Option(help="Height x width of each image.")] = "256x1600",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same images.")] = 0,
     force: Force = False,
 ) -> None:
     """Make synthetic steel sheets with masks.
 
-    The sheets have four kinds of defects, each with its mask.
+    The sheets have defects of four classes, and a mask for each class.
 
     The folder has the layout of Kaggle's Severstal competition: train_images/ and train.csv. About
     half of the images are clean, as in the real set.
     """
     output: Output = ctx.obj
     from splittool.data.images import parse_size
-    from splittool.data.synthetic import CLASSES
     from splittool.data.synthetic_folder import write_synthetic
 
     height, width = parse_size(size)
     with output.progress() as progress:
-        advance = counter(progress, images, "rolling steel")
-        report = write_synthetic(folder, images, height, width, seed, force, advance)
-    rows = [
-        [name, str(report.images_per_class[name]), f"{report.pixel_share_per_class[name]:.3%}"]
-        for name in CLASSES
-    ]
-    rows.append(["none", str(report.clean_images), ""])
-    title = f"{images} images of {height}x{width} in {folder}"
-    output.emit(report, [make_table(title, ["class", "images", "pixels"], rows)])
+        report = write_synthetic(folder, images, height, width, seed, force, progress)
+    output.emit(report)

@@ -13,6 +13,7 @@ from splittool.data.kaggle import write_labels
 from splittool.data.synthetic import CLASSES, generate
 from splittool.errors import OutputError
 from splittool.files import make_folder, output_errors
+from splittool.progress import Progress, counter, nobody
 from splittool.reports import SynthReport
 
 _OURS = {"train_images", "train.csv"}
@@ -25,18 +26,18 @@ def write_synthetic(
     width: int,
     seed: int,
     force: bool = False,
-    advance: Callable[[], None] = lambda: None,
+    progress: Progress = nobody,
 ) -> SynthReport:
     """Make a data set in Kaggle's layout; the folder appears whole or not at all.
 
     Args:
-        folder: Where; train_images/ and train.csv go into it.
-        images: How many.
-        height: Of each image.
-        width: Of each image.
+        folder: The folder to make; train_images/ and train.csv go into it.
+        images: Number of images.
+        height: Height of each image in pixels.
+        width: Width of each image in pixels.
         seed: The same seed gives the same files.
-        force: Replace a data set that is there.
-        advance: Called once per image.
+        force: Replace a data set that is already there.
+        progress: Told how many images are drawn.
 
     Raises:
         OutputError: The folder holds something else, or cannot be written.
@@ -49,7 +50,9 @@ def write_synthetic(
         output_errors(folder),
         tempfile.TemporaryDirectory(dir=folder, prefix=".synth-") as temporary,
     ):
-        report = _write(Path(temporary), folder, images, height, width, seed, advance)
+        advance = counter(progress, images, "rolling steel")
+        report = SynthReport(str(folder), images, 0, height, width, seed, {}, {})
+        _write(Path(temporary), report, advance)
         shutil.rmtree(folder / "train_images", ignore_errors=True)
         for name in sorted(_OURS):
             (Path(temporary) / name).replace(folder / name)
@@ -68,20 +71,13 @@ def _refuse_other_content(folder: Path, force: bool) -> None:
         raise OutputError(f"{folder} exists; give --force to replace it or name another folder")
 
 
-def _write(
-    target: Path,
-    folder: Path,
-    images: int,
-    height: int,
-    width: int,
-    seed: int,
-    advance: Callable[[], None],
-) -> SynthReport:
+def _write(target: Path, report: SynthReport, advance: Callable[[], None]) -> None:
+    """Draw the images that a report describes, write them, and fill in what they show."""
     (target / "train_images").mkdir()
     rows: list[tuple[str, str, str]] = []
     pixels: Counter[str] = Counter()
-    for index in range(images):
-        grey, masks = generate(seed, index, height, width)
+    for index in range(report.images):
+        grey, masks = generate(report.seed, index, report.height, report.width)
         name = f"steel_{index:05d}.jpg"
         image = Image.fromarray(grey).convert("RGB")
         image.save(target / "train_images" / name, quality=95)
@@ -91,14 +87,8 @@ def _write(
                 pixels[class_name] += int(mask.sum())
         advance()
     (target / "train.csv").write_bytes(write_labels(rows))
-    per_class = Counter(name for _, name, _ in rows)
-    return SynthReport(
-        folder=str(folder),
-        images=images,
-        clean_images=images - len({image for image, _, _ in rows}),
-        height=height,
-        width=width,
-        seed=seed,
-        images_per_class={name: per_class[name] for name in CLASSES},
-        pixel_share_per_class={n: pixels[n] / (images * height * width) for n in CLASSES},
-    )
+    images = Counter(name for _, name, _ in rows)
+    all_pixels = report.images * report.height * report.width
+    report.clean_images = report.images - len({image for image, _, _ in rows})
+    report.images_per_class = {name: images[name] for name in CLASSES}
+    report.pixel_share_per_class = {name: pixels[name] / all_pixels for name in CLASSES}

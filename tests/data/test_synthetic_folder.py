@@ -33,10 +33,13 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
 
 
 def test_the_report_counts_what_was_written(tmp_path: Path) -> None:
-    ticks: list[None] = []
-    report = write_synthetic(tmp_path / "s", 8, 64, 96, 5, advance=lambda: ticks.append(None))
+    told: list[tuple[float, float]] = []
+    report = write_synthetic(
+        tmp_path / "s", 8, 64, 96, 5, progress=lambda done, total, _: told.append((done, total))
+    )
     samples, classes = read_folder(tmp_path / "s")
-    assert len(ticks) == report.images == 8
+    assert told == [(done, 8) for done in range(9)]
+    assert report.images == 8
     assert report.clean_images == sum(not sample.runs for sample in samples)
     shown = {name: sum(name in sample.runs for sample in samples) for name in classes}
     assert report.images_per_class == shown
@@ -64,11 +67,12 @@ def test_a_folder_with_something_else_is_never_written_to(tmp_path: Path) -> Non
 
 
 def test_nothing_is_left_behind_when_drawing_stops(tmp_path: Path) -> None:
-    def stop() -> None:
-        raise KeyboardInterrupt
+    def stop(done: float, total: float, what: str) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_synthetic(tmp_path / "s", 4, 32, 48, 0, advance=stop)
+        write_synthetic(tmp_path / "s", 4, 32, 48, 0, progress=stop)
     assert list((tmp_path / "s").iterdir()) == []
 
 
