@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "splittool"
 # Each may import those before it, those in its own brackets not included.
 LAYERS: list[set[str]] = [
     {"errors", "progress", "tables"},
+    {"quantities"},
     {"files", "interrupt"},
     {"reports"},
     {"data"},

@@ -8,6 +8,7 @@ import typer
 
 from splittool.cli.options import Fps, Shapes, positive
 from splittool.cli.output import Output
+from splittool.quantities import Link, parse_link
 from splittool.tables import make_table
 
 if TYPE_CHECKING:
@@ -32,8 +33,12 @@ def bitrate(
         list[str] | None, typer.Option(help="Only this split point; repeat for several.")
     ] = None,
     link: Annotated[
-        list[str] | None,
-        typer.Option(help="A rate such as 100Mbps, or a link's name; repeat for several."),
+        list[Link] | None,
+        typer.Option(
+            metavar="LINK",
+            parser=parse_link,
+            help="A rate such as 100Mbps, or a link's name; repeat for several.",
+        ),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="Compare with the bytes of the images in this folder.")
@@ -52,15 +57,14 @@ def bitrate(
     """
     output: Output = ctx.obj
     from splittool.codec.choices import check_bits
-    from splittool.cost.bitrate import input_files_row, over_limit, split_row
-    from splittool.cost.links import DEFAULT_LINKS, parse_link
+    from splittool.cost.bitrate import DEFAULT_LINKS, input_files_row, over_limit, split_row
     from splittool.errors import UsageError
     from splittool.reports import BitrateReport
 
     precisions = [check_bits(number) for number in bits or [16]]
     rates = positive(fps or [10.0], "--fps")
     limits = positive([] if max_mbps is None else [max_mbps], "--max-mbps")
-    links = dict(parse_link(text) for text in link or DEFAULT_LINKS)
+    links = dict(link or map(parse_link, DEFAULT_LINKS))
     if at and (source == "-" or source.endswith(".json")):
         raise UsageError(f"--at is for a model; {source} is one cut, made at its own split point")
     record, splits = _read_splits(source, at or [], shape or [])

@@ -25,6 +25,8 @@ class Command(TyperCommand):
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **kwargs: Any) -> None:
         common = [_common_option(name) for name in _COMMON]
+        for param in params or []:
+            _name_in_errors(param)
         super().__init__(*args, params=[*(params or []), *common], **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
@@ -45,6 +47,21 @@ def _check_numbers(options: dict[str, Any]) -> None:
         if isinstance(value, int | float) and not abs(value) < 2**63:  # so that nan is, too
             flag = name.replace("_", "-")
             raise UsageError(f"--{flag} {value} is out of range; give a smaller number")
+
+
+def _name_in_errors(param: Any) -> None:
+    """Make an error of the parser of an option begin with the option's name."""
+    parse = getattr(param.type, "func", None)
+    if parse is None:
+        return
+
+    def named(text: Any) -> Any:
+        try:
+            return parse(text)
+        except UsageError as error:
+            raise UsageError(f"{param.opts[0]}: {error}") from None
+
+    param.type.func = named
 
 
 def _common_option(name: str) -> TyperOption:

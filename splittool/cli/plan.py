@@ -7,6 +7,7 @@ import typer
 
 from splittool.cli.options import ModelArgument, Shapes, positive
 from splittool.cli.output import Output
+from splittool.quantities import Compute, Link, parse_compute, parse_link, parse_milliseconds
 from splittool.tables import make_table, short
 
 if TYPE_CHECKING:
@@ -19,16 +20,32 @@ def plan(
     ctx: typer.Context,
     model: ModelArgument,
     edge: Annotated[
-        str,
+        Compute,
         typer.Option(
             metavar="RATE",
+            parser=parse_compute,
             help="The device: a rate such as 100GFLOPS, or a bench-vpu report: its FPS x the GFLOPs"
             " of its model; or, of bench-vpu MODEL --splits, the time of each head.",
         ),
     ],
-    cloud: Annotated[str, typer.Option(metavar="RATE", help="The cloud: the same.")],
-    link: Annotated[str, typer.Option(help="A rate such as 100Mbps, or a link's name.")],
-    rtt: Annotated[str, typer.Option(help="Round trip of the link, such as 10ms.")] = "0ms",
+    cloud: Annotated[
+        Compute, typer.Option(metavar="RATE", parser=parse_compute, help="The cloud: the same.")
+    ],
+    link: Annotated[
+        Link,
+        typer.Option(
+            metavar="LINK", parser=parse_link, help="A rate such as 100Mbps, or a link's name."
+        ),
+    ],
+    rtt: Annotated[
+        float,
+        typer.Option(
+            metavar="TIME",
+            parser=parse_milliseconds,
+            show_default=False,
+            help="Round trip of the link, such as 10ms. [default: 0ms]",
+        ),
+    ] = 0.0,
     bits: Annotated[
         int, typer.Option(help="Bits per element of features; whole numbers keep their own.")
     ] = 8,
@@ -69,11 +86,10 @@ def plan(
     """
     output: Output = ctx.obj
     from splittool.codec.choices import check_bits
-    from splittool.cost.links import parse_link
     from splittool.cost.measurements import read_measured
     from splittool.cost.plans import Terms, nothing_fits
     from splittool.cost.plans import plan as make_plan
-    from splittool.cost.rates import parse_milliseconds, read_rate
+    from splittool.cost.rates import read_rate
     from splittool.graph.graph import read_graph
     from splittool.graph.reading import load_model
     from splittool.reports import file_record
@@ -82,19 +98,17 @@ def plan(
     limits = _limits(min_dice, max_edge_gflops, min_fps, max_latency)
     check_bits(bits)
     positive([] if image_bytes is None else [image_bytes], "--image-bytes")
-    name, mbps = parse_link(link)
-    rtt_ms = parse_milliseconds(rtt, "--rtt")
     loaded = load_model(model, shape or [])
     graph, source = read_graph(loaded), file_record(model)
     measured = read_measured(graph, infer or [])
     if image_bytes is None:
         image_bytes = measured.image_bytes
     terms = Terms(
-        read_rate(edge, "--edge", source, graph),
-        read_rate(cloud, "--cloud", source, graph),
-        name,
-        mbps,
-        rtt_ms,
+        read_rate(edge, source, graph),
+        read_rate(cloud, source, graph),
+        link.name,
+        link.mbps,
+        rtt,
         bits,
         image_bytes,
     )

@@ -6,6 +6,7 @@ from splittool.graph.graph import TensorInfo
 from splittool.reports import BitrateRow, SplitRecord, TensorRecord
 
 INPUT_FILES = "input files"
+DEFAULT_LINKS = ("indoor-hotspot-up", "indoor-hotspot-down")
 
 _QUANTISED = ("f16", "bf16", "f32", "f64")
 

@@ -1,15 +1,15 @@
-"""How quick each side computes: a rate of floating-point operations, given or measured."""
+"""Compute rate of each side in floating-point operations per second, given or measured."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from splittool.cost.operations import OperationCost, operation_costs
-from splittool.errors import InputError, UsageError
+from splittool.errors import InputError
 from splittool.files import sha256
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
+from splittool.quantities import Compute
 from splittool.reports import (
     BenchReport,
     BenchSetReport,
@@ -20,39 +20,25 @@ from splittool.reports import (
     read_report,
 )
 
-_GIGA = {"k": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3, "P": 1e6}
-_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGTP])FLOP(?:S|s|/s)", re.ASCII)
-_MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-_LONGEST_MS = 86_400_000.0  # a day
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s)", re.ASCII)
 
+def read_rate(compute: Compute, source: FileRecord, graph: Graph) -> RateRecord:
+    """The rate of a side, as given or from a report of `bench-vpu`.
 
-def read_rate(text: str, option: str, source: FileRecord, graph: Graph) -> RateRecord:
-    """Read a rate such as 100GFLOPS, or a report of bench-vpu.
-
-    Of a report of one model it is the frames per second times the GFLOPs of what was measured, by
-    this package's counting: every operation runs at the mean rate of that network. Of a report of
-    several heads of the planned model, operations differ; see `operation_seconds`.
+    A report of one model gives its frames per second times the GFLOPs of what was measured, by
+    this package's counting: every operation runs at the mean rate of that network. A report of
+    several heads of the planned model gives the time of each; see `operation_seconds`.
 
     Args:
-        text: The rate, or the report's file.
-        option: Who asks, for messages.
+        compute: The rate, or the report's file.
         source: The file of the model to plan for, which may be the measured one.
         graph: Its graph.
 
     Raises:
-        UsageError: It is neither a rate above 0 nor a JSON file.
         InputError: The report is of another kind, says 0 FPS, or its model is gone or changed.
     """
-    rate = _RATE.fullmatch(text.strip())
-    if rate and 0 < float(rate[1]) * _GIGA[rate[2]] < float("inf"):
-        return RateRecord(given=text, gflops_per_second=float(rate[1]) * _GIGA[rate[2]])
-    path = Path(text)
-    if rate or path.suffix != ".json":
-        raise UsageError(
-            f"{option} {text!r} is no rate; give one such as 100GFLOPS or 5TFLOPS,"
-            " or the .json report of bench-vpu"
-        )
+    if compute.gflops_per_second is not None:
+        return RateRecord(given=compute.given, gflops_per_second=compute.gflops_per_second)
+    path = Path(compute.given)
     report = read_report(path, BenchReport, BenchSetReport)
     runs = report.runs if isinstance(report, BenchSetReport) else [report]
     heads = _heads(path, runs, source, graph) if len(runs) > 1 else []
@@ -62,7 +48,7 @@ def read_rate(text: str, option: str, source: FileRecord, graph: Graph) -> RateR
         gflops, fps = _benched_gflops(path, runs[0], source, graph), runs[0].fps
     _require_rate(path, gflops, fps)
     return RateRecord(
-        given=text,
+        given=compute.given,
         gflops_per_second=fps * gflops,
         report=file_record(path),
         device=runs[0].device_name,
@@ -75,16 +61,17 @@ def read_rate(text: str, option: str, source: FileRecord, graph: Graph) -> RateR
 def operation_seconds(
     rate: RateRecord, graph: Graph, costs: Mapping[int, OperationCost]
 ) -> dict[int, float]:
-    """What each operation takes on a side.
+    """Seconds that each operation takes on one side, by its index.
 
-    Its FLOPs over the rate; where heads were measured, its share of what the smallest head with it
-    takes more than the head before, by FLOPs. So the operations of a measured head add up to its
-    time. A head that was measured to be quicker than a smaller one counts as equally quick.
+    An operation takes its FLOPs divided by the rate. Where heads were measured, the time between
+    one head and the next larger one is shared, by FLOPs, among the operations that the larger one
+    adds; so the operations of a measured head add up to its measured time. A head that was measured
+    to be faster than a smaller one counts as equally fast.
 
     Args:
-        rate: From `read_rate`.
-        graph: The planned model.
-        costs: Its `operation_costs`.
+        rate: The side's rate, from `read_rate`.
+        graph: The graph of the planned model.
+        costs: The `operation_costs` of that graph.
     """
     seconds = {i: (cost.flops or 0) / 1e9 / rate.gflops_per_second for i, cost in costs.items()}
     done: frozenset[int] = frozenset()
@@ -98,18 +85,6 @@ def operation_seconds(
         done |= part
         before += more
     return seconds
-
-
-def parse_milliseconds(text: str, option: str) -> float:
-    """Read a time such as 10ms, 0.5s or 200us.
-
-    Raises:
-        UsageError: It is none.
-    """
-    time = _TIME.fullmatch(text.strip())
-    if not time or float(time[1]) * _MILLISECONDS[time[2]] > _LONGEST_MS:
-        raise UsageError(f"{option} {text[:40]!r} is no time; give one such as 10ms, 0.5s or 200us")
-    return float(time[1]) * _MILLISECONDS[time[2]]
 
 
 def _heads(
@@ -140,7 +115,7 @@ def _operations(
 def _require_rate(path: Path, gflops: float, fps: float) -> None:
     if not 0 < fps * gflops < float("inf"):
         raise InputError(
-            f"{path}: {fps:g} FPS of a network of {gflops:g} GFLOPs is no rate;"
+            f"{path}: {fps:g} FPS of a network of {gflops:g} GFLOPs give no compute rate;"
             " measure again with bench-vpu"
         )
 

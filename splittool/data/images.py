@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from splittool.errors import InputError, UsageError
+from splittool.errors import InputError
 from splittool.files import describe
+from splittool.quantities import parse_size as parse_size
 
 Pixels = NDArray[np.uint8]
 Fit = Literal["pad", "resize"]
@@ -71,21 +72,6 @@ def list_images(folder: Path) -> list[Path]:
     if not found:
         raise InputError(f"folder {folder} holds no .jpg or .png images; check the path")
     return found
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Read "256x1600" as (height, width).
-
-    Raises:
-        UsageError: It is not two positive numbers.
-    """
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise UsageError(f"{text!r} is not a size; write height x width, as in 256x1600")
-    height, width = int(parts[0]), int(parts[1])
-    if not (0 < height <= 65536 and 0 < width <= 65536):
-        raise UsageError(f"size {text!r} is out of range; height and width go from 1 to 65536")
-    return height, width
 
 
 @dataclass(frozen=True)

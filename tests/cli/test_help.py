@@ -53,12 +53,12 @@ def test_no_heavy_import(arguments: list[str], environment: dict[str, str]) -> N
 def test_internal_errors_are_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from splittool.cost import links
+    from splittool.codec import choices
 
-    def fail(text: str) -> None:
+    def fail(bits: int) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(links, "parse_link", fail)
+    monkeypatch.setattr(choices, "check_bits", fail)
     assert run(["bitrate", "x.xml"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "internal error: ZeroDivisionError: a bug" in line

@@ -4,12 +4,20 @@ import msgspec
 import pytest
 
 from splittool.cost.operations import operation_costs
-from splittool.cost.rates import operation_seconds, parse_milliseconds, read_rate
-from splittool.errors import InputError, UsageError
+from splittool.cost.rates import operation_seconds, read_rate
+from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
-from splittool.reports import BenchReport, BenchSetReport, FileRecord, encode, file_record
+from splittool.quantities import parse_compute
+from splittool.reports import (
+    BenchReport,
+    BenchSetReport,
+    FileRecord,
+    RateRecord,
+    encode,
+    file_record,
+)
 
 BENCH = BenchReport(
     source=FileRecord("x.xml", 1, "0"),
@@ -37,52 +45,13 @@ BENCH = BenchReport(
 )
 
 
-@pytest.mark.parametrize(
-    ("text", "gflops"),
-    [
-        ("100GFLOPS", 100),
-        ("5TFLOPS", 5000),
-        ("2.5 TFLOP/s", 2500),
-        ("1PFLOPs", 1e6),
-        ("300MFLOPS", 0.3),
-    ],
-)
-def test_rates(text: str, gflops: float, paper_graph: Graph) -> None:
-    rate = read_rate(text, "--edge", FileRecord("x", 1, "0"), paper_graph)
-    assert (rate.gflops_per_second, rate.report) == (pytest.approx(gflops), None)
+def read(text: str, source: FileRecord, graph: Graph) -> RateRecord:
+    return read_rate(parse_compute(text), source, graph)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "0GFLOPS",
-        "-5GFLOPS",
-        "100",
-        "100GB",
-        "100gflops",
-        "fast",
-        "1e3GFLOPS",
-        "x.xml",
-        "9" * 400 + "GFLOPS",
-    ],
-)
-def test_no_rates(text: str, paper_graph: Graph) -> None:
-    with pytest.raises(UsageError, match="is no rate; give one such as 100GFLOPS"):
-        read_rate(text, "--edge", FileRecord("x", 1, "0"), paper_graph)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("10ms", 10), ("0.5s", 500), ("200us", 0.2), ("0ms", 0)]
-)
-def test_times(text: str, value: float) -> None:
-    assert parse_milliseconds(text, "--rtt") == pytest.approx(value)
-
-
-@pytest.mark.parametrize("text", ["", "10", "-1ms", "1h", "ms"])
-def test_no_times(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--rtt .* is no time"):
-        parse_milliseconds(text, "--rtt")
+def test_a_rate_as_given(paper_graph: Graph) -> None:
+    rate = read("5TFLOPS", FileRecord("x", 1, "0"), paper_graph)
+    assert (rate.given, rate.gflops_per_second, rate.report) == ("5TFLOPS", 5000, None)
 
 
 def write(folder: Path, **changes: object) -> str:
@@ -98,7 +67,7 @@ def test_a_benchmark_gives_fps_times_the_gflops_of_its_model(
     gflops = sum(cost.flops or 0 for cost in operation_costs(graph).values()) / 1e9
     other = FileRecord("other.xml", 1, "0")
     for given in (source, other):  # the model to plan for, and found by its path
-        rate = read_rate(write(tmp_path, source=source), "--edge", given, graph)
+        rate = read(write(tmp_path, source=source), given, graph)
         assert rate.gflops_per_second == pytest.approx(10 * gflops)
         assert (rate.fps, rate.device) == (10, "a processor")
 
@@ -107,20 +76,20 @@ def test_a_benchmark_of_a_split_point_counts_its_head_alone(exported: Path, tmp_
     source, graph = file_record(exported), read_graph(load_model(exported))
     costs = operation_costs(graph)
     gflops = sum(costs[i].flops or 0 for i in find_cut(graph, "maxpool_1").head) / 1e9
-    rate = read_rate(write(tmp_path, source=source, point="maxpool_1"), "--edge", source, graph)
+    rate = read(write(tmp_path, source=source, point="maxpool_1"), source, graph)
     assert rate.model_gflops == pytest.approx(gflops)
 
 
 def test_benchmarks_that_give_no_rate(exported: Path, checkpoint: Path, tmp_path: Path) -> None:
     source, graph = file_record(exported), read_graph(load_model(exported))
-    with pytest.raises(InputError, match=r"0 FPS of a network of .* is no rate"):
-        read_rate(write(tmp_path, source=source, fps=0), "--edge", source, graph)
+    with pytest.raises(InputError, match=r"0 FPS of a network of .* give no compute rate"):
+        read(write(tmp_path, source=source, fps=0), source, graph)
     gone = FileRecord("gone.xml", 1, "0")
     with pytest.raises(InputError, match=r"is of gone\.xml, which is not here"):
-        read_rate(write(tmp_path, source=gone), "--edge", source, graph)
+        read(write(tmp_path, source=gone), source, graph)
     changed = msgspec.structs.replace(file_record(checkpoint), sha256="0")
     with pytest.raises(InputError, match="has changed since"):
-        read_rate(write(tmp_path, source=changed), "--edge", source, graph)
+        read(write(tmp_path, source=changed), source, graph)
 
 
 def _bench_set(path: Path, *runs: BenchReport) -> str:
@@ -145,7 +114,7 @@ def test_heads_of_the_planned_model(tmp_path: Path, paper_graph: Graph) -> None:
         msgspec.structs.replace(own, point="maxpool_1", fps=40.0),
         msgspec.structs.replace(BENCH, fps=1000.0),  # of another model
     ]
-    rate = read_rate(_bench_set(tmp_path / "set.json", *runs), "--edge", source, paper_graph)
+    rate = read(_bench_set(tmp_path / "set.json", *runs), source, paper_graph)
     assert [(head.point, head.fps) for head in rate.heads] == [
         ("maxpool_1", 40),
         ("maxpool_2", 20),
@@ -167,7 +136,7 @@ def test_a_larger_head_is_not_quicker(tmp_path: Path, paper_graph: Graph) -> Non
         msgspec.structs.replace(own, point="maxpool_1", fps=40.0),
         msgspec.structs.replace(own, point="maxpool_2", fps=41.0),
     ]
-    rate = read_rate(_bench_set(tmp_path / "set.json", *runs), "--edge", source, paper_graph)
+    rate = read(_bench_set(tmp_path / "set.json", *runs), source, paper_graph)
     seconds = operation_seconds(rate, paper_graph, operation_costs(paper_graph))
     assert min(seconds.values()) >= 0
     head = find_cut(paper_graph, "maxpool_2").head
@@ -177,11 +146,11 @@ def test_a_larger_head_is_not_quicker(tmp_path: Path, paper_graph: Graph) -> Non
 def test_a_set_of_other_models(tmp_path: Path, paper_graph: Graph) -> None:
     path = _bench_set(tmp_path / "set.json", BENCH, BENCH)
     with pytest.raises(InputError, match=r"set\.json has no run of unet\.xml; .* --splits"):
-        read_rate(path, "--edge", FileRecord("unet.xml", 1, "abc"), paper_graph)
+        read(path, FileRecord("unet.xml", 1, "abc"), paper_graph)
 
 
 def test_a_set_of_one_is_like_the_one(tmp_path: Path, paper_graph: Graph) -> None:
     source = FileRecord("unet.xml", 1, "abc")
     run = msgspec.structs.replace(BENCH, source=source, point="maxpool_1")
-    rate = read_rate(_bench_set(tmp_path / "set.json", run), "--edge", source, paper_graph)
+    rate = read(_bench_set(tmp_path / "set.json", run), source, paper_graph)
     assert (rate.heads, rate.fps) == ([], 10)

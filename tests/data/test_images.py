@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from splittool.data.images import Canvas, image_size, list_images, parse_size, read_image
-from splittool.errors import InputError, UsageError
+from splittool.data.images import Canvas, image_size, list_images, read_image
+from splittool.errors import InputError
 
 SIDES = st.integers(1, 40)
 
@@ -154,17 +154,3 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
         list_images(tmp_path)
     with pytest.raises(InputError, match="there is no folder"):
         list_images(tmp_path / "gone")
-
-
-def test_sizes_are_height_by_width() -> None:
-    assert parse_size("256x1600") == (256, 1600)
-    assert parse_size("64X96") == (64, 96)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "256", "256x", "x256", "256x1600x3", "-1x5", "1.5x2", "0x5", "\uff12x\uff12", "65537x1"],
-)
-def test_other_sizes_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="size"):
-        parse_size(text)
