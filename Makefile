@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test lint docs fresh clean
 help:  ## Show this help
 	@grep -E '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
 
@@ -27,6 +27,9 @@ lint: $(VENV)/ready
 
 docs: $(VENV)/ready  ## Write the man pages and completions again
 	$(BIN)/python tools/manpages.py
+
+fresh:  ## Run both commands on a bare Debian; needs root and half an hour
+	tools/fresh.sh
 
 clean:  ## Remove the environment and the demo
 	rm -rf $(VENV) demo

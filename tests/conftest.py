@@ -139,6 +139,12 @@ def myriad_compiler(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
+def libusb(pytestconfig: pytest.Config) -> Path:
+    """A folder with libusb, whatever the machine has."""
+    return _prepared(pytestconfig, "libusb", old_runtimes.fetch_libusb)
+
+
+@pytest.fixture(scope="session")
 def old_runtime(old_python: Path) -> Iterator[LegacyRuntime]:
     """A worker in it."""
     with LegacyRuntime(old_python) as runtime:

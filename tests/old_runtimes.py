@@ -9,6 +9,7 @@ from pathlib import Path
 VERSIONS = ("3.8", "3.9", "3.7", "3.6")  # of Python, that OpenVINO 2021.4 has wheels for
 RUNTIME = "openvino==2021.4.2"
 COMPILER = "openvino==2021.3.0"
+LIBUSB = "libusb-1.0.so.0"
 
 
 class UnavailableError(Exception):
@@ -54,24 +55,39 @@ def make_runtime(folder: Path) -> Path:
 
 
 def fetch_compiler(folder: Path) -> Path:
-    """The compiler, as `splittool doctor` says to get it, and libusb if the machine has none."""
+    """The compiler, as `splittool doctor` says to get it, and libusb, which it needs, beside it."""
     compiler = folder / "openvino-2021.3" / "openvino" / "libs" / "myriad_compile"
     if not (folder / "ready").is_file():
-        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
         old = ["--only-binary=:all:", "--python-version", "3.8", "--abi", "cp38"]
         old += ["--implementation", "cp", "--platform", "manylinux2014_x86_64"]
-        _do(*pip, *old, COMPILER)
-        _do(*pip, "libusb-package")
-        for wheel in folder.glob("*.whl"):
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(
-                    folder / ("openvino-2021.3" if "openvino" in wheel.name else "usb")
-                )
-        for library in (folder / "usb").rglob("libusb-1.0.so*"):
-            shutil.copy(library, compiler.parent / "libusb-1.0.so.0")
+        _unpack(_download(folder, *old, COMPILER), folder / "openvino-2021.3")
+        shutil.copy(fetch_libusb(folder / "usb") / LIBUSB, compiler.parent)
         compiler.chmod(0o755)
         (folder / "ready").touch()
     return compiler
+
+
+def fetch_libusb(folder: Path) -> Path:
+    """A folder with libusb and nothing else."""
+    alone = folder / "library"
+    if not (alone / LIBUSB).is_file():
+        _unpack(_download(folder, "libusb-package"), folder)
+        alone.mkdir(exist_ok=True)
+        (library,) = (folder / "libusb_package").glob("libusb-1.0.so*")
+        shutil.copy(library, alone / LIBUSB)
+    return alone
+
+
+def _download(folder: Path, *what: str) -> Path:
+    """A wheel from pip's index."""
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
+    _do(*pip, *what)
+    return next(folder.glob("*.whl"))
+
+
+def _unpack(wheel: Path, folder: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
 
 
 def _do(*command: str) -> None:

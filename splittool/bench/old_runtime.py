@@ -20,12 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splittool.errors import DeviceError, InputError
+from splittool.runtime.libraries import library_error, missing_library
 from splittool.runtime.myriad import tools_folder
 
 RUNTIME_VARIABLE = "SPLITTOOL_RUNTIME_PYTHON"
 _WORKER = Path(__file__).with_name("old_worker.py")
 _START_S = 60.0
 _ANSWER_S = 300.0  # compiling for a stick takes minutes at worst
+
+# What 2021.x and 2022.x say of a device that they were built without.
+_NO_DEVICE = ("not registered", "Cannot load plugin", "Failed to create plugin")
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -223,6 +227,9 @@ class LegacyRuntime:
         code = self._process.wait()
         lines = self._said.read_text(errors="replace").strip().splitlines()
         last = lines[-1].strip()[:160] if lines else "without a word"
+        library = missing_library("\n".join(lines))
+        if library:
+            return library_error(f"the old runtime in {self.python}", library)
         if "No module named" in last:
             return DeviceError(
                 f"{self.python} has no old OpenVINO ({last}); give another --runtime-python, or"
@@ -234,12 +241,15 @@ class LegacyRuntime:
 
 def explain(message: str) -> DeviceError | InputError:
     """What an old runtime's error means for the user."""
+    library = missing_library(message)
+    if library:
+        return library_error("the old runtime", library)
     line = " ".join(message.split())[:200].rstrip(".")
     if "NC_ERROR" in message or "Can not init Myriad" in message:
         return DeviceError(
             "no Myriad stick answers (NC_ERROR); check that lsusb shows 03e7:2485, that the udev"
             " rule is there and that no other program has it: splittool doctor"
         )
-    if "not registered" in message or "Cannot load plugin" in message:
+    if any(words in message for words in _NO_DEVICE):
         return DeviceError(f"the old runtime has no such device ({line}); see: splittool doctor")
     return InputError(f"the old runtime cannot run the model ({line}); cut earlier")

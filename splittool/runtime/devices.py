@@ -1,5 +1,6 @@
 """Devices of the modern OpenVINO runtime: what is there, and models compiled for it."""
 
+import ctypes.util
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, Literal
 import openvino as ov
 
 from splittool.errors import DeviceError, UsageError
+from splittool.runtime.libraries import how_to_install, missing_library
 
 Hint = Literal["throughput", "latency"]
 
@@ -65,7 +67,22 @@ def require_device(core: ov.Core, name: str) -> None:
     present = core.available_devices
     if kind == "AUTO" or name in present or any(p.partition(".")[0] == kind for p in present):
         return
-    raise DeviceError(f"no {kind} is here (found: {', '.join(present)}); {_MISSING[kind]}")
+    fix = _MISSING[kind]
+    library = _missing_library(core, kind)
+    if library:
+        fix = f"{library} is missing: {how_to_install(library)}; {fix}"
+    raise DeviceError(f"no {kind} is here (found: {', '.join(present)}); {fix}")
+
+
+def _missing_library(core: ov.Core, kind: str) -> str | None:
+    """The system library without which a device's plug-in does not load or finds nothing."""
+    if kind == "NPU":  # its plug-in loads without it, and finds no device
+        return None if ctypes.util.find_library("ze_loader") else "libze_loader.so.1"
+    try:
+        core.get_versions(kind)
+    except RuntimeError as error:
+        return missing_library(str(error))
+    return None
 
 
 _MISSING = {

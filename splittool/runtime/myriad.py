@@ -18,6 +18,7 @@ import openvino as ov
 
 from splittool.errors import DeviceError, InputError, SplittoolError
 from splittool.reports import BlobRecord, file_record
+from splittool.runtime.libraries import library_error, missing_library
 
 COMPILER_VARIABLE = "SPLITTOOL_MYRIAD_COMPILE"
 MOST_SHAVES = 16  # Myriad X has as many
@@ -156,12 +157,9 @@ def _run(command: Sequence[str | Path], libraries: Path) -> "subprocess.Complete
 
 def _explain(model: Path, finished: "subprocess.CompletedProcess[str]") -> SplittoolError:
     said = [line.strip() for line in (finished.stderr + "\n" + finished.stdout).splitlines()]
-    missing = next((line for line in said if "shared librar" in line), None)
-    if missing:
-        library = re.search(r"lib[\w.+-]+", missing.partition("librar")[2])
-        name = library.group() if library else "a library"
-        fix = "apt install libusb-1.0-0" if name.startswith("libusb") else "splittool doctor"
-        return DeviceError(f"the Myriad compiler needs {name}; install it with: {fix}")
+    library = missing_library("\n".join(said))
+    if library:
+        return library_error("the Myriad compiler", library)
     # The cause comes behind the place in the compiler's own sources.
     causes = [line for line in said if line and "Warning" not in line and line != "Done"]
     errors = [line for line in causes if re.search(r"error|unsupported|cannot|fail", line, re.I)]

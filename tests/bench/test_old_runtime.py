@@ -16,10 +16,12 @@ from splittool.bench.old_session import require_old_runtime
 from splittool.bench.run import run_benchmarks
 from splittool.bench.session import Settings
 from splittool.bench.subjects import subject
+from splittool.cli.main import run
 from splittool.errors import DeviceError, ExitCode, InputError
 from splittool.graph.reading import load_model
 from splittool.runtime.core import core
 from splittool.runtime.ir import write_ir
+from splittool.runtime.myriad import compile_blob
 from splittool.runtime.targets import TARGETS
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -155,9 +157,52 @@ def test_what_the_old_runtime_cannot_do(
 @pytest.mark.skipif(
     any(Path("/sys/bus/usb/devices").glob("*/03e7*")), reason="a stick is plugged in"
 )
-def test_without_a_stick(old_ir: Path, old_runtime: LegacyRuntime) -> None:
-    with pytest.raises(DeviceError, match=r"no Myriad stick answers.*03e7:2485.*udev"):
-        old_runtime.load(old_ir, "MYRIAD", "throughput", None, {})
+def test_without_a_stick(
+    old_ir: Path, old_python: Path, libusb: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(libusb))
+    with (
+        LegacyRuntime(old_python) as runtime,
+        pytest.raises(DeviceError, match=r"no Myriad stick answers.*03e7:2485.*udev"),
+    ):
+        runtime.load(old_ir, "MYRIAD", "throughput", None, {})
+
+
+@pytest.fixture
+def no_libusb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loader meets a link to itself, and looks no further: as if there were no libusb."""
+    (tmp_path / "libusb-1.0.so.0").symlink_to("libusb-1.0.so.0")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("no_libusb")
+def test_without_libusb(old_ir: Path, old_python: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = "the old runtime needs libusb-1.0.so.0, which is missing: apt install libusb-1.0-0"
+    with LegacyRuntime(old_python) as runtime, pytest.raises(DeviceError, match=f"^{words}$"):
+        runtime.load(old_ir, "MYRIAD", "throughput", None, {})
+    arguments = ["bench-vpu", str(old_ir), "--device", "MYRIAD", "--runtime-python"]
+    assert run([*arguments, str(old_python)]) == ExitCode.NO_DEVICE
+    assert capfd.readouterr().err == f"splittool: {words}\n"
+
+
+@pytest.mark.usefixtures("no_libusb")
+def test_a_compiler_without_libusb(old_ir: Path, myriad_compiler: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "compiler"  # without the libusb that lies beside it
+    alone.mkdir()
+    for file in myriad_compiler.parent.iterdir():
+        if "libusb" not in file.name:
+            (alone / file.name).symlink_to(file)
+    with pytest.raises(DeviceError, match=r"the Myriad compiler needs libusb-1\.0\.so\.0"):
+        compile_blob(alone / myriad_compiler.name, old_ir, tmp_path / "x.blob", load_model(old_ir))
+
+
+def test_an_interpreter_that_misses_a_library(tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    message = "error while loading shared libraries: libpython3.8.so.1.0: cannot open shared object"
+    program.write_text(f"#!/bin/sh\necho 'python: {message} file: No such file' >&2\nexit 127\n")
+    program.chmod(0o755)
+    with pytest.raises(DeviceError, match=r"python needs libpython3\.8\.so\.1\.0, .*apt-file"):
+        LegacyRuntime(program)
 
 
 def test_an_interpreter_without_the_runtime() -> None:
@@ -202,4 +247,5 @@ def test_only_myriad_needs_it() -> None:
 def test_errors_are_explained() -> None:
     assert isinstance(explain("Can not init Myriad device: NC_ERROR"), DeviceError)
     assert isinstance(explain("Device with 'X' name is not registered"), DeviceError)
+    assert isinstance(explain("Failed to create plugin libX.so for device X"), DeviceError)
     assert isinstance(explain(json.dumps("unsupported layer")), InputError)

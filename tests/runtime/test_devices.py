@@ -10,8 +10,13 @@ from splittool.runtime.core import core
 from splittool.runtime.devices import compile_model, default_device, require_device, vpus
 
 
-def _core(*devices: str) -> Any:
-    return SimpleNamespace(available_devices=list(devices))
+def _core(*devices: str, refusal: str = "") -> Any:
+    """A core that sees some devices, and whose plug-ins for all others do not load."""
+
+    def get_versions(device: str) -> None:
+        raise RuntimeError(refusal or f"Device with {device} name is not registered")
+
+    return SimpleNamespace(available_devices=list(devices), get_versions=get_versions)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,21 @@ def test_a_device_that_is_not_here_is_a_device_error_with_the_way_to_it(
 ) -> None:
     with pytest.raises(DeviceError, match=rf"no {name} is here \(found: CPU\); .*{fix}"):
         require_device(_core("CPU"), name)
+
+
+def test_the_library_that_a_plug_in_misses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = (
+        'Cannot load library "/x/libopenvino_intel_gpu_plugin.so": libOpenCL.so.1: cannot open'
+        " shared object file: No such file or directory"
+    )
+    words = r"no GPU .*; libOpenCL\.so\.1 is missing: apt install ocl-icd-libopencl1; .*clinfo"
+    with pytest.raises(DeviceError, match=words):
+        require_device(_core("CPU", refusal=refusal), "GPU")
+    for found, word in ((None, "libze1"), ("libze_loader.so.1", "an Intel NPU needs")):
+        monkeypatch.setattr("ctypes.util.find_library", lambda name, found=found: found)
+        with pytest.raises(DeviceError, match=f"no NPU is here .*{word}") as error:
+            require_device(_core("CPU"), "NPU")
+        assert ("libze1" in str(error.value)) == (found is None)
 
 
 @pytest.mark.parametrize("name", ["CPU", "AUTO", "AUTO:CPU", "NPU", "GPU", "GPU.1"])
