@@ -105,7 +105,7 @@ def train(
         import torch  # noqa: F401
     except ModuleNotFoundError:
         raise MissingExtraError(
-            "training needs torch; install it with: pip install 'splittool[train]'"
+            "training needs torch; install it: pip install torch"
         ) from None
     from dataclasses import replace
 

@@ -25,7 +25,7 @@ try:
     from splittool.models import Segmenter, checkpoints
 except ModuleNotFoundError as error:
     raise MissingExtraError(
-        f"reading a .pt needs {error.name}; install it with: pip install 'splittool[train]'"
+        f"a .pt needs {error.name} to be read; install it: pip install {error.name}"
     ) from None
 
 
