@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test lint docs fresh clean
+.PHONY: help demo test slow lint docs fresh clean
 help:  ## Show this help
 	@grep -E '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
 
@@ -18,6 +18,9 @@ demo: $(VENV)/ready  ## Run the whole chain on synthetic steel; results in demo/
 
 test: $(VENV)/ready lint  ## Lint, type-check and run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --quiet
+
+slow: $(VENV)/ready  ## Run the tests that take minutes, an install without torch among them
+	$(BIN)/python -m pytest --quiet -m slow
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

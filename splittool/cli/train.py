@@ -104,9 +104,7 @@ def train(
     try:
         import torch  # noqa: F401
     except ModuleNotFoundError:
-        raise MissingExtraError(
-            "training needs torch; install it: pip install torch"
-        ) from None
+        raise MissingExtraError("training needs torch; install it: pip install torch") from None
     from dataclasses import replace
 
     from splittool.errors import StoppedError

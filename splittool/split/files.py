@@ -11,7 +11,7 @@ from splittool.cost.splits import describe_split, tensor_record
 from splittool.errors import VerificationError
 from splittool.files import make_folder, output_errors, refuse_existing
 from splittool.graph.graph import read_graph
-from splittool.graph.halves import make_halves
+from splittool.graph.halves import Halves, make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
 from splittool.graph.verification import Verifier
@@ -77,7 +77,7 @@ def write_cut(
         write_ir(head, written / "head.xml", False, TARGETS[target])
         write_ir(tail, written / "tail.xml", False, TARGETS[target])
         halves = [core().read_model(written / name) for name in ("head.xml", "tail.xml")]
-        proof = Verifier.of(whole).verify(halves[0], halves[1], tolerance)
+        proof = Verifier.of(whole).verify(Halves(*halves), tolerance)
         if not proof.holds:
             raise VerificationError(
                 f"head and tail cut at {cut.name!r} do not compute the whole: they differ by"
