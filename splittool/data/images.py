@@ -30,9 +30,14 @@ def read_image(path: Path) -> Pixels:
     """
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            return to_rgb(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _image_error(path, error) from error
+
+
+def to_rgb(image: Image.Image) -> Pixels:
+    """The (H, W, 3) pixels of a picture of any mode."""
+    return np.asarray(image.convert("RGB"))
 
 
 def image_size(path: Path) -> tuple[int, int]:

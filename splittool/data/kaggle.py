@@ -6,7 +6,7 @@ either of the two headers the competition had; an image without a row has no def
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,26 +27,51 @@ Runs = dict[str, NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and its masks, still on disk.
+    """One image and its masks: a file with the rows of a table, or arrays in memory.
 
     Attributes:
-        path: The image file.
+        path: The image file; for an image in memory its name alone.
         height: Its rows.
         width: Its columns.
-        runs: Its defects by class name.
+        runs: Its defects by class name, where a table has them.
+        pixels: (H, W, 3) RGB of an image in memory; None for a file.
+        truth: (C, H, W) masks given as arrays; None where `runs` says everything.
     """
 
     path: Path
     height: int
     width: int
     runs: Runs
+    pixels: Pixels | None = None
+    truth: NDArray[np.bool_] | None = None
+
+    @property
+    def name(self) -> str:
+        """The file name, or what an image in memory is called."""
+        return self.path.name
+
+    @property
+    def file_bytes(self) -> int | None:
+        """Size of the image file; None for an image in memory."""
+        return None if self.pixels is not None else self.path.stat().st_size
 
     def image(self) -> Pixels:
         """Decode the image: (H, W, 3) RGB."""
-        return read_image(self.path)
+        return read_image(self.path) if self.pixels is None else self.pixels
 
-    def masks(self, classes: Iterable[str]) -> NDArray[np.bool_]:
-        """Draw the masks of the given classes, in their order: (C, H, W)."""
+    def masks(self, classes: Sequence[str]) -> NDArray[np.bool_]:
+        """Draw the masks of the given classes, in their order: (C, H, W).
+
+        Raises:
+            InputError: The masks are arrays of another number of classes.
+        """
+        if self.truth is not None:
+            if len(self.truth) != len(classes):
+                raise InputError(
+                    f"the masks of {self.name} have {len(self.truth)} classes, but"
+                    f" {len(classes)} are asked for: {', '.join(classes)}"
+                )
+            return self.truth
         empty = np.empty((0, 2), dtype=np.int64)
         size = (self.height, self.width)
         return np.stack([rle.decode(self.runs.get(name, empty), *size) for name in classes])
@@ -69,22 +94,33 @@ class Labels:
     lines: dict[tuple[str, str], int]
 
     def sample(self, image: Path) -> Sample:
-        """Join an image with its masks.
+        """Join an image file with its masks.
 
         Raises:
-            InputError: The image is not one, or a mask reaches outside it.
+            InputError: It is not an image, or a mask reaches outside it.
         """
-        height, width = image_size(image)
-        runs = self.runs.get(image.name, {})
-        for name, class_runs in runs.items():
-            if rle.last_pixel(class_runs) > height * width:
-                line = self.lines[image.name, name]
+        return self._checked(Sample(image, *image_size(image), self.runs.get(image.name, {})))
+
+    def join(self, name: Path, pixels: Pixels) -> Sample:
+        """Join an image in memory with the masks of its name.
+
+        Raises:
+            InputError: A mask reaches outside it.
+        """
+        height, width, _ = pixels.shape
+        return self._checked(Sample(name, height, width, self.runs.get(name.name, {}), pixels))
+
+    def _checked(self, sample: Sample) -> Sample:
+        pixels = sample.height * sample.width
+        for name, runs in sample.runs.items():
+            if rle.last_pixel(runs) > pixels:
+                line = self.lines[sample.name, name]
                 raise InputError(
-                    f"{self.path} line {line}: the mask reaches pixel {rle.last_pixel(class_runs)},"
-                    f" but {image.name} is {height}x{width} = {height * width} pixels;"
+                    f"{self.path} line {line}: the mask reaches pixel {rle.last_pixel(runs)},"
+                    f" but {sample.name} is {sample.height}x{sample.width} = {pixels} pixels;"
                     " give the image its mask was drawn on"
                 )
-        return Sample(image, height, width, runs)
+        return sample
 
 
 def read_folder(folder: Path) -> tuple[list[Sample], tuple[str, ...]]:

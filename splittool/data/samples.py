@@ -1,0 +1,151 @@
+"""Images however they are given, files or arrays, joined with their true masks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from splittool.data.image_lists import expand_inputs, labels_for
+from splittool.data.images import Pixels, to_rgb
+from splittool.data.kaggle import Labels, Sample, read_labels
+from splittool.errors import InputError
+
+PathName = str | PathLike[str]
+Picture = PathName | Image.Image | NDArray[np.uint8]
+Pictures = Picture | Sequence[Picture]
+Masks = NDArray[np.bool_]
+Truth = PathName | Labels | Masks | Sequence[Masks] | Literal[False] | None
+
+
+@dataclass(frozen=True)
+class Samples(Sequence[Sample]):
+    """Images in the order given, and what is known of their masks.
+
+    Attributes:
+        items: The images.
+        labels: The table of masks; None where there is none.
+    """
+
+    items: tuple[Sample, ...]
+    labels: Labels | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the true masks are known, so that predictions can be scored."""
+        return self.labels is not None or any(item.truth is not None for item in self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Samples": ...
+    def __getitem__(self, index: int | slice) -> "Sample | Samples":
+        if isinstance(index, slice):
+            return Samples(self.items[index], self.labels)
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def samples(images: Pictures, labels: Truth = None) -> Samples:
+    """Take images as files or as arrays, and join them with their true masks.
+
+    Args:
+        images: A folder, an image file, a .txt file with one path per line, or "-" for such lines
+            on standard input; a PIL image; uint8 pixels, (H, W) grey or (H, W, 3) RGB; or a
+            sequence of any of these, an (N, H, W, 3) array among them.
+        labels: The true masks: a table in the layout of train.csv, which names image files; or one
+            (C, H, W) array of bool per image. None looks for train.csv in the folder of the first
+            file and in the one above; False looks for nothing.
+
+    Raises:
+        InputError: An image or the table cannot be used, or masks and images do not fit.
+    """
+    given = _as_sequence(images)
+    if isinstance(labels, np.ndarray | list | tuple):
+        return Samples(_with_masks(_join(given, None), labels))
+    table = _table(given, labels)
+    found = _join(given, table)
+    if table and any(item.name not in table.runs and _unnamed(item) for item in found):
+        raise InputError(
+            f"{table.path} names image files, and the images are arrays without a name; give their"
+            " masks as arrays"
+        )
+    return Samples(found, table)
+
+
+def _as_sequence(images: Pictures) -> Sequence[Picture]:
+    """One image or many, as many."""
+    if isinstance(images, str | PathLike | Image.Image):
+        return [images]
+    if isinstance(images, np.ndarray) and images.ndim != 4:
+        return [images]
+    if not len(images):
+        raise InputError("the sequence of images is empty; give at least one")
+    return list(images)
+
+
+def _table(images: Sequence[Picture], labels: Any) -> Labels | None:
+    if labels is False or isinstance(labels, Labels):
+        return labels or None
+    if labels is not None:
+        return read_labels(Path(labels))
+    first = next((image for image in images if isinstance(image, str | PathLike)), None)
+    return None if first is None else labels_for(expand_inputs([str(first)])[:1], None)
+
+
+def _join(images: Sequence[Picture], table: Labels | None) -> tuple[Sample, ...]:
+    """Samples in order; images in memory are named by their place among all."""
+    labels = table or Labels(Path(), (), {}, {})
+    found: list[Sample] = []
+    for image in images:
+        if isinstance(image, str | PathLike):
+            found += [labels.sample(path) for path in expand_inputs([str(image)])]
+            continue
+        name = Path(getattr(image, "filename", "") or f"image-{len(found) + 1:04}").name
+        found.append(labels.join(Path(name), _pixels(image, name)))
+    return tuple(found)
+
+
+def _pixels(image: Image.Image | NDArray[Any], name: str) -> Pixels:
+    """An image in memory as (H, W, 3) RGB."""
+    if isinstance(image, Image.Image):
+        return to_rgb(image)
+    shape = getattr(image, "shape", None)
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        kind = getattr(image, "dtype", type(image).__name__)
+        raise InputError(f"{name} is of type {kind}; pixels are uint8, 0 to 255")
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise InputError(f"{name} has the shape {shape}; images are (H, W) or (H, W, 3)")
+    return image
+
+
+def _unnamed(sample: Sample) -> bool:
+    return sample.pixels is not None and not sample.path.suffix
+
+
+def _with_masks(found: tuple[Sample, ...], masks: Iterable[Masks]) -> tuple[Sample, ...]:
+    given = list(masks)
+    if isinstance(masks, np.ndarray) and masks.ndim == 3 and len(found) == 1:
+        given = [masks]
+    if len(given) != len(found):
+        raise InputError(f"{len(given)} arrays of masks for {len(found)} images; give one each")
+    return tuple(map(_with_truth, found, given))
+
+
+def _with_truth(sample: Sample, truth: Masks) -> Sample:
+    size = (sample.height, sample.width)
+    if getattr(truth, "dtype", None) != np.bool_ or truth.ndim != 3 or truth.shape[1:] != size:
+        shape, kind = getattr(truth, "shape", "?"), getattr(truth, "dtype", type(truth).__name__)
+        raise InputError(
+            f"the masks of {sample.name} are {kind} of the shape {shape};"
+            f" write (classes, {size[0]}, {size[1]}) bool"
+        )
+    return replace(sample, truth=truth)
