@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Group, RenderableType
     from rich.table import Table
-    from rich.text import Text
 
 
 def make_table(
@@ -27,11 +26,13 @@ def make_table(
     return table
 
 
-def verbatim(text: str) -> "Text":
+def verbatim(text: str) -> "Group":
     """Lines to copy: never broken, however narrow the terminal."""
+    from rich.console import Group
     from rich.text import Text
 
-    return Text(text, no_wrap=True, overflow="ignore")
+    # A bare Text would lose both: the console joins those it is given into a new one.
+    return Group(Text(text, no_wrap=True, overflow="ignore"))
 
 
 def short(number: float | None, digits: int = 3) -> str:

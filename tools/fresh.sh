@@ -105,6 +105,7 @@ inner() {
     rm -f "$root.log"
     chroot "$root" useradd --create-home newcomer
     git clone --quiet --no-hardlinks "$project" "$root/home/newcomer/splittool"
+    commit=$(git -C "$root/home/newcomer/splittool" rev-parse --short HEAD)
     take_settings
     mount_system
     chroot "$root" chown -R newcomer:newcomer /home/newcomer
@@ -116,7 +117,7 @@ inner() {
         summary="$summary
 $command: $verdict after $(($(date +%s) - started)) s"
     done
-    say "commit $(git -C "$root/home/newcomer/splittool" rev-parse --short HEAD 2>/dev/null || git -C "$project" rev-parse --short HEAD), $(chroot "$root" python3 --version)$summary"
+    say "commit $commit, $(chroot "$root" python3 --version)$summary"
     exit "$failed"
 }
 

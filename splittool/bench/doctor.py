@@ -1,4 +1,4 @@
-"""What is here to measure with and compile with, and the commands for what is missing."""
+"""What is here to measure, compile and train with, and the commands for what is missing."""
 
 import ctypes.util
 import importlib.util
@@ -9,28 +9,32 @@ from pathlib import Path
 
 from splittool.bench.old_runtime import RUNTIME_VARIABLE, LegacyRuntime, find_runtime
 from splittool.errors import SplittoolError
-from splittool.reports import CheckRecord
+from splittool.reports import CheckRecord, DoctorReport
 from splittool.runtime.core import core
 from splittool.runtime.devices import VPUS
 from splittool.runtime.myriad import COMPILER_VARIABLE, find_compiler, tools_folder
 
 _MOVIDIUS = "03e7"  # the USB vendor
-_EXTRAS = {"train": "torch", "plots": "matplotlib"}
+_RULE_FOLDERS = ("/etc/udev/rules.d", "/lib/udev/rules.d", "/usr/lib/udev/rules.d")
+_EXTRAS = {"plots": "matplotlib", "codec": "imagecodecs"}
 _RULE = 'SUBSYSTEM=="usb", ATTRS{idVendor}=="03e7", MODE="0666"'
 
 
-def examine() -> list[CheckRecord]:
+def examine() -> DoctorReport:
     """Look at everything; nothing is changed."""
-    return [
+    checks = [
         *_openvino(),
         _old_runtime(),
         _compiler(),
         _libusb(),
         _udev_rule(),
         _sticks(),
+        _package("torch", "torch", "pip install torch"),
         _cuda(),
-        *(_extra(name, module) for name, module in _EXTRAS.items()),
     ]
+    for extra, module in _EXTRAS.items():
+        checks.append(_package(f"extra {extra}", module, f"pip install 'splittool[{extra}]'"))
+    return DoctorReport(checks=checks)
 
 
 def _openvino() -> Iterator[CheckRecord]:
@@ -44,7 +48,7 @@ def _openvino() -> Iterator[CheckRecord]:
         yield CheckRecord(
             "device NPU",
             False,
-            "none is seen" if _exists("/dev/accel") else "none is seen: there is no /dev/accel",
+            "none is seen" if Path("/dev/accel").exists() else "none is seen: no /dev/accel",
             [
                 "# Intel Core Ultra: install the driver and its compiler from",
                 "# https://github.com/intel/linux-npu-driver/releases",
@@ -63,7 +67,7 @@ def _old_runtime() -> CheckRecord:
     ]
     found = find_runtime()
     if found is None:
-        return CheckRecord(name, False, "OpenVINO dropped Myriad in 2023.0; none is found", fix)
+        return CheckRecord(name, False, "not found (OpenVINO dropped Myriad in 2023.0)", fix)
     try:
         with LegacyRuntime(found) as runtime:
             version, devices = runtime.version.partition("-")[0], ", ".join(runtime.devices)
@@ -85,10 +89,10 @@ def _compiler() -> CheckRecord:
     ]
     found = find_compiler()
     if found is None:
-        return CheckRecord(name, False, "it is part of OpenVINO 2021.3; none is found", fix)
+        return CheckRecord(name, False, "not found (it is part of OpenVINO 2021.3)", fix)
     if not found.is_file():
         return CheckRecord(
-            name, False, f"there is no {found}, which {COMPILER_VARIABLE} names", fix
+            name, False, f"{found}, which {COMPILER_VARIABLE} names, does not exist", fix
         )
     return CheckRecord(name, True, str(found))
 
@@ -100,20 +104,20 @@ def _libusb() -> CheckRecord:
     return CheckRecord(
         "libusb",
         False,
-        "compiler and stick need libusb-1.0",
+        "not found; compiler and stick need libusb-1.0",
         ["sudo apt install libusb-1.0-0"],
     )
 
 
 def _udev_rule() -> CheckRecord:
-    for folder in ("/etc/udev/rules.d", "/lib/udev/rules.d", "/usr/lib/udev/rules.d"):
+    for folder in _RULE_FOLDERS:
         for rule in sorted(Path(folder).glob("*.rules")):
             if _MOVIDIUS in rule.read_text(errors="replace"):
                 return CheckRecord("udev rule", True, str(rule))
     return CheckRecord(
         "udev rule",
         False,
-        "without it only root may use a stick",
+        "not found; without it only root may use a stick",
         [
             f"echo '{_RULE}' | sudo tee /etc/udev/rules.d/80-movidius.rules",
             "sudo udevadm control --reload-rules && sudo udevadm trigger",
@@ -139,10 +143,6 @@ def _read(path: Path) -> str:
     return path.read_text().strip() if path.is_file() else "?"
 
 
-def _exists(path: str) -> bool:
-    return Path(path).exists()
-
-
 def _cuda() -> CheckRecord:
     if importlib.util.find_spec("torch") is None:
         return CheckRecord("CUDA", False, "torch is not installed")
@@ -158,9 +158,7 @@ def _cuda() -> CheckRecord:
     )
 
 
-def _extra(name: str, module: str) -> CheckRecord:
+def _package(name: str, module: str, fix: str) -> CheckRecord:
     if importlib.util.find_spec(module):
-        return CheckRecord(f"extra {name}", True, f"{module} {metadata.version(module)}")
-    return CheckRecord(
-        f"extra {name}", False, f"{module} is missing", [f"pip install 'splittool[{name}]'"]
-    )
+        return CheckRecord(name, True, f"{module} {metadata.version(module)}")
+    return CheckRecord(name, False, f"{module} is missing", [fix])
