@@ -24,7 +24,7 @@ def train(
     folder: Annotated[Path, typer.Argument(help="Holds train_images/ and train.csv.")],
     output_file: Annotated[Path, typer.Option("--output", "-o", help="The model to write (.pt).")],
     arch: Annotated[
-        str, typer.Option(help="The network: unet, fcn32s, fcn16s, fcn8s or pspnet.")
+        str, typer.Option(help="The network: unet, fcn32s, fcn16s, fcn8s, pspnet or splitnet.")
     ] = "unet",
     recipe: Annotated[
         str, typer.Option(help="balanced (learns rare defects), or paper (as published).")
@@ -41,7 +41,8 @@ def train(
         typer.Option(help="Channels of each level, such as 8,16,32,64,64. [default: published]"),
     ] = None,
     bottleneck: Annotated[
-        int | None, typer.Option(min=1, help="Channels below the last level of a unet.")
+        int | None,
+        typer.Option(min=1, help="Channels below the last level of a unet, or of the latent."),
     ] = None,
     activation: Annotated[
         Activation | None, typer.Option(help="relu (fuses into VPU stages) or elu. Not of pspnet.")

@@ -10,6 +10,7 @@ from torch import nn
 from splittool.models.fcn import FCN
 from splittool.models.pspnet import PSPNet
 from splittool.models.segmenter import Segmenter
+from splittool.models.splitnet import SplitNet
 from splittool.models.unet import UNet
 
 Options = Mapping[str, Any]
@@ -22,6 +23,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "fcn16s": partial(FCN, 16),
     "fcn8s": partial(FCN, 8),
     "pspnet": PSPNet,
+    "splitnet": SplitNet,
 }
 
 

@@ -12,7 +12,7 @@ from splittool.cost.splits import describe_splits
 from splittool.data.images import Canvas
 from splittool.export.conversion import to_graph
 from splittool.graph.graph import read_graph
-from splittool.models import NETWORKS, Segmenter, build
+from splittool.models import Segmenter, build
 from splittool.training.settings import RECIPES
 
 GOLDEN: dict[str, Any] = json.loads(
@@ -31,7 +31,7 @@ def _network(arch: str) -> Segmenter:
     return network
 
 
-@pytest.mark.parametrize("arch", NETWORKS)
+@pytest.mark.parametrize("arch", GOLDEN)
 def test_every_network_at_the_papers_size(arch: str) -> None:
     graph = read_graph(to_graph(_network(arch), Canvas(256, 1600)))
     found = {
@@ -56,7 +56,7 @@ def _column(arch: str, name: str) -> list[float]:
 def test_fcn_32s_varies_most_from_point_to_point() -> None:
     """The paper: "the FCN-X provides more variations in the bitrate". As a ratio, one of them."""
     ratios = {
-        arch: max(_column(arch, "elements")) / min(_column(arch, "elements")) for arch in NETWORKS
+        arch: max(_column(arch, "elements")) / min(_column(arch, "elements")) for arch in GOLDEN
     }
     assert max(ratios, key=lambda arch: ratios[arch]) == "fcn32s"
     assert ratios == pytest.approx(
@@ -68,14 +68,14 @@ def test_pspnet_varies_most_in_mbit_per_second() -> None:
     """What the paper's sentence leaves out: the last stages of PSPNet are large."""
     spread = {
         arch: max(_column(arch, "mbps_16_bit_10_fps")) - min(_column(arch, "mbps_16_bit_10_fps"))
-        for arch in NETWORKS
+        for arch in GOLDEN
     }
     assert max(spread, key=lambda arch: spread[arch]) == "pspnet"
 
 
 def test_pspnet_puts_more_layers_on_the_device_from_its_second_point() -> None:
-    layers = {arch: _column(arch, "head_weighted_layers") for arch in NETWORKS}
-    for arch in NETWORKS:
+    layers = {arch: _column(arch, "head_weighted_layers") for arch in GOLDEN}
+    for arch in GOLDEN:
         if arch != "pspnet":
             assert layers["pspnet"][0] < layers[arch][0]
             assert all(p > q for p, q in zip(layers["pspnet"][1:], layers[arch][1:], strict=True))

@@ -25,11 +25,13 @@ TINY: dict[str, dict[str, Any]] = {
     "fcn16s": FCN,
     "fcn8s": FCN,
     "pspnet": {"widths": [4, 4, 4, 8], "blocks": [1, 2, 1, 1]},
+    "splitnet": {"widths": [4, 6, 8], "bottleneck": 3},
 }
 POINTS = {
     "unet": ["maxpool_1", "maxpool_2", "maxpool_3"],
     **{f"fcn{n}s": [f"maxpool_{level}" for level in range(1, 6)] for n in (32, 16, 8)},
     "pspnet": ["maxpool_1", "layer1", "layer2", "layer3", "layer4"],
+    "splitnet": ["latent"],
 }
 
 every_network = pytest.mark.parametrize("arch", NETWORKS)

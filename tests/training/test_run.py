@@ -344,6 +344,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "unet": {"widths": [4, 6], "bottleneck": 8},
     "fcn16s": {"widths": [4, 4, 4, 4, 4], "fully_connected": 8},
     "pspnet": {"widths": [4, 4, 4, 4], "blocks": [1, 1, 1, 1]},
+    "splitnet": {"widths": [4, 6, 8], "bottleneck": 3},
 }
 
 

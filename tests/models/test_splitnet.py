@@ -1,0 +1,104 @@
+"""The network made to be split."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from splittool.cost.splits import describe_splits
+from splittool.data.images import Canvas
+from splittool.export.conversion import convert, to_graph
+from splittool.graph.graph import Graph, read_graph
+from splittool.graph.split_points import find_cut
+from splittool.models import build, checkpoints
+from splittool.models.splitnet import LIMIT, ResidualBlock, SplitNet, straight_through, symbols
+from splittool.runtime.core import core
+
+
+def _graph(arch: str, **options: Any) -> Graph:
+    torch.manual_seed(0)
+    return read_graph(to_graph(build(arch, 4, options), Canvas(256, 1600)))
+
+
+def test_the_device_has_at_most_a_quarter_of_the_work_of_a_unet() -> None:
+    (split,) = describe_splits(_graph("splitnet"), ["latent"])
+    (whole,) = describe_splits(_graph("unet"), ["maxpool_1"])
+    unet = whole.head_gmacs + whole.tail_gmacs
+    assert split.head_gmacs == pytest.approx(1.152)  # 2,812.5 a pixel
+    assert split.head_gmacs / unet == pytest.approx(0.2395, abs=1e-4)
+    assert split.elements == 12 * 16 * 100
+
+
+@pytest.mark.parametrize(("widths", "part"), [([8], 4), ([8, 8], 8), ([8, 8, 8], 16)])
+def test_the_number_of_widths_sets_the_resolution_of_the_latent(
+    widths: list[int], part: int
+) -> None:
+    network = SplitNet(2, widths=widths, bottleneck=5).eval()
+    assert network.stride == part
+    assert network.encode(torch.zeros(1, 3, 64, 32)).shape == (1, 5, 64 // part, 32 // part)
+    assert network(torch.zeros(1, 3, 64, 32)).shape == (1, 2, 64, 32)
+
+
+def test_the_depths_are_options() -> None:
+    def blocks(module: torch.nn.Module) -> int:
+        return sum(isinstance(child, ResidualBlock) for child in module.modules())
+
+    network = SplitNet(2, widths=[4, 4], depths=[3, 1], cloud_depths=[1, 5])
+    assert (blocks(network.encoder), blocks(network.cloud)) == (4, 6)
+    with pytest.raises(ValueError, match="3 widths need as many depths, not 2 on the device"):
+        SplitNet(2, widths=[4, 4, 4], depths=[1, 1])
+
+
+def test_the_head_is_convolution_activation_and_sum_and_ends_in_a_convolution() -> None:
+    graph = _graph("splitnet", widths=[4, 6, 8])
+    head = [graph.operations[index] for index in find_cut(graph, "latent").head]
+    normalisation = {"Convert", "Subtract", "Multiply"}
+    kinds = [op.type for op in head if not op.name.startswith("normalise")]
+    assert set(kinds) <= {"Convolution", "Add", "Relu"} | normalisation
+    assert [op.type for op in head if op.name == "latent"] == ["Add"]  # the convolution's bias
+    assert not {"Multiply", "Round", "Clamp"} & set(kinds)
+
+
+def test_a_host_that_has_rounded_the_latent_changes_nothing() -> None:
+    torch.manual_seed(0)
+    network = SplitNet(2, widths=[4, 6, 8]).eval()
+    x = torch.randn(1, 3, 64, 32)
+    latent = network.encode(x)
+    assert latent.round().unique().numel() > 2
+    assert torch.equal(network(x), network.decode(symbols(latent)))
+    assert torch.equal(symbols(symbols(latent)), symbols(latent))
+    assert not torch.equal(network(x), network.decode(latent))
+
+
+def test_symbols_fit_a_signed_byte_and_halves_go_to_even() -> None:
+    latent = torch.tensor([0.5, 1.5, -2.5, 3.49, 1e6, -1e6])
+    assert symbols(latent).tolist() == [0, 2, -2, 3, LIMIT, -LIMIT]
+
+
+def test_rounding_lets_the_gradient_through() -> None:
+    latent = torch.tensor([0.3, 1.7, -2.2], requires_grad=True)
+    sent = straight_through(latent)
+    assert torch.equal(sent.detach(), symbols(latent.detach()))
+    (sent * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert latent.grad is not None
+    assert latent.grad.tolist() == [1, 2, 3]
+
+
+def test_the_gain_is_part_of_the_exported_weights(tmp_path: Path) -> None:
+    """Twice the gain is twice the latent of the written head."""
+    torch.manual_seed(0)
+    options = {"widths": [4, 6, 8], "bottleneck": 3}
+    model = build("splitnet", 4, options, 100.0, 50.0).eval()
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 96), dtype=np.uint8)
+    with torch.no_grad():
+        expected = model.network.encode(model.normalise(torch.from_numpy(pixels))).numpy()  # type: ignore[operator]
+        model.network.latent.gain.mul_(2)  # type: ignore[operator, union-attr]
+    content = checkpoints.model_content(model, "splitnet", options, tuple("abcd"), Canvas(64, 96))
+    checkpoints.save(tmp_path / "net.pt", content)
+    exported = convert(tmp_path / "net.pt").model
+    nodes = {op.get_friendly_name(): op for op in exported.get_ops()}
+    exported.add_outputs(nodes["latent"].output(0))
+    compiled = core().compile_model(exported, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert compiled(pixels)[1] == pytest.approx(2 * expected, abs=1e-4)
