@@ -1,30 +1,55 @@
-"""Start-up of `splittool --help` against `python -c pass`: python benchmarks/startup.py."""
+"""Start-up of `splittool --help` beside `python -c 'import typer'`: python benchmarks/startup.py.
 
+Processor time (user and system) of interleaved runs, which a busy machine disturbs least; and what
+`import splittool` adds, as `python -X importtime` counts it.
+"""
+
+import argparse
+import resource
 import statistics
 import subprocess
 import sys
-import time
 
 COMMANDS = {
-    "python -c pass": [sys.executable, "-c", "pass"],
-    "python -c 'import typer'": [sys.executable, "-c", "import typer"],
-    "splittool --help": [sys.executable, "-m", "splittool", "--help"],
+    "python -c 'import typer'": ["-c", "import typer"],
+    "splittool --help": ["-m", "splittool", "--help"],
+    "python -c pass": ["-c", "pass"],
+    "python -c 'import splittool'": ["-c", "import splittool"],
 }
+MOST = 1.25  # splittool --help over import typer
 
 
-def main(rounds: int = 20) -> None:
-    """Print the median of each, and its ratio to the first."""
+def processor_seconds(arguments: list[str]) -> float:
+    """User and system time of one run."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def import_milliseconds() -> float:
+    """What `import splittool` takes, with all that it imports."""
+    command = [sys.executable, "-X", "importtime", "-c", "import splittool"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    return float(said.splitlines()[-1].split("|")[1]) / 1e3
+
+
+def main() -> int:
+    """Print the median of each command, and its ratio to the first; 1 if --help takes too long."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=40)
+    rounds = parser.parse_args().rounds
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(rounds):
-        for name, command in COMMANDS.items():
-            started = time.perf_counter()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            times[name].append(time.perf_counter() - started)
+        for name, arguments in COMMANDS.items():
+            times[name].append(processor_seconds(arguments))
     medians = {name: statistics.median(values) for name, values in times.items()}
     first = next(iter(medians.values()))
     for name, seconds in medians.items():
-        print(f"{name:26s} {seconds * 1e3:7.1f} ms  x {seconds / first:.2f}")
+        print(f"{name:30s} {seconds * 1e3:7.1f} ms  x {seconds / first:.2f}")
+    print(f"import splittool: {statistics.median(import_milliseconds() for _ in range(11)):.1f} ms")
+    return int(medians["splittool --help"] > MOST * first)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

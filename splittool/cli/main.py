@@ -8,27 +8,13 @@ from typing import Annotated, NoReturn
 import typer
 
 from splittool import __version__
-from splittool.cli import (
-    bench_vpu,
-    bitrate,
-    calibrate,
-    compare,
-    cut,
-    doctor,
-    export,
-    infer,
-    plan,
-    plot,
-    profile_model,
-    synth,
-    train,
-)
-from splittool.cli.options import Command
+from splittool.cli.commands import LazyGroup
 from splittool.cli.output import discard, say
 from splittool.errors import ExitCode, PipeClosedError, SplittoolError, StoppedError
 
 app = typer.Typer(
     name="splittool",
+    cls=LazyGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -57,24 +43,6 @@ def root(
     train, export, cut, profile, bench-vpu, bitrate, calibrate, infer, compare, plan, plot. Every
     command prints a table on a terminal and one JSON report when piped or with --json.
     """
-
-
-for name, function in (
-    ("synth", synth.synth),
-    ("train", train.train),
-    ("export", export.export),
-    ("cut", cut.cut),
-    ("profile", profile_model.profile),
-    ("bench-vpu", bench_vpu.bench_vpu),
-    ("bitrate", bitrate.bitrate),
-    ("calibrate", calibrate.calibrate),
-    ("infer", infer.infer),
-    ("compare", compare.compare),
-    ("plan", plan.plan),
-    ("plot", plot.plot),
-    ("doctor", doctor.doctor),
-):
-    app.command(name, cls=Command)(function)
 
 
 def main() -> NoReturn:

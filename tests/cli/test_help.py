@@ -8,6 +8,7 @@ import pytest
 from typer.main import get_command
 
 from splittool import __version__
+from splittool.cli.commands import COMMANDS as LISTED
 from splittool.cli.main import app, run
 
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
@@ -30,6 +31,7 @@ def test_root_help_shows_every_summary_whole(capsys: pytest.CaptureFixture[str])
         summary = command.help.partition("\n")[0].rstrip(".")
         assert f"{name} " in shown
         assert summary in shown
+        assert LISTED[name][1] == command.help.partition("\n")[0]
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
