@@ -41,7 +41,8 @@ from splittool.graph.halves import Halves, make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
 from splittool.graph.verification import Verifier
-from splittool.models import build, checkpoints
+from splittool.models import build
+from splittool.models.checkpoints import Checkpoint, weights_of
 from splittool.runtime.ir import save_ir, write_ir
 
 SIZE = (256, 1600)
@@ -67,10 +68,13 @@ def network_ir(arch: str, folder: Path) -> Path:
     """One of splittool's networks with random weights, as `splittool export` writes it."""
     torch.manual_seed(0)
     checkpoint = folder / f"{arch}.pt"
-    content = checkpoints.model_content(
-        build(arch, len(CLASSES), {}), arch, {}, CLASSES, Canvas(*SIZE)
-    )
-    checkpoints.save(checkpoint, content)
+    Checkpoint(
+        arch=arch,
+        options={},
+        classes=list(CLASSES),
+        canvas=Canvas(*SIZE),
+        state=weights_of(build(arch, len(CLASSES), {})),
+    ).save(checkpoint)
     save_ir(convert(checkpoint).model, checkpoint.with_suffix(".xml"))
     return checkpoint.with_suffix(".xml")
 

@@ -21,7 +21,8 @@ from splittool.data.images import Canvas
 from splittool.data.synthetic_folder import write_synthetic
 from splittool.export.conversion import convert
 from splittool.graph.graph import Graph, read_graph
-from splittool.models import Segmenter, build, checkpoints
+from splittool.models import Segmenter, build
+from splittool.models.checkpoints import Checkpoint, load, restore, weights_of
 from splittool.runtime.ir import save_ir
 from splittool.split.files import write_cut
 
@@ -62,8 +63,13 @@ def _write_checkpoint(
                     values.copy_(torch.rand_like(values) + 0.5)
                 for values in (module.bias, module.running_mean):
                     values.copy_(torch.randn_like(values) / 4)
-    content = checkpoints.model_content(model, "unet", options, CLASSES, Canvas(*size))
-    checkpoints.save(path, content)
+    Checkpoint(
+        arch="unet",
+        options=options,
+        classes=list(CLASSES),
+        canvas=Canvas(*size),
+        state=weights_of(model),
+    ).save(path)
     return path
 
 
@@ -97,7 +103,7 @@ def exported(models: Path) -> Path:
 @pytest.fixture(scope="session")
 def network(checkpoint: Path) -> Segmenter:
     """The same as a torch module; do not change it."""
-    return checkpoints.restore_model(checkpoint, checkpoints.load(checkpoint, checkpoints.MODEL))
+    return restore(checkpoint, load(checkpoint))
 
 
 @pytest.fixture(scope="session")

@@ -10,23 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import openvino as ov
+import torch
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from splittool.data.images import Canvas
-from splittool.errors import MissingExtraError, UsageError
+from splittool.errors import UsageError
+from splittool.models import Segmenter, checkpoints
 from splittool.runtime.core import core
 from splittool.runtime.info import ModelInfo, write_info
 from splittool.runtime.ir import write_ir
 from splittool.runtime.tidy import fold_shapes, unique_names
-
-try:
-    import torch
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    from splittool.models import Segmenter, checkpoints
-except ModuleNotFoundError as error:
-    raise MissingExtraError(
-        f"a .pt needs {error.name} to be read; install it: pip install {error.name}"
-    ) from None
 
 
 @dataclass(frozen=True)
@@ -55,21 +48,21 @@ def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
 
     Raises:
         InputError: The checkpoint cannot be used.
-        UsageError: The size is no multiple of the network's stride.
+        UsageError: The size is not a multiple of the network's stride.
     """
-    content = checkpoints.load(path, checkpoints.MODEL)
-    network = checkpoints.restore_model(path, content)
-    canvas = Canvas(**content["canvas"])
+    checkpoint = checkpoints.load(path)
+    network = checkpoints.restore(path, checkpoint)
+    canvas = checkpoint.canvas
     if size is not None:
         if size[0] % network.stride or size[1] % network.stride:
             raise UsageError(
-                f"--size {size[0]}x{size[1]}: {content['arch']} takes multiples of {network.stride}"
+                f"--size {size[0]}x{size[1]}: {checkpoint.arch} takes multiples of {network.stride}"
             )
         canvas = replace(canvas, height=size[0], width=size[1])
     model = to_graph(network, canvas)
     info = ModelInfo(
-        arch=content["arch"],
-        classes=content["classes"],
+        arch=checkpoint.arch,
+        classes=checkpoint.classes,
         fit=canvas.fit,
         split_points=list(network.split_points),
     )
@@ -77,7 +70,7 @@ def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
     return Exported(model, canvas, info, network)
 
 
-def to_graph(network: "Segmenter", canvas: Canvas) -> ov.Model:
+def to_graph(network: Segmenter, canvas: Canvas) -> ov.Model:
     """Convert a network, which stays as it is.
 
     Batch normalisation is folded into the convolutions, and operations are named after the modules
@@ -88,7 +81,7 @@ def to_graph(network: "Segmenter", canvas: Canvas) -> ov.Model:
     return model
 
 
-def _folded(network: "Segmenter") -> "Segmenter":
+def _folded(network: Segmenter) -> Segmenter:
     """A copy with each batch normalisation folded into the convolution before it."""
     network = deepcopy(network).eval()
     for parent in network.modules():
@@ -104,7 +97,7 @@ def _folded(network: "Segmenter") -> "Segmenter":
 class _Probabilities(torch.nn.Module):
     """A network with the sigmoid that training leaves to the loss."""
 
-    def __init__(self, segmenter: "Segmenter") -> None:
+    def __init__(self, segmenter: Segmenter) -> None:
         super().__init__()
         self.normalise = segmenter.normalise
         self.network = segmenter.network
@@ -114,7 +107,7 @@ class _Probabilities(torch.nn.Module):
         return self.sigmoid(self.network(self.normalise(pixels)))  # type: ignore[no-any-return]
 
 
-def _trace(network: "Segmenter", canvas: Canvas) -> ov.Model:
+def _trace(network: Segmenter, canvas: Canvas) -> ov.Model:
     # A small example: tracing runs the network, and no size is written into the trace.
     side = 2 * network.stride
     pixels = torch.zeros(1, 3, side, side, dtype=torch.uint8)

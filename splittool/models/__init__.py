@@ -5,7 +5,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from torch import nn
+from splittool.errors import MissingExtraError
+
+try:
+    from torch import nn
+except ModuleNotFoundError:
+    raise MissingExtraError(
+        "training and reading a .pt need torch, which is not installed; install it:"
+        " pip install torch"
+    ) from None
 
 from splittool.models.fcn import FCN
 from splittool.models.pspnet import PSPNet

@@ -3,36 +3,140 @@
 import io
 import pickle
 import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
+from torch import Tensor
 
 from splittool.data.images import Canvas
 from splittool.errors import InputError, StoppedError
 from splittool.files import require_file, write_bytes
 from splittool.models import NETWORKS, Segmenter, build
+from splittool.reports import EpochRecord
 
 MODEL = "splittool.checkpoint/1"
 STATE = "splittool.training/1"
 
 
-def save(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint whole or not at all.
+class PartitionRecord(msgspec.Struct, frozen=True):
+    """The names of the images that a network was trained on, and of those held out."""
+
+    training: list[str]
+    validation: list[str]
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A network and how it was made.
+
+    Attributes:
+        arch: Name of the network in `NETWORKS`.
+        options: Options that the network was built with.
+        classes: Names of the masks that it predicts, in their order.
+        canvas: The size of its input, and how images are fitted to it.
+        state: All weights, and the running statistics of batch normalisation.
+        split: The images it was trained and validated on; None where it was not trained.
+        training: The epoch that the weights are from; None where it was not trained.
+    """
+
+    arch: str
+    options: dict[str, Any]
+    classes: list[str]
+    canvas: Canvas
+    state: dict[str, Tensor]
+    split: PartitionRecord | None = None
+    training: EpochRecord | None = None
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint, whole or not at all.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        content = {
+            "format": MODEL,
+            **msgspec.structs.asdict(self),
+            "canvas": asdict(self.canvas),
+            "split": msgspec.to_builtins(self.split),
+            "training": msgspec.to_builtins(self.training),
+        }
+        write(path, {name: value for name, value in content.items() if value is not None})
+
+
+def weights_of(model: Segmenter) -> dict[str, Tensor]:
+    """A copy of the weights in main memory, which does not change with the model."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write plain tensors, numbers and text, whole or not at all.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: The file cannot be written.
     """
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_bytes(path, buffer.getvalue())
 
 
-def load(path: Path, kind: str) -> dict[str, Any]:
-    """Read a checkpoint of a kind, `MODEL` or `STATE`.
+def load(path: Path) -> Checkpoint:
+    """Read the checkpoint of a network.
 
     Raises:
-        InputError: It is missing, damaged, not ours, of another kind, or holds pickled code.
+        InputError: The file is missing, damaged, not ours, incomplete, or holds pickled code.
+    """
+    content = read(path, MODEL)
+    arch = content.get("arch")
+    if not isinstance(arch, str) or arch not in NETWORKS:
+        raise InputError(f"{path} holds network {arch!r}, unknown here; install a newer splittool")
+    try:
+        return msgspec.convert(content, Checkpoint)
+    except msgspec.ValidationError as error:
+        raise _incomplete(path, arch, error) from None
+
+
+def restore(path: Path, checkpoint: Checkpoint) -> Segmenter:
+    """Build the network of a checkpoint, ready to evaluate.
+
+    Args:
+        path: The checkpoint's file, for messages.
+        checkpoint: Its content, whose tensors the network takes over.
+
+    Raises:
+        InputError: The weights do not fit the network, or are not finite.
+    """
+    try:
+        with torch.device("meta"):  # nothing is allocated or drawn at random
+            model = build(checkpoint.arch, len(checkpoint.classes), checkpoint.options)
+        expected = model.state_dict()
+        model.load_state_dict(checkpoint.state, assign=True)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _incomplete(path, checkpoint.arch, error) from None
+    for name, value in model.state_dict().items():
+        if value.dtype != expected[name].dtype:
+            wrong = f"{name} is {value.dtype}, not {expected[name].dtype}"
+            raise _incomplete(path, checkpoint.arch, wrong)
+        if not value.isfinite().all():
+            raise InputError(
+                f"{path}: weights {name} are not all finite numbers; train again with a lower"
+                " --learning-rate"
+            )
+    return model.eval()
+
+
+def _incomplete(path: Path, arch: str, cause: object) -> InputError:
+    first_line = str(cause).partition("\n")[0][:100]
+    return InputError(f"{path} does not hold a whole {arch} ({first_line}); train a new one")
+
+
+def read(path: Path, kind: str) -> dict[str, Any]:
+    """Read the plain values of a file of a kind, `MODEL` or `STATE`.
+
+    Raises:
+        InputError: The file is missing, damaged, not ours, of another kind, or holds pickled code.
     """
     require_file(path, "make one with: splittool train")
     if _is_pickle(path):
@@ -77,49 +181,5 @@ _FIX = {
 
 def _call(kind: object) -> str:
     names = {MODEL: "a splittool checkpoint", STATE: "a splittool training state"}
-    return (
-        names.get(kind, "a checkpoint of another tool")
-        if isinstance(kind, str)
-        else ("a checkpoint of another tool")
-    )
-
-
-def model_content(
-    model: Segmenter, arch: str, options: dict[str, Any], classes: tuple[str, ...], canvas: Canvas
-) -> dict[str, Any]:
-    """What every model checkpoint holds; training adds how it was made."""
-    return {
-        "format": MODEL,
-        "arch": arch,
-        "options": options,
-        "classes": list(classes),
-        "canvas": {"height": canvas.height, "width": canvas.width, "fit": canvas.fit},
-        "state": {key: value.detach().cpu().clone() for key, value in model.state_dict().items()},
-    }
-
-
-def restore_model(path: Path, content: dict[str, Any]) -> Segmenter:
-    """Build the network of a checkpoint, ready to evaluate.
-
-    Raises:
-        InputError: The checkpoint does not fit any network here.
-    """
-    arch = content.get("arch")
-    if arch not in NETWORKS:
-        raise InputError(f"{path} holds network {arch!r}, unknown here; install a newer splittool")
-    try:
-        model = build(arch, len(content["classes"]), content["options"])
-        model.load_state_dict(content["state"])
-        Canvas(**content["canvas"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        first_line = str(error).partition("\n")[0][:100]
-        raise InputError(
-            f"{path} does not hold a whole {arch} ({first_line}); train a new one"
-        ) from None
-    for name, weights in model.named_parameters():
-        if not weights.isfinite().all():
-            raise InputError(
-                f"{path}: weights {name} are not all finite numbers; train again with a lower"
-                " --learning-rate"
-            )
-    return model.eval()
+    known = isinstance(kind, str) and kind in names
+    return names[str(kind)] if known else "a checkpoint of another tool"

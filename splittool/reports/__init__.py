@@ -53,4 +53,6 @@ from splittool.reports.reading import decode_any as decode_any
 from splittool.reports.reading import encode as encode
 from splittool.reports.reading import read_report as read_report
 from splittool.reports.synth import SynthReport as SynthReport
+from splittool.reports.train import EpochRecord as EpochRecord
+from splittool.reports.train import PartRecord as PartRecord
 from splittool.reports.train import TrainReport as TrainReport

@@ -1,8 +1,44 @@
-"""A finished training run."""
+"""A finished training run, and the records of its epochs."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from splittool.reports.base import FileRecord, Report
+from splittool.tables import make_table, short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+
+class PartRecord(msgspec.Struct, frozen=True):
+    """Loss and scores of the training or the validation part; see `splittool.data.scores`.
+
+    `loss` is null in JSON where it was not a finite number.
+    """
+
+    loss: float | None
+    kaggle: float
+    floor: float
+    dice: float | None
+    pooled_dice: float | None
+    dice_per_class: list[float | None]
+    pairs: int
+    defective_pairs: int
+
+
+class EpochRecord(msgspec.Struct, frozen=True):
+    """One epoch: its scores, and its speed. `seconds` is the time of the training steps alone."""
+
+    epoch: int
+    learning_rate: float
+    train: PartRecord
+    validation: PartRecord
+    seconds: float
+    seconds_per_step: float
+    images_per_second: float
 
 
 class TrainReport(Report, tag="splittool.train/1"):
@@ -25,5 +61,25 @@ class TrainReport(Report, tag="splittool.train/1"):
     epochs: int
     seconds: float
     seconds_per_step: float
-    best: dict[str, Any]
-    last: dict[str, Any]
+    best: EpochRecord
+    last: EpochRecord
+
+    def tables(self) -> "Sequence[RenderableType]":
+        """The scores of the best epoch on the validation part."""
+        best = self.best.validation
+        rows = [
+            ["Dice over defective pairs", short(best.dice)],
+            *(
+                [f"  class {name}", short(value)]
+                for name, value in zip(self.classes, best.dice_per_class, strict=True)
+            ),
+            ["Dice over all pixels of a class", short(best.pooled_dice)],
+            ["Kaggle metric", short(best.kaggle)],
+            ["  its floor (nothing predicted)", short(best.floor)],
+            ["loss", short(best.loss)],
+            ["images, training + validation", f"{self.training_images} + {self.validation_images}"],
+            ["input", f"{self.height}x{self.width} ({self.fit})"],
+            ["seconds per step", short(self.seconds_per_step)],
+        ]
+        title = f"{self.model.path}: best of {self.epochs} epochs is {self.best.epoch}"
+        return [make_table(title, ["validation", "value"], rows)]

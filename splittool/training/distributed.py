@@ -1,11 +1,11 @@
-"""Training on several processes started by torchrun; one process is the plain case."""
+"""Training on several processes that torchrun starts, or on one."""
 
 import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,15 +17,17 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.parallel import DistributedDataParallel
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class World:
     """The processes that train together.
 
     Attributes:
-        rank: This process's number; 0 writes files and talks to the user.
-        size: How many there are.
-        device: What this process computes on.
+        rank: Number of this process; 0 writes files and talks to the user.
+        size: Number of processes.
+        device: The device that this process computes on.
     """
 
     rank: int
@@ -45,6 +47,15 @@ class World:
             return flag
         return bool(self.add_up(torch.tensor(float(flag), device=self.device)).item())
 
+    def share(self, found: T | None) -> T:
+        """What the first process has found, on all of them."""
+        held = [found]
+        if self.size > 1:
+            dist.broadcast_object_list(held, device=self.device)
+        shared = held[0]
+        assert shared is not None
+        return shared
+
     def wrap(self, model: nn.Module) -> nn.Module:
         """Average gradients over processes, and take batch statistics over all of them."""
         if self.size == 1:
@@ -56,16 +67,28 @@ class World:
         return DistributedDataParallel(model)
 
 
+def is_first() -> bool:
+    """Whether this process is the one that writes files and talks to the user."""
+    return is_alone() or os.environ["RANK"] == "0"
+
+
+def is_alone() -> bool:
+    """Whether torchrun has announced no other process."""
+    return int(os.environ.get("WORLD_SIZE", "1")) == 1
+
+
 @contextmanager
 def world(device: torch.device) -> Iterator[World]:
     """Join the processes that torchrun announced in the environment, if any."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    if is_alone():
         yield World(0, 1, device)
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
+    if dist.is_initialized():  # by whoever trains several times
+        yield World(dist.get_rank(), dist.get_world_size(), device)
+        return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(dist.get_rank(), dist.get_world_size(), device)

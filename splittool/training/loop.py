@@ -1,60 +1,57 @@
 """The training loop: step, validate, keep the best, save, stop and resume."""
 
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import fmean
-from typing import Any
 
+import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from splittool.data import scores
 from splittool.errors import StoppedError, TrainingError
-from splittool.files import write_bytes
 from splittool.interrupt import Interrupt
 from splittool.models import Segmenter, checkpoints
+from splittool.models.checkpoints import Checkpoint
+from splittool.progress import Progress
+from splittool.reports import EpochRecord, PartRecord
 from splittool.training.dataset import EpochSampler, Key, SegmentationDataset
 from splittool.training.distributed import World
 from splittool.training.losses import bce_dice_loss
 from splittool.training.observer import Observer
+from splittool.training.outputs import Outputs
 from splittool.training.precision import autocast
+from splittool.training.scoring import tally, valid_pixels
 from splittool.training.settings import RECIPES, Settings
+from splittool.training.state import (
+    Identity,
+    Position,
+    TrainingState,
+    require_like,
+    unusable,
+    write_history,
+)
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """Where a run writes.
+class Images:
+    """The images of a run, and how they are loaded.
 
     Attributes:
-        model: The best model.
-        state: All that is needed to resume.
-        history: One JSON line per epoch.
+        training: The training part.
+        validation: The validation part.
+        weights: How often each training image is shown, relative to the others.
+        workers: Processes that load images; 0 loads in this one.
     """
 
-    model: Path
-    state: Path
-    history: Path
-
-    @staticmethod
-    def beside(model: Path) -> "Outputs":
-        """The names that go with a model's name."""
-        return Outputs(model, model.with_suffix(".state.pt"), model.with_suffix(".history.jsonl"))
-
-
-@dataclass
-class Progress:
-    """Where in a run we are; all that is added up over an epoch."""
-
-    epoch: int
-    step: int
-    loss_sum: float
-    tally: Tensor
-    seconds: float
+    training: SegmentationDataset
+    validation: SegmentationDataset
+    weights: NDArray[np.float64]
+    workers: int
 
 
 class Trainer:
@@ -62,52 +59,51 @@ class Trainer:
 
     Args:
         model: The network, with its starting weights.
-        content: What the model checkpoint holds beside the weights.
-        settings: What decides the outcome.
-        training: The training part.
-        validation: The validation part.
-        weights: How often to show each training image.
-        outputs: Files to write.
+        checkpoint: The checkpoint to write, apart from the weights.
+        settings: The settings, which decide the outcome.
+        images: The images to train and validate on.
+        outputs: The files to write.
         world: The processes that take part.
-        observer: Who watches.
-        workers: Processes that load images; 0 loads in this one.
+        watchers: Whom to tell how far the run is, and what it has found.
     """
 
     def __init__(
         self,
         model: Segmenter,
-        content: dict[str, Any],
+        checkpoint: Checkpoint,
         settings: Settings,
-        training: SegmentationDataset,
-        validation: SegmentationDataset,
-        weights: Any,
+        images: Images,
         outputs: Outputs,
         world: World,
-        observer: Observer,
-        workers: int,
+        watchers: tuple[Progress, Observer],
     ) -> None:
         self.settings = settings
         self.recipe = RECIPES[settings.recipe]
-        self.content = content
+        self.checkpoint = checkpoint
         self.outputs = outputs
         self.world = world
-        self.observer = observer
+        self.progress, self.observer = watchers
         self.model = model.to(world.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.parallel: nn.Module = world.wrap(self.model)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate)
         self.scaler = torch.amp.GradScaler(enabled=settings.precision == "fp16")
         self.sampler = EpochSampler(
-            weights, settings.batch_size, settings.seed, settings.augment, world.rank, world.size
+            images.weights,
+            settings.batch_size,
+            settings.seed,
+            settings.augment,
+            world.rank,
+            world.size,
         )
         self.scheduler = self._make_scheduler()
-        self.training_loader = _loader(training, self.sampler, workers)
-        self.validation_shares = _in_order(validation, settings, world)
+        self.training_loader = _loader(images.training, self.sampler, images.workers)
+        self.validation_shares = _in_order(images.validation, settings, world)
         self.validation_loader = _loader(
-            validation, [share for share in self.validation_shares if share], workers
+            images.validation, [share for share in self.validation_shares if share], images.workers
         )
-        self.history: list[dict[str, Any]] = []
+        self.history: list[EpochRecord] = []
         self.best = -1.0
-        self.progress = self._new_epoch(1)
+        self.position = self.start_of(1)
 
     def _make_scheduler(self) -> torch.optim.lr_scheduler.LRScheduler:
         total = len(self.sampler) * self.settings.epochs + 1
@@ -120,35 +116,48 @@ class Trainer:
             )
         return torch.optim.lr_scheduler.ConstantLR(self.optimizer, factor=1.0)
 
-    def _new_epoch(self, epoch: int) -> Progress:
-        tally = torch.zeros(len(self.content["classes"]), scores.TALLY, dtype=torch.float64)
-        return Progress(epoch, 0, 0.0, tally, 0.0)
+    def start_of(self, epoch: int) -> Position:
+        """The position at the start of an epoch."""
+        return Position.at(epoch, len(self.checkpoint.classes))
 
-    def resume(self, state: dict[str, Any]) -> None:
+    def resume(self, state: TrainingState) -> None:
         """Go on where a saved state stopped.
 
         Raises:
             TrainingError: The state belongs to other settings or other images.
+            InputError: It does not fit the network or the optimizer.
         """
-        mine = self._identity()
-        for key, value in state["identity"].items():
-            if mine[key] != value:
-                raise TrainingError(
-                    f"cannot resume {self.outputs.state}: {key} was {_brief(value)} and is now"
-                    f" {_brief(mine[key])}; give the same settings and images, or start anew"
-                    " with --force"
-                )
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.history = state["history"]
-        self.best = state["best"]
-        self.progress = Progress(**state["progress"])
+        state.require(self.outputs.state, self.identity)
+        try:
+            self._load(state)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise unusable(self.outputs.state, error) from None
+        self.history = list(state.history)
+        self.best = state.best
+        self.position = state.progress
         if self.world.rank:
-            self.progress.tally.zero_()  # rank 0 holds the sum of all
+            self.position.tally.zero_()  # the first process holds the sum of all
 
-    def run(self) -> list[dict[str, Any]]:
+    def _load(self, state: TrainingState) -> None:
+        require_like(state.scheduler, self.scheduler.state_dict(), "the scheduler")
+        require_like(state.scaler, self.scaler.state_dict(), "the gradient scaler")
+        if state.progress.tally.shape != self.position.tally.shape:
+            raise ValueError(f"the tally has the shape {list(state.progress.tally.shape)}")
+        self.model.load_state_dict(state.model)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.scheduler.load_state_dict(state.scheduler)
+        self.scaler.load_state_dict(state.scaler)
+        self._check_moments()
+
+    def _check_moments(self) -> None:
+        """Adam's moments are those of these weights; PyTorch does not look."""
+        moments = self.optimizer.state
+        for name, parameter in self.model.named_parameters():
+            for moment in ("exp_avg", "exp_avg_sq"):
+                if moments and moments[parameter][moment].shape != parameter.shape:
+                    raise ValueError(f"the optimizer's {moment} of {name} has another shape")
+
+    def run(self) -> list[EpochRecord]:
         """Train to the last epoch.
 
         Returns:
@@ -159,34 +168,39 @@ class Trainer:
             TrainingError: The loss is not a number.
         """
         with Interrupt() as interrupt:
-            while self.progress.epoch <= self.settings.epochs:
+            while self.position.epoch <= self.settings.epochs:
                 self._train_epoch(interrupt)
                 self._finish_epoch()
         return self.history
 
     def _train_epoch(self, interrupt: Interrupt) -> None:
-        progress = self.progress
+        position = self.position
         self.parallel.train()
-        self.sampler.start(progress.epoch, progress.step)
-        self.observer.epoch_started(progress.epoch, progress.step, len(self.sampler))
-        started, seconds_before = time.perf_counter(), progress.seconds
+        self.sampler.start(position.epoch, position.step)
+        started, seconds_before = time.perf_counter(), position.seconds
         for batch in self.training_loader:
             loss = self._step(*batch)
-            progress.step += 1
-            progress.loss_sum += loss
-            progress.seconds = seconds_before + time.perf_counter() - started
-            self.observer.step_done(loss)
+            position.step += 1
+            position.loss_sum += loss
+            position.seconds = seconds_before + time.perf_counter() - started
+            self._tell(loss)
             if self.world.any(interrupt.exit_code is not None):
                 self._save_state()
                 raise StoppedError(
-                    f"stopped in epoch {progress.epoch} of {self.settings.epochs}, step"
-                    f" {progress.step} of {len(self.sampler)}; {self.outputs.state} is saved",
+                    f"stopped in epoch {position.epoch} of {self.settings.epochs}, step"
+                    f" {position.step} of {len(self.sampler)}; {self.outputs.state} is saved",
                     interrupt.exit_code or StoppedError.exit_code,
                 )
 
+    def _tell(self, loss: float) -> None:
+        position, epochs, steps = self.position, self.settings.epochs, len(self.sampler)
+        done = (position.epoch - 1) * steps + position.step
+        self.progress(done, epochs * steps, f"epoch {position.epoch}/{epochs} loss {loss:.3f}")
+        self.observer.step_done(loss)
+
     def _step(self, pixels: Tensor, masks: Tensor, sizes: Tensor) -> float:
         self.optimizer.zero_grad(set_to_none=True)
-        logits, loss, tally = self._evaluate(pixels, masks, sizes)
+        logits, loss, found = self._evaluate(pixels, masks, sizes)
         value = float(loss.detach())
         if not np.isfinite(value):
             raise TrainingError(self._explain_nan(value, logits))
@@ -194,7 +208,7 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.scheduler.step()
-        self.progress.tally += tally
+        self.position.tally += found
         return value
 
     def _evaluate(
@@ -204,16 +218,16 @@ class Trainer:
         device = self.world.device
         pixels = pixels.to(device, memory_format=torch.channels_last, non_blocking=True)
         masks = masks.to(device, non_blocking=True)
-        valid = _valid(sizes, masks)
+        valid = valid_pixels(sizes, masks)
         network = self.parallel if self.model.training else self.model  # one needs gradients
         with autocast(self.settings.precision, device):
             logits = network(pixels).float() if len(pixels) else masks.float()
         loss = bce_dice_loss(logits, masks.float(), valid, self.recipe.dice, self.world.add_up)
-        return logits, loss, _tally(logits.detach(), masks, valid)
+        return logits, loss, tally(logits.detach(), masks, valid)
 
     def _explain_nan(self, value: float, logits: Tensor) -> str:
-        place = f"the loss became {value} in epoch {self.progress.epoch}, step"
-        place += f" {self.progress.step + 1}"
+        place = f"the loss became {value} in epoch {self.position.epoch}, step"
+        place += f" {self.position.step + 1}"
         for name, parameter in self.model.named_parameters():
             if not parameter.isfinite().all():
                 cause = f"weights {name} overflowed in the step before"
@@ -224,92 +238,82 @@ class Trainer:
         rate = self.optimizer.param_groups[0]["lr"]
         fix = f"lower --learning-rate (now {rate:.3g})"
         if self.settings.precision != "fp32":
-            fix += " or give --precision fp32"
+            fix += " or give --precision f32"
         kept = f"; {self.outputs.model} holds the best model so far" if self.best >= 0 else ""
         return f"{place}: {cause}; {fix}{kept}"
 
     def _finish_epoch(self) -> None:
-        steps = len(self.sampler)
-        training = _score(self.world.add_up(self.progress.tally))
-        validation = self._validate()
-        record = {
-            "epoch": self.progress.epoch,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "train": {"loss": self.progress.loss_sum / steps, **training},
-            "validation": validation,
-            "seconds": self.progress.seconds,
-            "seconds_per_step": self.progress.seconds / steps,
-            "images_per_second": steps * self.settings.batch_size / self.progress.seconds,
-        }
+        position, steps = self.position, len(self.sampler)
+        record = EpochRecord(
+            epoch=position.epoch,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            train=_score(position.loss_sum / steps, self.world.add_up(position.tally)),
+            validation=self._validate(),
+            seconds=position.seconds,
+            seconds_per_step=position.seconds / steps,
+            images_per_second=steps * self.settings.batch_size / position.seconds,
+        )
         self.history.append(record)
-        score = validation[self.recipe.keep]
+        score: float | None = getattr(record.validation, self.recipe.keep)
         is_best = score is not None and score > self.best
-        if is_best:
+        if score is not None and is_best:
             self.best = score
             self._save_model(record)
-        self.progress = self._new_epoch(self.progress.epoch + 1)
+        self.position = self.start_of(position.epoch + 1)
         self._save_state()
         self.observer.epoch_done(record, is_best)
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, Any]:
+    def _validate(self) -> PartRecord:
         """Loss averaged over batches, and the scores, of the validation part."""
         self.parallel.eval()
-        sums = torch.zeros(len(self.content["classes"]), scores.TALLY, dtype=torch.float64)
+        sums = self.start_of(1).tally
         losses = []
         batches = iter(self.validation_loader)
         for share in self.validation_shares:
-            _, loss, tally = self._evaluate(*(next(batches) if share else self._no_images()))
+            _, loss, found = self._evaluate(*(next(batches) if share else self._no_images()))
             losses.append(float(loss))
-            sums += tally
-        sums = self.world.add_up(sums.to(self.world.device)).cpu()
-        return {"loss": fmean(losses), **_score(sums)}
+            sums += found
+        return _score(fmean(losses), self.world.add_up(sums.to(self.world.device)))
 
     def _no_images(self) -> tuple[Tensor, Tensor, Tensor]:
         """The share of a process in a batch of fewer images than processes."""
-        classes = len(self.content["classes"])
+        classes = len(self.checkpoint.classes)
         return torch.zeros(0, 3, 1, 1), torch.zeros(0, classes, 1, 1), torch.zeros(0, 2)
 
-    def _identity(self) -> dict[str, Any]:
-        """What must be the same for a resumed run to end as if never stopped."""
-        kept = ("arch", "options", "classes", "canvas", "split")
-        return {**asdict(self.settings), **{key: self.content[key] for key in kept}}
+    @property
+    def identity(self) -> Identity:
+        """What must be the same for a resumed run to end as if it had never been stopped."""
+        made = self.checkpoint
+        assert made.split is not None
+        same = {**msgspec.structs.asdict(self.settings), "options": made.options}
+        return Identity(**same, classes=made.classes, canvas=made.canvas, split=made.split)
 
-    def _save_model(self, record: dict[str, Any]) -> None:
+    def _save_model(self, record: EpochRecord) -> None:
         if self.world.rank == 0:
-            state = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
-            checkpoints.save(
-                self.outputs.model, {**self.content, "state": state, "training": record}
-            )
+            weights = checkpoints.weights_of(self.model)
+            best = msgspec.structs.replace(self.checkpoint, state=weights, training=record)
+            best.save(self.outputs.model)
 
     def _save_state(self) -> None:
-        progress = asdict(self.progress)
-        progress["tally"] = self.world.add_up(self.progress.tally)
+        tally = self.world.add_up(self.position.tally)
         if self.world.rank:
             return
-        content = {
-            "format": checkpoints.STATE,
-            "identity": self._identity(),
-            "progress": progress,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "history": self.history,
-            "best": self.best,
-        }
-        checkpoints.save(self.outputs.state, content)
-        lines = "".join(json.dumps(record) + "\n" for record in self.history)
-        write_bytes(self.outputs.history, lines.encode())
-
-
-def _brief(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        TrainingState(
+            identity=self.identity,
+            progress=msgspec.structs.replace(self.position, tally=tally),
+            model=self.model.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            scheduler=self.scheduler.state_dict(),
+            scaler=self.scaler.state_dict(),
+            history=self.history,
+            best=self.best,
+        ).save(self.outputs.state)
+        write_history(self.outputs.history, self.history)
 
 
 def _loader(
-    dataset: SegmentationDataset, batches: Any, workers: int
+    dataset: SegmentationDataset, batches: Sampler[list[Key]] | Sequence[list[Key]], workers: int
 ) -> DataLoader[tuple[Tensor, ...]]:
     return DataLoader(
         dataset,
@@ -337,29 +341,5 @@ def _in_order(dataset: SegmentationDataset, settings: Settings, world: World) ->
     return [[(i, (), False) for i in batch[world.rank :: world.size]] for batch in batches]
 
 
-def _valid(sizes: Tensor, masks: Tensor) -> Tensor:
-    """(B, 1, H, W) float32: 1 inside each image's (rows, columns), 0 in the padding."""
-    height, width = masks.shape[-2:]
-    rows = torch.arange(height, device=masks.device) < sizes[:, :1].to(masks.device)
-    columns = torch.arange(width, device=masks.device) < sizes[:, 1:].to(masks.device)
-    return (rows[:, None, :, None] & columns[:, None, None, :]).float()
-
-
-def _tally(logits: Tensor, masks: Tensor, valid: Tensor) -> Tensor:
-    """Dice of a batch at threshold 0.5, added up per class: see `scores.tally`."""
-    predicted = (logits > 0) & (valid > 0)
-    truth = masks > 0
-    counts = torch.stack(
-        [(predicted & truth).sum((2, 3)), predicted.sum((2, 3)), truth.sum((2, 3))]
-    )
-    return torch.from_numpy(scores.tally(counts.permute(1, 2, 0).cpu().numpy()))
-
-
-def _score(tally: Tensor) -> dict[str, Any]:
-    return asdict(scores.summarise(tally.cpu().numpy()))
-
-
-def epochs_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a history file."""
-    with path.open() as file:
-        yield from map(json.loads, file)
+def _score(loss: float, tally: Tensor) -> PartRecord:
+    return PartRecord(loss=loss, **asdict(scores.summarise(tally.cpu().numpy())))

@@ -1,22 +1,13 @@
-"""What a training run tells whoever watches it."""
+"""What a training run tells whoever watches it, beside its progress."""
 
-from typing import Any
+from splittool.reports import EpochRecord
 
 
 class Observer:
-    """Does nothing; a progress bar overrides what it shows."""
-
-    def checking(self, images: int) -> None:
-        """Every image is about to be read once."""
-
-    def checked(self) -> None:
-        """One image has been read."""
-
-    def epoch_started(self, epoch: int, done: int, steps: int) -> None:
-        """Training of an epoch starts, with `done` of its `steps` behind it."""
+    """An observer that does nothing; override what you want to be told."""
 
     def step_done(self, loss: float) -> None:
         """One step is done."""
 
-    def epoch_done(self, record: dict[str, Any], is_best: bool) -> None:
+    def epoch_done(self, record: EpochRecord, is_best: bool) -> None:
         """An epoch is trained and validated."""

@@ -1,21 +1,40 @@
-"""Which number type and memory layout train fastest here."""
+"""The device and the number type that train fastest here."""
 
 from contextlib import AbstractContextManager
 
 import torch
 
 from splittool.errors import DeviceError, UsageError
-from splittool.training.settings import Precision
 
+# Reports and files spell two of them differently.
+_SPELLINGS = {
+    "auto": "auto",
+    "f32": "fp32",
+    "bf16": "bf16",
+    "f16": "fp16",
+    "fp32": "fp32",
+    "fp16": "fp16",
+}
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose_device(name: str) -> torch.device:
-    """The device to train on: "auto" takes CUDA where it is.
+def spell_precision(name: str) -> str:
+    """The name of a precision as reports and files have it: f32 is "fp32" there.
 
     Raises:
-        UsageError: The name is none that training supports.
-        DeviceError: CUDA is asked for and not there.
+        UsageError: There is no such precision.
+    """
+    if name not in _SPELLINGS:
+        raise UsageError(f"unknown precision {name!r}; give one of: auto, f32, bf16, f16")
+    return _SPELLINGS[name]
+
+
+def choose_device(name: str) -> torch.device:
+    """The device to train on: "auto" takes CUDA where it is available.
+
+    Raises:
+        UsageError: Training does not know a device of this name.
+        DeviceError: CUDA is asked for and not available.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise UsageError(f"unknown training device {name!r}; give auto, cpu or cuda")
@@ -25,14 +44,14 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and has_cuda) else "cpu")
 
 
-def choose_precision(requested: Precision, device: torch.device) -> str:
+def choose_precision(requested: str, device: torch.device) -> str:
     """Settle "auto": mixed precision where the processor computes it faster.
 
     Raises:
-        UsageError: fp16 on a CPU, which cannot train in it.
+        UsageError: f16 is asked for on a CPU, which cannot train in it.
     """
     if requested == "fp16" and device.type == "cpu":
-        raise UsageError("a CPU does not train in fp16; give --precision bf16 or fp32")
+        raise UsageError("a CPU does not train in f16; give --precision bf16 or f32")
     if requested != "auto":
         return requested
     if device.type == "cuda":

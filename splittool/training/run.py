@@ -1,116 +1,192 @@
 """From a folder of images to a trained checkpoint."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from splittool.data.images import Canvas
 from splittool.data.kaggle import Sample, read_folder
 from splittool.data.partition import stratified_split
-from splittool.errors import InputError, UsageError
-from splittool.files import write_bytes
-from splittool.models import NETWORKS, Segmenter, build, checkpoints, options_of
+from splittool.errors import InputError, TrainingError, UsageError
+from splittool.files import require_file, sha256, write_bytes
+from splittool.models import Segmenter, build, checkpoints
 from splittool.models.backbone import load_backbone
+from splittool.models.checkpoints import Checkpoint, PartitionRecord
+from splittool.progress import Progress, counter, nobody
+from splittool.reports import EpochRecord, TrainReport, file_record
 from splittool.training.dataset import SegmentationDataset, repeat_factors
-from splittool.training.distributed import World
-from splittool.training.loop import Outputs, Trainer
+from splittool.training.distributed import World, world
+from splittool.training.loop import Images, Trainer
 from splittool.training.observer import Observer
-from splittool.training.settings import RECIPES, Settings
+from splittool.training.outputs import Outputs
+from splittool.training.precision import choose_device, choose_precision
+from splittool.training.settings import RECIPES, Settings, make_settings
+from splittool.training.state import load_state
+
+# Draws the curves of a history into a file, and says whether it did.
+Draw = Callable[[Sequence[EpochRecord], Path], bool]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is carried out and what it starts from.
+
+    Attributes:
+        device: "cpu" or "cuda"; "auto" takes CUDA where it is available.
+        workers: Processes that load images; 0 loads in this one.
+        resume: Go on from the state beside the output.
+        force: Replace the outputs of another run.
+        backbone: Torchvision's weights that the backbone starts from; see `load_backbone`.
+        start: A checkpoint of the same network and classes that all weights start from.
+    """
+
+    device: str = "auto"
+    workers: int = 1
+    resume: bool = False
+    force: bool = False
+    backbone: Path | None = None
+    start: Path | None = None
 
 
 def train(
     folder: Path,
-    settings: Settings,
-    outputs: Outputs,
-    world: World,
-    observer: Observer,
-    workers: int = 1,
-    resume: bool = False,
-    backbone: Path | None = None,
-    start: Path | None = None,
-) -> dict[str, Any]:
+    output: Path,
+    settings: Settings | None = None,
+    options: RunOptions | None = None,
+    progress: Progress = nobody,
+    observer: Observer | None = None,
+    draw: Draw | None = None,
+) -> TrainReport:
     """Train a network on a folder in Kaggle's layout.
+
+    Beside MODEL.pt, the best model, go MODEL.state.pt (to resume), MODEL.history.jsonl (one line
+    per epoch), MODEL.validation.txt (the held-out images) and, with `draw`, MODEL.curves.png.
+    Started by torchrun, all processes train one network and return the same report.
 
     Args:
         folder: Holds train_images/ and train.csv.
-        settings: What decides the outcome.
-        outputs: Files to write; beside them goes the list of validation images.
-        world: The processes that take part.
-        observer: Who watches.
-        workers: Processes that load images.
-        resume: Go on from `outputs.state`.
-        backbone: Weights that the backbone starts from; see `load_backbone`.
-        start: A checkpoint of the same network and classes that all weights start from.
-
-    Returns:
-        {"classes", "canvas", "training_images", "validation_images", "history"}.
+        output: The model to write, a .pt.
+        settings: What decides the outcome, from `make_settings`.
+        options: How the run is carried out and what it starts from.
+        progress: Told how many images are checked, then how many steps are done.
+        observer: Told every loss, and the record of every epoch.
+        draw: Draws the curves.
 
     Raises:
-        InputError: The images or the state to resume from are not usable.
-        TrainingError: The loss is not a number, or the state belongs to another run.
+        OutputError: An output exists or cannot be written.
+        InputError: The images, or a file to start from, cannot be used.
+        TrainingError: The loss is not a number, the state belongs to another run, or no epoch
+            could be scored.
         StoppedError: A signal arrived; the state is saved.
+        DeviceError: The device is not available.
+        UsageError: The settings do not fit the images or the device.
     """
-    if settings.batch_size % world.size:
+    settings, options = settings or make_settings(), options or RunOptions()
+    outputs = Outputs.beside(output)
+    device = choose_device(options.device)
+    settings = _settle(settings, options, device)
+    outputs.refuse(options.resume, options.force)
+    with world(device) as processes:
+        watchers = (progress if processes.rank == 0 else nobody, observer or Observer())
+        trainer = _prepare(folder, settings, options, outputs, processes, watchers)
+        trainer.run()
+        if trainer.best < 0:
+            raise TrainingError(
+                "no epoch had a validation Dice, because no held-out image has a defect;"
+                " add images, or give a larger --validation"
+            )
+        report = None
+        if processes.rank == 0:
+            drawn = draw is not None and draw(trainer.history, outputs.curves)
+            report = _report(folder, trainer, outputs.curves if drawn else None)
+        return processes.share(report)
+
+
+def _settle(settings: Settings, options: RunOptions, device: torch.device) -> Settings:
+    """Settings with the precision that "auto" stands for, and the hashes of files to start from."""
+    hashes: dict[str, str] = {}
+    for field, path, fix in (
+        ("backbone", options.backbone, "give a file of torchvision's weights"),
+        ("start", options.start, "give a .pt of splittool train"),
+    ):
+        if path is not None:
+            require_file(path, fix)
+            hashes[field] = sha256(path)
+    precision = choose_precision(settings.precision, device)
+    return msgspec.structs.replace(settings, precision=precision, **hashes)
+
+
+def _prepare(
+    folder: Path,
+    settings: Settings,
+    options: RunOptions,
+    outputs: Outputs,
+    processes: World,
+    watchers: tuple[Progress, Observer],
+) -> Trainer:
+    """A run that is ready for its first step, or for the one after it stopped."""
+    if settings.batch_size % processes.size:
         raise UsageError(
-            f"--batch-size {settings.batch_size} does not divide over {world.size} processes;"
-            f" give a multiple of {world.size}"
+            f"--batch-size {settings.batch_size} does not divide over {processes.size} processes;"
+            f" give a multiple of {processes.size}"
         )
-    state = checkpoints.load(outputs.state, checkpoints.STATE) if resume else None
+    state = load_state(outputs.state) if options.resume else None
     samples, classes = read_folder(folder)
     chosen = stratified_split(samples, settings.validation, settings.seed)
     training, validation = ([samples[i] for i in part] for part in chosen)
+    statistics = pixel_statistics(samples, watchers[0])
+    model = _start_model(settings, options, classes, statistics)
+    canvas = choose_canvas(samples, settings, model.stride)
+    checkpoint = Checkpoint(
+        arch=settings.arch,
+        options=settings.options,
+        classes=list(classes),
+        canvas=canvas,
+        state=checkpoints.weights_of(model),
+        split=PartitionRecord(*([s.path.name for s in part] for part in (training, validation))),
+    )
+    balance = RECIPES[settings.recipe].balance
+    images = Images(
+        training=SegmentationDataset(training, classes, canvas, settings.crop, settings.jpeg),
+        validation=SegmentationDataset(validation, classes, canvas),
+        weights=repeat_factors(training) if balance else np.ones(len(training)),
+        workers=options.workers,
+    )
+    trainer = Trainer(model, checkpoint, settings, images, outputs, processes, watchers)
+    if state is not None:
+        trainer.resume(state)
+    if processes.rank == 0:
+        listed = "".join(f"{sample.path.resolve()}\n" for sample in validation)
+        write_bytes(outputs.validation_list, listed.encode())
+    return trainer
+
+
+def _start_model(
+    settings: Settings,
+    options: RunOptions,
+    classes: Sequence[str],
+    statistics: tuple[float, float],
+) -> Segmenter:
+    """The network with the weights that training starts from."""
     recipe = RECIPES[settings.recipe]
-    mean, std = pixel_statistics(samples, observer)
-    if not recipe.standardise:
-        mean, std = 0.0, 255.0
+    mean, std = statistics if recipe.standardise else (0.0, 255.0)
     torch.manual_seed(settings.seed)
     model = build(settings.arch, len(classes), settings.options, mean, std)
     if recipe.prior is not None:
         assert model.classifier.bias is not None
         torch.nn.init.constant_(model.classifier.bias, math.log(recipe.prior / (1 - recipe.prior)))
-    if backbone is not None:
-        load_backbone(model.network, backbone)
-    if start is not None:
-        _start_from(start, model, settings, classes)
-    canvas = choose_canvas(samples, settings, model.stride)
-    content = {
-        **checkpoints.model_content(model, settings.arch, settings.options, classes, canvas),
-        "split": {
-            "training": [sample.path.name for sample in training],
-            "validation": [sample.path.name for sample in validation],
-        },
-    }
-    trainer = Trainer(
-        model=model,
-        content=content,
-        settings=settings,
-        training=SegmentationDataset(training, classes, canvas, settings.crop, settings.jpeg),
-        validation=SegmentationDataset(validation, classes, canvas),
-        weights=repeat_factors(training) if recipe.balance else np.ones(len(training)),
-        outputs=outputs,
-        world=world,
-        observer=observer,
-        workers=workers,
-    )
-    if state is not None:
-        trainer.resume(state)
-    if world.rank == 0:
-        listed = "".join(f"{sample.path.resolve()}\n" for sample in validation)
-        write_bytes(validation_list(outputs), listed.encode())
-    history = trainer.run()
-    return {
-        "classes": classes,
-        "canvas": canvas,
-        "training_images": len(training),
-        "validation_images": len(validation),
-        "history": history,
-    }
+    if options.backbone is not None:
+        load_backbone(model.network, options.backbone)
+    if options.start is not None:
+        _start_from(options.start, model, settings, classes)
+    return model
 
 
 def _start_from(path: Path, model: Segmenter, settings: Settings, classes: Sequence[str]) -> None:
@@ -119,64 +195,51 @@ def _start_from(path: Path, model: Segmenter, settings: Settings, classes: Seque
     Raises:
         InputError: It is damaged, or of another network or other classes.
     """
-    content = checkpoints.load(path, checkpoints.MODEL)
-    trained = checkpoints.restore_model(path, content)
-    same = (content["arch"], content["options"]) == (settings.arch, settings.options)
-    if not same or content["classes"] != list(classes):
+    found = checkpoints.load(path)
+    trained = checkpoints.restore(path, found)
+    same = (found.arch, found.options) == (settings.arch, settings.options)
+    if not same or found.classes != list(classes):
         raise InputError(
-            f"{path} is a {content['arch']} {content['options']} for classes"
-            f" {', '.join(content['classes'])}, not a {settings.arch} {settings.options} for"
-            f" {', '.join(classes)}; give the same options and images"
+            f"{path} is a {found.arch} {found.options} for classes {', '.join(found.classes)},"
+            f" not a {settings.arch} {settings.options} for {', '.join(classes)};"
+            " give the same options and images"
         )
     model.load_state_dict(trained.state_dict())
 
 
-def validation_list(outputs: Outputs) -> Path:
-    """Where the paths of the held-out images go, one per line, for `splittool infer`."""
-    return outputs.model.with_suffix(".validation.txt")
-
-
-def make_settings(
-    recipe: str, changes: dict[str, Any], options: Mapping[str, Any] | None = None
-) -> Settings:
-    """Settings of a recipe, with the given fields changed where they are not None.
-
-    Args:
-        recipe: Name in `RECIPES`.
-        changes: Fields of `Settings` and their values.
-        options: Options of the network and their values; None leaves one as the recipe has it.
-
-    Raises:
-        UsageError: The recipe, the network or one of its options is unknown.
-    """
-    if recipe not in RECIPES:
-        raise UsageError(f"unknown recipe {recipe!r}; give one of: {', '.join(RECIPES)}")
-    base = Settings(recipe=recipe, learning_rate=RECIPES[recipe].learning_rate)
-    settings = replace(base, **{k: v for k, v in changes.items() if v is not None})
-    if settings.arch not in NETWORKS:
-        raise UsageError(f"unknown network {settings.arch!r}; give one of: {', '.join(NETWORKS)}")
-    wanted = {name: value for name, value in (options or {}).items() if value is not None}
-    known = options_of(settings.arch)
-    for name in wanted:
-        if name not in known:
-            raise UsageError(
-                f"--{name} is no option of {settings.arch}; it has: {', '.join(known)}"
-            )
-    own = RECIPES[recipe].options.get(settings.arch, {})
-    settings = replace(settings, options={**own, **settings.options, **wanted})
-    try:
-        with torch.device("meta"):  # nothing is allocated
-            build(settings.arch, 1, settings.options)
-    except ValueError as error:
-        raise UsageError(f"{settings.arch} cannot be built: {error}") from None
-    return settings
+def _report(folder: Path, trainer: Trainer, curves: Path | None) -> TrainReport:
+    settings, history, canvas = trainer.settings, trainer.history, trainer.checkpoint.canvas
+    keep, split = trainer.recipe.keep, trainer.checkpoint.split
+    assert split is not None
+    return TrainReport(
+        folder=str(folder),
+        model=file_record(trainer.outputs.model),
+        history=str(trainer.outputs.history),
+        validation_list=str(trainer.outputs.validation_list),
+        curves=None if curves is None else str(curves),
+        settings=msgspec.structs.asdict(settings),
+        device=str(trainer.world.device),
+        processes=trainer.world.size,
+        classes=trainer.checkpoint.classes,
+        height=canvas.height,
+        width=canvas.width,
+        fit=canvas.fit,
+        training_images=len(split.training),
+        validation_images=len(split.validation),
+        epochs=len(history),
+        seconds=sum(record.seconds for record in history),
+        seconds_per_step=sum(record.seconds_per_step for record in history) / len(history),
+        best=max(history, key=lambda record: getattr(record.validation, keep) or -1.0),
+        last=history[-1],
+    )
 
 
 def choose_canvas(samples: list[Sample], settings: Settings, stride: int) -> Canvas:
     """The network's input size: as asked for, or around the largest image.
 
     Raises:
-        UsageError: A size asked for is no multiple of the network's stride, or the crop is larger.
+        UsageError: A size asked for is not a multiple of the network's stride, or the crop is
+            larger than the images.
     """
     for option, size in (("--size", settings.size), ("--crop", settings.crop)):
         if size and (size[0] % stride or size[1] % stride):
@@ -197,7 +260,7 @@ def choose_canvas(samples: list[Sample], settings: Settings, stride: int) -> Can
     return canvas
 
 
-def pixel_statistics(samples: list[Sample], observer: Observer) -> tuple[float, float]:
+def pixel_statistics(samples: list[Sample], progress: Progress = nobody) -> tuple[float, float]:
     """Read every image once: damage is found before training, not hours into it.
 
     Returns:
@@ -206,13 +269,13 @@ def pixel_statistics(samples: list[Sample], observer: Observer) -> tuple[float, 
     Raises:
         InputError: An image is damaged, or all pixels are the same.
     """
-    observer.checking(len(samples))
+    advance = counter(progress, len(samples), "checking images")
     histogram = np.zeros(256, dtype=np.int64)
     with ThreadPoolExecutor() as pool:
         try:
             for counts in pool.map(_histogram, samples):
                 histogram += counts
-                observer.checked()
+                advance()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -224,5 +287,5 @@ def pixel_statistics(samples: list[Sample], observer: Observer) -> tuple[float, 
     return mean, std
 
 
-def _histogram(sample: Sample) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _histogram(sample: Sample) -> NDArray[np.int64]:
     return np.bincount(sample.image().ravel(), minlength=256)

@@ -1,22 +1,28 @@
-"""What a training run is made of, and the recipes that fill it in."""
+"""The settings of a training run, and the recipes that fill them in."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+import msgspec
+import torch
+
+from splittool.errors import UsageError
+from splittool.models import NETWORKS, build, options_of
+from splittool.training.precision import spell_precision
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train, beside what the paper fixes for everyone (Adam, BCE + Dice).
+    """How to train, apart from what the paper fixes (Adam, BCE + Dice).
 
     Attributes:
-        options: Options of each network that are not its defaults.
+        options: Options of each network that differ from its defaults.
         dice: "image" takes the Dice term for each image and class, as the paper's equation reads.
             "batch" takes it for each class over the whole batch: an image without the class then
             says little, where it would otherwise pull all predictions to zero.
         schedule: "constant", or "onecycle": warm-up, then a cosine down to zero.
-        learning_rate: Of Adam; the peak, with a schedule.
+        learning_rate: Learning rate of Adam; the peak value when a schedule is used.
         balance: Show images of rare classes more often.
         standardise: Normalise by the training images' mean and deviation instead of 0 and 255.
         prior: Probability that an untrained network gives every pixel (Lin et al., 2017). Starting
@@ -64,31 +70,31 @@ RECIPES = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """Everything that decides the outcome of a run; a resumed run must have the same.
 
     Attributes:
         arch: Name of the network.
-        recipe: Name in `RECIPES`.
-        options: The recipe's network options, with the user's changes.
+        recipe: Name of the recipe in `RECIPES`.
+        options: Options of the network: the recipe's, with the user's changes.
         epochs: Passes over the training part.
         batch_size: Images per step, over all processes together.
-        learning_rate: Of Adam; the peak, with a schedule.
-        seed: Of the weights, the split, the order and the augmentation.
-        augment: Random flips and lighting changes.
-        precision: "fp32", or the type of mixed precision.
-        validation: Share of images held out.
+        learning_rate: Learning rate of Adam; the peak value when a schedule is used.
+        seed: Seed of the weights, the partition, the order and the augmentation.
+        augment: Whether images are flipped and their lighting is changed at random.
+        precision: "fp32", "bf16" or "fp16", the type that the network computes in; "auto" until
+            the run starts.
+        validation: Share of the images that is held out.
         size: (height, width) to resize to, or None to pad to the network's stride.
         crop: (height, width) of the random windows trained on, or None for whole images.
-        jpeg: Lowest and highest quality of JPEG that training images go through, or None.
+        jpeg: Lowest and highest JPEG quality that training images go through, or None.
         backbone: SHA-256 of the weights that the backbone started from, or None.
         start: SHA-256 of the checkpoint that the weights started from, or None.
     """
 
     arch: str = "unet"
     recipe: str = "balanced"
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
     epochs: int = 100
     batch_size: int = 4
     learning_rate: float = 1e-3
@@ -101,3 +107,59 @@ class Settings:
     jpeg: tuple[int, int] | None = None
     backbone: str | None = None
     start: str | None = None
+
+
+def make_settings(
+    recipe: str = "balanced", network: Mapping[str, Any] | None = None, **changes: Any
+) -> Settings:
+    """Settings of a recipe, changed where a value is given that is not None.
+
+    Args:
+        recipe: Name of a recipe in `RECIPES`.
+        network: Options of the network and their values, such as {"widths": [8, 16]}.
+        changes: Fields of `Settings` and their values.
+
+    Raises:
+        UsageError: The recipe, the network, one of its options or the precision is unknown.
+    """
+    if recipe not in RECIPES:
+        raise UsageError(f"unknown recipe {recipe!r}; give one of: {', '.join(RECIPES)}")
+    given = {name: value for name, value in changes.items() if value is not None}
+    given = {name: tuple(v) if isinstance(v, tuple) else v for name, v in given.items()}
+    base = Settings(recipe=recipe, learning_rate=RECIPES[recipe].learning_rate)
+    settings = msgspec.structs.replace(base, **given)
+    if settings.arch not in NETWORKS:
+        raise UsageError(f"unknown network {settings.arch!r}; give one of: {', '.join(NETWORKS)}")
+    if not 0 < settings.learning_rate < float("inf"):
+        raise UsageError(
+            f"--learning-rate {settings.learning_rate:g} is out of range; give a number above 0"
+        )
+    return msgspec.structs.replace(
+        settings,
+        precision=spell_precision(settings.precision),
+        options=_network_options(settings, network or {}),
+    )
+
+
+def _network_options(settings: Settings, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe's options of a network with the user's changes, which it can be built with.
+
+    Raises:
+        UsageError: The network has no such option, or does not take its value.
+    """
+    given = {name: value for name, value in wanted.items() if value is not None}
+    known = options_of(settings.arch)
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f"--{name} is not an option of {settings.arch}; it has: {', '.join(known)}"
+            )
+    if not all(0 < width < 2**16 for width in given.get("widths", ())):
+        raise UsageError(f"--widths {given['widths']}: give numbers from 1 to 65535")
+    options = {**RECIPES[settings.recipe].options.get(settings.arch, {}), **given}
+    try:
+        with torch.device("meta"):  # nothing is allocated
+            build(settings.arch, 1, options)
+    except ValueError as error:
+        raise UsageError(f"{settings.arch} cannot be built: {error}") from None
+    return options

@@ -1,17 +1,18 @@
 """A function that runs the whole training on the tiny data."""
 
+import json
 import signal
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import pytest
-import torch
 
-from splittool.training.distributed import World
-from splittool.training.loop import Outputs
+from splittool.reports import EpochRecord, TrainReport
 from splittool.training.observer import Observer
-from splittool.training.run import make_settings, train
+from splittool.training.outputs import Outputs
+from splittool.training.run import RunOptions, train
+from splittool.training.settings import make_settings
 
 
 class StopAfter(Observer):
@@ -30,9 +31,9 @@ class StopAfter(Observer):
             if self.left == 0:
                 signal.raise_signal(self.number)
 
-    def epoch_done(self, record: dict[str, Any], is_best: bool) -> None:
+    def epoch_done(self, record: EpochRecord, is_best: bool) -> None:
         if is_best:
-            self.best.append(record["epoch"])
+            self.best.append(record.epoch)
 
 
 class RunTraining(Protocol):
@@ -41,13 +42,11 @@ class RunTraining(Protocol):
         outputs: Outputs,
         recipe: str = ...,
         observer: Observer | None = ...,
-        resume: bool = ...,
-        workers: int = ...,
+        options: RunOptions | None = ...,
         folder: Path | None = ...,
         network: dict[str, Any] | None = ...,
-        start: Path | None = ...,
         **changes: Any,
-    ) -> dict[str, Any]: ...
+    ) -> TrainReport: ...
 
 
 @pytest.fixture(scope="session")
@@ -56,21 +55,15 @@ def run_training(steel: Path) -> RunTraining:
         outputs: Outputs,
         recipe: str = "balanced",
         observer: Observer | None = None,
-        resume: bool = False,
-        workers: int = 0,
+        options: RunOptions | None = None,
         folder: Path | None = None,
         network: dict[str, Any] | None = None,
-        start: Path | None = None,
         **changes: Any,
-    ) -> dict[str, Any]:
-        settings = make_settings(recipe, {"epochs": 2, **changes})
-        options = {**settings.options, **(network or {"widths": [4, 6], "bottleneck": 8})}
-        settings = replace(settings, options=options)
-        world = World(0, 1, torch.device("cpu"))
-        watched = observer or Observer()
-        return train(
-            folder or steel, settings, outputs, world, watched, workers, resume, start=start
-        )
+    ) -> TrainReport:
+        tiny = network or {"widths": [4, 6], "bottleneck": 8}
+        settings = make_settings(recipe, tiny, **{"epochs": 2, "precision": "f32", **changes})
+        chosen = options or RunOptions(workers=0)
+        return train(folder or steel, outputs.model, settings, chosen, observer=observer)
 
     return run
 
@@ -83,3 +76,14 @@ def outputs(tmp_path: Path) -> Outputs:
 @pytest.fixture(scope="session")
 def stop_after() -> type[StopAfter]:
     return StopAfter
+
+
+@pytest.fixture(scope="session")
+def history_of() -> Any:
+    """A function that reads the history of a run."""
+
+    def read(outputs: Outputs) -> list[EpochRecord]:
+        with outputs.history.open() as file:
+            return [msgspec.convert(json.loads(line), EpochRecord) for line in file]
+
+    return read

@@ -1,8 +1,12 @@
+import dataclasses
 import json
 import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -11,78 +15,122 @@ from PIL import Image
 from splittool.data.images import Canvas
 from splittool.data.kaggle import Sample, read_folder
 from splittool.data.synthetic_folder import write_synthetic
-from splittool.errors import ExitCode, InputError, StoppedError, TrainingError, UsageError
-from splittool.models import build, checkpoints
-from splittool.training.distributed import World
-from splittool.training.loop import Outputs, epochs_of
-from splittool.training.observer import Observer
-from splittool.training.run import (
-    choose_canvas,
-    make_settings,
-    pixel_statistics,
-    train,
-    validation_list,
+from splittool.errors import (
+    ExitCode,
+    InputError,
+    OutputError,
+    StoppedError,
+    TrainingError,
+    UsageError,
 )
-from splittool.training.settings import Settings
+from splittool.models import build, checkpoints
+from splittool.reports import EpochRecord
+from splittool.training.distributed import World
+from splittool.training.outputs import Outputs
+from splittool.training.run import RunOptions, choose_canvas, pixel_statistics, train
+from splittool.training.settings import Settings, make_settings
 
 TIMES = ("seconds", "seconds_per_step", "images_per_second")
 
 
-def _without_times(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{k: v for k, v in record.items() if k not in TIMES} for record in history]
+HERE = RunOptions(workers=0)
+RESUME = RunOptions(workers=0, resume=True)
+
+
+def _without_times(history: list[EpochRecord]) -> list[EpochRecord]:
+    return [msgspec.structs.replace(record, **dict.fromkeys(TIMES, 0)) for record in history]
 
 
 @pytest.mark.parametrize("recipe", ["balanced", "paper"])
 def test_a_run_leaves_model_state_history_and_held_out_images(
-    run_training: Any, stop_after: Any, outputs: Outputs, steel: Path, recipe: str
+    run_training: Any,
+    stop_after: Any,
+    history_of: Any,
+    outputs: Outputs,
+    steel: Path,
+    recipe: str,
 ) -> None:
     watch = stop_after(None)
-    result = run_training(outputs, recipe, watch, epochs=3)
+    report = run_training(outputs, recipe, watch, epochs=3)
     assert sorted(path.name for path in outputs.model.parent.iterdir()) == [
         "net.history.jsonl",
         "net.pt",
         "net.state.pt",
         "net.validation.txt",
     ]
-    history = result["history"]
-    assert [record["epoch"] for record in history] == [1, 2, 3]
-    assert list(epochs_of(outputs.history)) == history
+    history = history_of(outputs)
+    assert [record.epoch for record in history] == [1, 2, 3]
     for record in history:
-        assert {"learning_rate", "train", "validation", *TIMES} <= set(record)
-        for part in ("train", "validation"):
-            assert np.isfinite(record[part]["loss"])
-            assert 0 <= record[part]["kaggle"] <= 1
-            assert 0 <= record[part]["floor"] <= 1
-            assert len(record[part]["dice_per_class"]) == 4
+        assert record.seconds > 0
+        for part in (record.train, record.validation):
+            assert np.isfinite(part.loss)
+            assert 0 <= part.kaggle <= 1
+            assert 0 <= part.floor <= 1
+            assert len(part.dice_per_class) == 4
     steps = len(watch.losses) // 3
-    assert history[1]["train"]["loss"] == pytest.approx(np.mean(watch.losses[steps : 2 * steps]))
+    assert history[1].train.loss == pytest.approx(np.mean(watch.losses[steps : 2 * steps]))
     samples, classes = read_folder(steel)
-    assert result["classes"] == classes
-    assert result["training_images"] + result["validation_images"] == len(samples)
-    listed = validation_list(outputs).read_text().splitlines()
-    assert len(listed) == result["validation_images"]
+    assert (report.epochs, report.last, report.curves) == (3, history[-1], None)
+    assert report.best in history
+    assert report.classes == list(classes)
+    assert report.training_images + report.validation_images == len(samples)
+    listed = outputs.validation_list.read_text().splitlines()
+    assert len(listed) == report.validation_images
     assert all(Path(line).is_file() for line in listed)
-    split = checkpoints.load(outputs.model, checkpoints.MODEL)["split"]
-    assert split["validation"] == [Path(line).name for line in listed]
-    assert not set(split["validation"]) & set(split["training"])
+    split = checkpoints.load(outputs.model).split
+    assert split is not None
+    assert split.validation == [Path(line).name for line in listed]
+    assert not set(split.validation) & set(split.training)
 
 
-@pytest.mark.parametrize(("recipe", "score"), [("balanced", "dice"), ("paper", "kaggle")])
+@pytest.mark.parametrize(("recipe", "score"), [("balanced", "pooled_dice"), ("paper", "kaggle")])
 def test_the_model_kept_is_the_best_of_the_run(
-    run_training: Any, stop_after: Any, outputs: Outputs, recipe: str, score: str
+    run_training: Any, stop_after: Any, history_of: Any, outputs: Outputs, recipe: str, score: str
 ) -> None:
     watch = stop_after(None)
-    history = run_training(outputs, recipe, watch, epochs=4)["history"]
-    values = [record["validation"][score] for record in history]
-    kept = checkpoints.load(outputs.model, checkpoints.MODEL)
-    assert kept["training"] == history[int(np.argmax(values))]
+    report = run_training(outputs, recipe, watch, epochs=4)
+    history = history_of(outputs)
+    values = [getattr(record.validation, score) for record in history]
+    kept = checkpoints.load(outputs.model)
+    assert kept.training == report.best == history[int(np.argmax(values))]
     assert watch.best[-1] == int(np.argmax(values)) + 1
-    model = checkpoints.restore_model(outputs.model, kept)
+    model = checkpoints.restore(outputs.model, kept)
     assert model(torch.zeros(1, 3, 64, 96, dtype=torch.uint8)).shape == (1, 4, 64, 96)
 
 
+def test_progress_counts_images_then_steps(steel: Path, outputs: Outputs) -> None:
+    told: list[tuple[float, float, str]] = []
+    settings = make_settings("balanced", {"widths": [4], "bottleneck": 4}, epochs=2)
+    train(
+        steel,
+        outputs.model,
+        settings,
+        HERE,
+        lambda *step: told.append(step),  # type: ignore[arg-type]
+    )
+    checked = [step for step in told if step[2] == "checking images"]
+    trained = [step for step in told if step[2].startswith("epoch ")]
+    assert [step[:2] for step in checked] == [(done, 12) for done in range(13)]
+    assert [step[:2] for step in trained] == [(done, 6) for done in range(1, 7)]
+    assert trained[-1][2].startswith("epoch 2/2 loss ")
+    assert len(told) == len(checked) + len(trained)
+
+
+def test_the_curves_are_drawn_by_whoever_is_asked(steel: Path, outputs: Outputs) -> None:
+    settings = make_settings("balanced", {"widths": [4], "bottleneck": 4}, epochs=2)
+    drawn: list[tuple[int, Path]] = []
+
+    def draw(history: Sequence[EpochRecord], path: Path) -> bool:
+        drawn.append((len(history), path))
+        return True
+
+    report = train(steel, outputs.model, settings, HERE, draw=draw)
+    assert drawn == [(2, outputs.curves)]
+    assert report.curves == str(outputs.curves)
+
+
 def _end_state(outputs: Outputs) -> dict[str, Any]:
-    return checkpoints.load(outputs.state, checkpoints.STATE)
+    return checkpoints.read(outputs.state, checkpoints.STATE)
 
 
 def _assert_same(first: Any, second: Any) -> None:
@@ -104,25 +152,30 @@ def _assert_same(first: Any, second: Any) -> None:
         assert first == second
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
 @pytest.mark.parametrize("recipe", ["balanced", "paper"])
 def test_a_resumed_run_ends_as_if_never_stopped(
-    run_training: Any, stop_after: Any, tmp_path: Path, recipe: str, precision: str
+    run_training: Any,
+    stop_after: Any,
+    history_of: Any,
+    tmp_path: Path,
+    recipe: str,
+    precision: str,
 ) -> None:
     whole = Outputs.beside(tmp_path / "whole.pt")
     parts = Outputs.beside(tmp_path / "parts.pt")
-    expected = run_training(whole, recipe, epochs=3, precision=precision)["history"]
+    common = {"epochs": 3, "precision": precision}
+    run_training(whole, recipe, **common)
     # Three steps an epoch: mid-epoch, at the end of an epoch, and in the last one.
-    for steps, resume in ((2, False), (1, True), (4, True)):
+    for steps, options in ((2, HERE), (1, RESUME), (4, RESUME)):
         with pytest.raises(StoppedError, match=r"parts\.state\.pt is saved") as stopped:
-            run_training(parts, recipe, stop_after(steps), resume, epochs=3, precision=precision)
+            run_training(parts, recipe, stop_after(steps), options, **common)
         assert stopped.value.exit_code == ExitCode.INTERRUPTED
-    history = run_training(parts, recipe, None, True, epochs=3, precision=precision)["history"]
-    _assert_same(history, expected)
+    run_training(parts, recipe, None, RESUME, **common)
     _assert_same(_end_state(parts), _end_state(whole))
-    best = [checkpoints.load(outputs.model, checkpoints.MODEL) for outputs in (parts, whole)]
+    best = [checkpoints.read(outputs.model, checkpoints.MODEL) for outputs in (parts, whole)]
     _assert_same(*best)
-    lines = [_without_times(list(epochs_of(outputs.history))) for outputs in (parts, whole)]
+    lines = [_without_times(history_of(outputs)) for outputs in (parts, whole)]
     assert lines[0] == lines[1]
 
 
@@ -132,14 +185,14 @@ def test_crops_resume_alike(run_training: Any, stop_after: Any, tmp_path: Path) 
     run_training(whole, crop=(32, 32))
     with pytest.raises(StoppedError):
         run_training(parts, observer=stop_after(2), crop=(32, 32))
-    run_training(parts, resume=True, crop=(32, 32))
+    run_training(parts, options=RESUME, crop=(32, 32))
     _assert_same(_end_state(parts), _end_state(whole))
 
 
 def test_worker_processes_change_nothing(run_training: Any, tmp_path: Path) -> None:
     here, there = (Outputs.beside(tmp_path / f"{name}.pt") for name in ("here", "there"))
     run_training(here, epochs=1)
-    run_training(there, epochs=1, workers=1)
+    run_training(there, epochs=1, options=RunOptions(workers=1))
     _assert_same(_end_state(here), _end_state(there))
 
 
@@ -147,20 +200,23 @@ def test_fine_tuning_starts_from_a_model(run_training: Any, tmp_path: Path) -> N
     first, second = (Outputs.beside(tmp_path / f"{name}.pt") for name in ("first", "second"))
     run_training(first, epochs=1)
     trained = torch.load(first.model, weights_only=True)["state"]
-    run_training(second, epochs=1, start=first.model, learning_rate=1e-12, jpeg=(30, 60), seed=3)
+    start = RunOptions(workers=0, start=first.model)
+    run_training(second, options=start, epochs=1, learning_rate=1e-12, jpeg=(30, 60), seed=3)
     tuned = torch.load(second.model, weights_only=True)["state"]
     for name, value in trained.items():
         if "running" not in name and "num_batches" not in name:
             torch.testing.assert_close(tuned[name], value, atol=1e-6, rtol=0)
+    again = dataclasses.replace(start, force=True)
     with pytest.raises(InputError, match=r"first\.pt is a unet .*give the same options"):
-        run_training(second, epochs=1, start=first.model, network={"activation": "elu"})
+        run_training(second, options=again, epochs=1, network={"activation": "elu"})
 
 
 def test_seeds_decide(run_training: Any, tmp_path: Path) -> None:
-    losses = []
-    for seed in (0, 0, 1):
-        outputs = Outputs.beside(tmp_path / "net.pt")
-        losses.append(run_training(outputs, epochs=1, seed=seed)["history"][0]["train"]["loss"])
+    outputs, anew = Outputs.beside(tmp_path / "net.pt"), RunOptions(workers=0, force=True)
+    losses = [
+        run_training(outputs, options=anew, epochs=1, seed=seed).last.train.loss
+        for seed in (0, 0, 1)
+    ]
     assert losses[0] == losses[1] != losses[2]
 
 
@@ -172,9 +228,10 @@ def test_sigterm_saves_too(run_training: Any, stop_after: Any, outputs: Outputs)
 
 
 def test_a_finished_run_resumes_to_itself(run_training: Any, outputs: Outputs) -> None:
-    history = run_training(outputs)["history"]
+    report = run_training(outputs)
     before = outputs.state.read_bytes()
-    assert run_training(outputs, resume=True)["history"] == history
+    again = run_training(outputs, options=RESUME)
+    assert (again.best, again.last) == (report.best, report.last)
     assert outputs.state.read_bytes() == before
 
 
@@ -196,17 +253,17 @@ def test_other_settings_do_not_resume(
     run_training: Any, stopped_run: Outputs, name: str, value: Any
 ) -> None:
     with pytest.raises(TrainingError, match=f"cannot resume .*: {name} was .* and is now"):
-        run_training(stopped_run, resume=True, **{name: value})
+        run_training(stopped_run, options=RESUME, **{name: value})
 
 
 def test_another_recipe_or_other_images_do_not_resume(
     run_training: Any, stopped_run: Outputs, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingError, match="recipe was balanced and is now paper"):
-        run_training(stopped_run, "paper", resume=True)
+        run_training(stopped_run, "paper", options=RESUME)
     write_synthetic(tmp_path / "other", 9, 64, 96, 3)
     with pytest.raises(TrainingError, match="split was"):
-        run_training(stopped_run, resume=True, folder=tmp_path / "other")
+        run_training(stopped_run, options=RESUME, folder=tmp_path / "other")
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +278,7 @@ def stopped_run(
 
 def test_resuming_from_nothing(run_training: Any, outputs: Outputs) -> None:
     with pytest.raises(InputError, match=r"there is no file .*net\.state\.pt"):
-        run_training(outputs, resume=True)
+        run_training(outputs, options=RESUME)
 
 
 @pytest.mark.parametrize("recipe", ["balanced", "paper"])
@@ -238,20 +295,21 @@ def test_a_loss_that_is_no_number_names_the_cause_and_the_fix(
     assert "\n" not in message
 
 
-def test_it_learns(run_training: Any, outputs: Outputs, tmp_path: Path) -> None:
-    write_synthetic(tmp_path / "few", 5, 64, 64, 0)
+def test_it_learns(run_training: Any, history_of: Any, outputs: Outputs, tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "few", 8, 64, 64, 0)
     network = {"widths": [8, 16, 16], "bottleneck": 32}
-    history = run_training(
+    run_training(
         outputs,
         folder=tmp_path / "few",
         network=network,
-        epochs=40,
+        epochs=50,
         augment=False,
         learning_rate=0.02,
-    )["history"]
-    first, last = history[0]["train"], history[-1]["train"]
-    assert last["dice"] > (first["dice"] or 0) + 0.4
-    assert last["loss"] < first["loss"] / 2
+    )
+    history = history_of(outputs)
+    first, last = history[0].train, history[-1].train
+    assert last.dice > (first.dice or 0) + 0.4
+    assert last.loss < first.loss / 2
 
 
 def test_images_of_many_sizes_are_padded_or_resized(
@@ -260,11 +318,12 @@ def test_images_of_many_sizes_are_padded_or_resized(
     write_synthetic(tmp_path / "mixed", 12, 64, 96, 0)
     clean = [sample.path for sample in read_folder(tmp_path / "mixed")[0] if not sample.runs]
     Image.open(clean[0]).crop((0, 0, 70, 41)).save(clean[0])
-    padded = run_training(outputs, folder=tmp_path / "mixed", epochs=1)
-    assert padded["canvas"] == Canvas(64, 96, "pad")
-    resized = run_training(outputs, folder=tmp_path / "mixed", epochs=1, size=(32, 48))
-    assert resized["canvas"] == Canvas(32, 48, "resize")
-    run_training(outputs, folder=tmp_path / "mixed", epochs=2, crop=(32, 32), batch_size=1)
+    anew = {"options": RunOptions(workers=0, force=True), "folder": tmp_path / "mixed"}
+    padded = run_training(outputs, **anew, epochs=1)
+    assert (padded.height, padded.width, padded.fit) == (64, 96, "pad")
+    resized = run_training(outputs, **anew, epochs=1, size=(32, 48))
+    assert (resized.height, resized.width, resized.fit) == (32, 48, "resize")
+    run_training(outputs, **anew, epochs=2, crop=(32, 32), batch_size=1)
 
 
 def _sized(*sizes: tuple[int, int]) -> list[Sample]:
@@ -295,13 +354,13 @@ def test_sizes_the_network_cannot_take(settings: Settings, message: str) -> None
 def test_pixel_statistics(steel: Path) -> None:
     samples, _ = read_folder(steel)
     pixels = np.stack([sample.image() for sample in samples])
-    assert pixel_statistics(samples, Observer()) == pytest.approx((pixels.mean(), pixels.std()))
+    assert pixel_statistics(samples) == pytest.approx((pixels.mean(), pixels.std()))
 
 
 def test_images_without_content_are_refused(tmp_path: Path) -> None:
     Image.new("L", (8, 8), 7).save(tmp_path / "flat.png")
     with pytest.raises(InputError, match=r"all pixels of .* are 7"):
-        pixel_statistics([Sample(tmp_path / "flat.png", 8, 8, {})], Observer())
+        pixel_statistics([Sample(tmp_path / "flat.png", 8, 8, {})])
 
 
 def test_a_damaged_image_is_found_before_training(
@@ -315,29 +374,54 @@ def test_a_damaged_image_is_found_before_training(
     assert not outputs.state.exists()
 
 
-def test_recipes_fill_in_the_settings_and_changes_win() -> None:
-    paper = make_settings("paper", {"epochs": 7, "seed": None})
-    assert paper.options == {"activation": "elu", "norm": "none"}
-    assert (paper.epochs, paper.seed, paper.learning_rate) == (7, 0, 1e-3)
-    assert make_settings("balanced", {"learning_rate": 0.1}).learning_rate == 0.1
-    with pytest.raises(UsageError, match="unknown recipe 'best'; give one of: balanced, paper"):
-        make_settings("best", {})
-    with pytest.raises(UsageError, match="unknown network 'vit'; give one of: unet"):
-        make_settings("paper", {"arch": "vit"})
+def test_a_batch_that_does_not_divide_is_refused(
+    steel: Path, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def three(device: torch.device) -> Iterator[World]:
+        yield World(0, 3, device)
 
-
-def test_a_batch_that_does_not_divide_is_refused(steel: Path, outputs: Outputs) -> None:
-    from splittool.training.distributed import World
-
-    world = World(0, 3, torch.device("cpu"))
+    monkeypatch.setattr("splittool.training.run.world", three)
     with pytest.raises(UsageError, match="--batch-size 4 does not divide over 3 processes"):
-        train(steel, Settings(), outputs, world, Observer())
+        train(steel, outputs.model)
+
+
+def test_another_run_is_not_overwritten(run_training: Any, steel: Path, outputs: Outputs) -> None:
+    outputs.state.touch()
+    with pytest.raises(OutputError, match=r"net\.state\.pt exists: .* --resume .* --force"):
+        run_training(outputs)
+    outputs.state.unlink()
+    outputs.model.touch()
+    with pytest.raises(OutputError, match=r"net\.pt exists"):
+        run_training(outputs)
+    with pytest.raises(UsageError, match=r"net\.xml: a model ends in \.pt"):
+        train(steel, outputs.model.with_suffix(".xml"))
+
+
+def test_a_run_without_a_score_has_no_model_to_report(
+    run_training: Any, outputs: Outputs, tmp_path: Path
+) -> None:
+    """Nor is the model of another run reported in its place."""
+    write_synthetic(tmp_path / "s", 8, 64, 96, 0)
+    table = tmp_path / "s" / "train.csv"
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([header, rows[0]]) + "\n")  # one image shows a defect
+    outputs.model.touch()
+    with pytest.raises(TrainingError, match="no held-out image has a defect"):
+        run_training(outputs, folder=tmp_path / "s", options=RunOptions(workers=0, force=True))
 
 
 def test_the_history_is_json_lines(run_training: Any, outputs: Outputs) -> None:
     run_training(outputs, epochs=2)
     lines = outputs.history.read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+    records = [json.loads(line) for line in lines]
+    assert [record["epoch"] for record in records] == [1, 2]
+    assert lines == [json.dumps(record) for record in records]
+    assert list(records[0]) == ["epoch", "learning_rate", "train", "validation", *TIMES]
+    assert list(records[0]["train"]) == [
+        *("loss", "kaggle", "floor", "dice", "pooled_dice"),
+        *("dice_per_class", "pairs", "defective_pairs"),
+    ]
 
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -353,41 +437,13 @@ SMALL: dict[str, dict[str, Any]] = {
 def test_every_network_is_trained_by_the_same_command(
     steel: Path, outputs: Outputs, arch: str, recipe: str
 ) -> None:
-    settings = make_settings(recipe, {"arch": arch, "epochs": 1}, SMALL[arch])
-    world = World(0, 1, torch.device("cpu"))
-    result = train(steel, settings, outputs, world, Observer(), 0)
-    assert np.isfinite(result["history"][0]["train"]["loss"])
-    content = checkpoints.load(outputs.model, checkpoints.MODEL)
-    assert content["arch"] == arch
-    restored = checkpoints.restore_model(outputs.model, content)
+    settings = make_settings(recipe, SMALL[arch], arch=arch, epochs=1)
+    report = train(steel, outputs.model, settings, HERE)
+    assert np.isfinite(report.last.train.loss or np.nan)
+    checkpoint = checkpoints.load(outputs.model)
+    assert checkpoint.arch == arch
+    restored = checkpoints.restore(outputs.model, checkpoint)
     assert restored(torch.zeros(1, 3, 64, 96)).shape == (1, 4, 64, 96)
-
-
-def test_a_recipe_has_options_for_each_network() -> None:
-    found = {
-        (recipe, arch): make_settings(recipe, {"arch": arch}).options
-        for recipe in ("balanced", "paper")
-        for arch in ("unet", "fcn8s", "pspnet")
-    }
-    assert found["paper", "unet"] == {"activation": "elu", "norm": "none"}
-    assert found["paper", "fcn8s"] == {"norm": "none"}
-    assert found["paper", "pspnet"] == found["balanced", "pspnet"] == {}
-    changed = make_settings("paper", {"arch": "unet"}, {"activation": "relu", "norm": None})
-    assert changed.options == {"activation": "relu", "norm": "none"}
-
-
-@pytest.mark.parametrize(
-    ("arch", "options", "words"),
-    [
-        ("pspnet", {"activation": "elu"}, "--activation is no option of pspnet; it has: widths"),
-        ("fcn8s", {"bottleneck": 8}, "--bottleneck is no option of fcn8s"),
-        ("fcn8s", {"widths": [8, 8]}, "fcn8s cannot be built: it has 5 widths, not 2"),
-        ("pspnet", {"widths": [8]}, "pspnet cannot be built: it has 4 widths, not 1"),
-    ],
-)
-def test_options_a_network_does_not_have(arch: str, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        make_settings("balanced", {"arch": arch}, options)
 
 
 def test_training_starts_from_the_backbone_given(
@@ -395,12 +451,11 @@ def test_training_starts_from_the_backbone_given(
 ) -> None:
     torch.manual_seed(5)
     other = build("pspnet", 1, SMALL["pspnet"]).network
-    torch.save(other.state_dict(), tmp_path / "backbone.pth")
-    changes = {"arch": "pspnet", "epochs": 1, "learning_rate": 1e-9, "precision": "fp32"}
-    settings = make_settings("balanced", changes, SMALL["pspnet"])
-    world = World(0, 1, torch.device("cpu"))
     backbone = tmp_path / "backbone.pth"
-    train(steel, settings, outputs, world, Observer(), 0, backbone=backbone)
-    state = checkpoints.load(outputs.state, checkpoints.STATE)["model"]
+    torch.save(other.state_dict(), backbone)
+    changes = {"arch": "pspnet", "epochs": 1, "learning_rate": 1e-9, "precision": "f32"}
+    settings = make_settings("balanced", SMALL["pspnet"], **changes)
+    train(steel, outputs.model, settings, RunOptions(workers=0, backbone=backbone))
+    state = checkpoints.read(outputs.state, checkpoints.STATE)["model"]
     name = "layer2.0.conv2.weight"
     assert torch.allclose(state[f"network.{name}"], other.state_dict()[name], atol=1e-6)

@@ -1,0 +1,52 @@
+"""The files that a training run writes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from splittool.errors import OutputError, UsageError
+from splittool.files import refuse_existing
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where a run writes.
+
+    Attributes:
+        model: The best model.
+        state: All that is needed to resume.
+        history: One JSON line per epoch.
+        validation_list: Paths of the held-out images, one per line, for `splittool infer`.
+        curves: The figure of the history.
+    """
+
+    model: Path
+    state: Path
+    history: Path
+    validation_list: Path
+    curves: Path
+
+    @staticmethod
+    def beside(model: Path) -> "Outputs":
+        """The names that go with a model's name.
+
+        Raises:
+            UsageError: The model's name does not end in .pt.
+        """
+        if model.suffix != ".pt":
+            raise UsageError(f"-o {model}: a model ends in .pt")
+        ends = (".state.pt", ".history.jsonl", ".validation.txt", ".curves.png")
+        return Outputs(model, *(model.with_suffix(end) for end in ends))
+
+    def refuse(self, resume: bool, force: bool) -> None:
+        """Stop before any work when a run would overwrite another.
+
+        Raises:
+            OutputError: A file exists and is neither to be resumed nor to be replaced, or the
+                folder is missing or not writable.
+        """
+        if self.state.is_file() and not (resume or force):
+            raise OutputError(
+                f"{self.state} exists: a run with this name was started; give --resume to go on"
+                " with it, --force to start anew, or another -o"
+            )
+        refuse_existing([self.model, self.state, self.history], force or resume)
