@@ -4,6 +4,7 @@ A message is one line: the file or option at fault, the cause, and the fix.
 """
 
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -31,7 +32,15 @@ class OutputError(SplittoolError):
 
 
 class VerificationError(SplittoolError):
-    """Head and tail together do not compute what the whole network does."""
+    """Head and tail together do not compute what the whole network does.
+
+    Attributes:
+        report: What was found of all cuts, where several were verified.
+    """
+
+    def __init__(self, message: str, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class TrainingError(SplittoolError):

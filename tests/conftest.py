@@ -15,6 +15,7 @@ import pytest
 import torch
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+from networks import write_cut
 
 from splittool.bench.old_runtime import LegacyRuntime
 from splittool.data.images import Canvas
@@ -24,7 +25,6 @@ from splittool.graph.graph import Graph, read_graph
 from splittool.models import Segmenter, build
 from splittool.models.checkpoints import Checkpoint, load, restore, weights_of
 from splittool.runtime.ir import save_ir
-from splittool.split.files import write_cut
 
 CLASSES = ("1", "2", "3", "4")
 SIZE = (64, 96)

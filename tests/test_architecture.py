@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "splittool"
 
 # Each may import those before it, those in its own brackets not included.
 LAYERS: list[set[str]] = [
-    {"errors", "progress", "tables"},
+    {"vocabulary", "errors", "progress", "tables"},
     {"quantities"},
     {"files", "interrupt"},
     {"reports"},

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from splittool.cli.options import BlobShaves, Force, TargetOption, blob_line, compiler_for
+from splittool.cli.options import BlobShaves, Force, TargetOption, compiler_for
 from splittool.cli.output import Output
 from splittool.tables import make_table
 
@@ -51,6 +51,7 @@ def export(
     compiler = compiler_for(output, target, blob_shaves)
     from splittool.export.conversion import compare_with_torch, convert
     from splittool.reports import ExportReport, file_record
+    from splittool.reports.export import blob_line
     from splittool.runtime.ir import save_ir
     from splittool.runtime.myriad import blob_record, compile_blob
     from splittool.runtime.targets import TARGETS

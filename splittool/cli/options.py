@@ -1,16 +1,18 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
 from splittool.cli.output import Output
 from splittool.errors import UsageError
+from splittool.vocabulary import Fit, TargetName
 
 if TYPE_CHECKING:
-    from splittool.reports import BlobRecord
+    from splittool.runtime.image_ports import Normalisation
+    from splittool.split.options import RunOptions
 
 _COMMON = {
     "json": ("--json", "Print the JSON report even on a terminal."),
@@ -81,14 +83,42 @@ Shapes = Annotated[
         help="Fix an open input: 1x3x256x1600, or NAME=1x3x256x1600; repeat for several.",
     ),
 ]
+ImagesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGES...", help="Folders, images, .txt lists of paths, or - for such a list."
+    ),
+]
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option("--labels", help="True masks. [default: train.csv beside the images]"),
+]
+FitOption = Annotated[
+    Fit | None,
+    typer.Option("--fit", help="Pad or resize images to the input. [default: as trained]"),
+]
+ThresholdOption = Annotated[
+    float,
+    typer.Option(
+        "--threshold", min=0, max=1, help="Probability from which a pixel belongs to a class."
+    ),
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option("--precision", help="Number type: auto (the device's choice), f32, f16 or bf16."),
+]
+MeanOption = Annotated[
+    float | None,
+    typer.Option("--mean", help="For another tool's network: it takes (pixel - mean) / scale."),
+]
+ScaleOption = Annotated[float | None, typer.Option("--scale", help="See --mean.")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.")]
-TargetName = Literal["openvino", "openvino-2022", "myriad"]
 TargetOption = Annotated[
     TargetName,
     typer.Option(
         "--target",
-        help="Who shall read the IR: openvino (as installed), openvino-2022 (2022.3), or myriad"
-        " (2021.x, and a .blob where the compiler is).",
+        help="OpenVINO version to write the IR for: openvino (the one installed), openvino-2022"
+        " (2022.3), or myriad (2021.x, with a .blob where the compiler is).",
     ),
 ]
 BlobShaves = Annotated[
@@ -137,9 +167,35 @@ def compiler_for(output: Output, target: str, shaves: int | None) -> Path | None
     return compiler
 
 
-def blob_line(blob: "BlobRecord") -> str:
-    """What the compiler made."""
-    return (
-        f"{blob.file.path}: {blob.file.bytes:,} bytes for {blob.shaves} SHAVEs,"
-        f" {blob.hardware_stages} of {blob.stages} stages on the neural compute engine"
+def run_options(given: dict[str, Any]) -> "RunOptions":
+    """What the options of a command say of how a network runs.
+
+    Args:
+        given: The command's options by name: device and precision, and where it has them fit,
+            threshold, mean, scale and fps.
+
+    Raises:
+        UsageError: --mean and --scale do not go together, or a frame rate is not above 0.
+    """
+    from splittool.split.options import RunOptions
+
+    return RunOptions(
+        device=given["device"],
+        precision=given["precision"],
+        normalisation=_normalisation(given.get("mean"), given.get("scale")),
+        fit=given.get("fit"),
+        threshold=given.get("threshold", 0.5),
+        fps=tuple(positive(given.get("fps") or [10.0], "--fps")),
     )
+
+
+def _normalisation(mean: float | None, scale: float | None) -> "Normalisation | None":
+    from splittool.runtime.image_ports import Normalisation
+
+    if (mean is None) != (scale is None):
+        raise UsageError("--mean and --scale go together; give both")
+    if mean is None or scale is None:
+        return None
+    if scale == 0:
+        raise UsageError("--scale 0 is out of range; give what to divide pixels by")
+    return Normalisation(mean, scale)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from splittool.errors import OutputError, PipeClosedError
 
@@ -74,17 +74,25 @@ class Output:
         from tqdm import tqdm
 
         hidden = self.quiet or sys.stderr is None or not sys.stderr.isatty()
-        with tqdm(file=sys.stderr, disable=hidden, leave=False, dynamic_ncols=True) as bar:
+        size = {} if hidden else _bar_size()
+        with tqdm(file=sys.stderr, disable=hidden, leave=False, **size) as bar:
 
             def show(done: float, total: float, what: str) -> None:
                 if hidden:
                     return
                 if bar.total != total:
                     bar.reset(total)
-                bar.set_description_str(what, refresh=False)
+                bar.set_description_str(what, refresh=not done)
                 bar.update(done - bar.n)
 
             yield show
+
+
+def _bar_size() -> dict[str, Any]:
+    """A bar as wide as its window; some terminals, such as those of scripts, have no size."""
+    if os.get_terminal_size(sys.stderr.fileno()).columns:
+        return {"dynamic_ncols": True}
+    return {"ncols": 80, "nrows": 24}
 
 
 def say(message: str) -> None:

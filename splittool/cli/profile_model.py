@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splittool.cli.cut import remarks
 from splittool.cli.options import ModelArgument, Shapes
 from splittool.cli.output import Output
 from splittool.tables import make_table, short
@@ -33,10 +32,11 @@ def profile(
     from splittool.cost.profiles import profile as profile_graph
     from splittool.graph.graph import read_graph
     from splittool.graph.reading import load_model
+    from splittool.reports import file_record
     from splittool.runtime.info import read_info
 
     loaded = load_model(model, shape or [])
-    report = profile_graph(model, read_graph(loaded), read_info(loaded))
+    report = profile_graph(file_record(model), read_graph(loaded), read_info(loaded))
     output.emit(report, _tables(report, layers))
 
 
@@ -54,7 +54,9 @@ def _tables(report: "ProfileReport", layers: bool) -> "list[Table | str]":
     if report.not_counted:
         unknown = ", ".join(f"{name} x{number}" for name, number in report.not_counted.items())
         tables.append(f"not counted, their FLOPs have no definition here: {unknown}")
-    return [*tables, *remarks(report)]
+    from splittool.reports.cut import proofs, remarks
+
+    return [*tables, *proofs(report.splits), *remarks(report.refused, report.renamed)]
 
 
 def _model_analyzer(record: "ModelAnalyzerRecord") -> str:

@@ -7,16 +7,16 @@ choice is by the mean squared error that quantising leaves.
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splittool.codec.quantiser import Floats, Ranges, channels, dequantise, quantise, ranges_between
 from splittool.errors import InputError
+from splittool.vocabulary import RangesMethod
 
-Method = Literal["best", "min-max", "percentile", "mse"]
-METHODS: tuple[Method, ...] = get_args(Method)
+METHODS: tuple[RangesMethod, ...] = get_args(RangesMethod)
 
 _MIN_MAX = 100.0
 _PER_TENSOR = (_MIN_MAX, 99.9, 99.0)
@@ -87,7 +87,7 @@ class Sampler:
         return np.concatenate(self._kept, axis=1)
 
 
-def choose_ranges(sampler: Sampler, bits: int, method: Method = "best") -> tuple[Ranges, str]:
+def choose_ranges(sampler: Sampler, bits: int, method: RangesMethod = "best") -> tuple[Ranges, str]:
     """Ranges for one tensor and precision.
 
     Args:

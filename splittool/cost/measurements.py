@@ -57,7 +57,7 @@ def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
     """
     cuts: dict[tuple[str, ...], list[Sent]] = {}
     images: list[Sent] = []
-    whole: tuple[float, float | None] | None = None
+    whole: tuple[float | None, float | None] | None = None
     for path in paths:
         report = read_report(path, InferReport, CompareReport)
         found = _of_infer(path, report) if isinstance(report, InferReport) else _of_compare(report)
@@ -82,7 +82,7 @@ class _Found:
 
     cuts: Sequence[tuple[str, Sent]] = ()
     images: Sequence[Sent] = ()
-    whole: tuple[float, float | None] | None = None
+    whole: tuple[float | None, float | None] | None = None
 
 
 def _of_infer(path: Path, report: InferReport) -> _Found:

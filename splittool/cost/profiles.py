@@ -1,17 +1,16 @@
 """The profile of a whole model: layers, totals, split points."""
 
 from collections import Counter
-from pathlib import Path
 
 from splittool.cost.memory import activation_memory
 from splittool.cost.operations import model_analyzer_excess, operation_costs
 from splittool.cost.splits import describe_layers, list_splits
 from splittool.graph.graph import Graph
-from splittool.reports import ModelAnalyzerRecord, ProfileReport, file_record
+from splittool.reports import FileRecord, ModelAnalyzerRecord, ProfileReport
 from splittool.runtime.info import ModelInfo
 
 
-def profile(source: Path, graph: Graph, info: ModelInfo) -> ProfileReport:
+def profile(source: FileRecord, graph: Graph, info: ModelInfo) -> ProfileReport:
     """Price a model.
 
     Args:
@@ -26,7 +25,7 @@ def profile(source: Path, graph: Graph, info: ModelInfo) -> ProfileReport:
     unknown = Counter(graph.operations[i].type for i, cost in costs.items() if cost.flops is None)
     splits, refused = list_splits(graph, info)
     return ProfileReport(
-        source=file_record(source),
+        source=source,
         gflops=flops / 1e9,
         gmacs=sum(cost.macs for cost in costs.values()) / 1e9,
         parameters=sum(cost.parameters for cost in costs.values()),

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,9 @@ from PIL import Image, UnidentifiedImageError
 from splittool.errors import InputError
 from splittool.files import describe
 from splittool.quantities import parse_size as parse_size
+from splittool.vocabulary import Fit as Fit
 
 Pixels = NDArray[np.uint8]
-Fit = Literal["pad", "resize"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 

@@ -66,7 +66,7 @@ def samples(images: Pictures, labels: Truth = None) -> Samples:
     Raises:
         InputError: An image or the table cannot be used, or masks and images do not fit.
     """
-    given = _as_sequence(images)
+    given = _expanded(_as_sequence(images))
     if isinstance(labels, np.ndarray | list | tuple):
         return Samples(_with_masks(_join(given, None), labels))
     table = _table(given, labels)
@@ -90,22 +90,35 @@ def _as_sequence(images: Pictures) -> Sequence[Picture]:
     return list(images)
 
 
-def _table(images: Sequence[Picture], labels: Any) -> Labels | None:
+def _expanded(images: Sequence[Picture]) -> list[Path | Image.Image | NDArray[np.uint8]]:
+    """Names resolved to image files, once: standard input can be read only once."""
+    found: list[Path | Image.Image | NDArray[np.uint8]] = []
+    for image in images:
+        if isinstance(image, str | PathLike):
+            found += expand_inputs([str(image)])
+        else:
+            found.append(image)
+    return found
+
+
+def _table(images: Sequence[object], labels: Any) -> Labels | None:
     if labels is False or isinstance(labels, Labels):
         return labels or None
     if labels is not None:
         return read_labels(Path(labels))
-    first = next((image for image in images if isinstance(image, str | PathLike)), None)
-    return None if first is None else labels_for(expand_inputs([str(first)])[:1], None)
+    first = next((image for image in images if isinstance(image, Path)), None)
+    return None if first is None else labels_for([first], None)
 
 
-def _join(images: Sequence[Picture], table: Labels | None) -> tuple[Sample, ...]:
+def _join(
+    images: Sequence[Path | Image.Image | NDArray[np.uint8]], table: Labels | None
+) -> tuple[Sample, ...]:
     """Samples in order; images in memory are named by their place among all."""
     labels = table or Labels(Path(), (), {}, {})
     found: list[Sample] = []
     for image in images:
-        if isinstance(image, str | PathLike):
-            found += [labels.sample(path) for path in expand_inputs([str(image)])]
+        if isinstance(image, Path):
+            found.append(labels.sample(image))
             continue
         name = Path(getattr(image, "filename", "") or f"image-{len(found) + 1:04}").name
         found.append(labels.join(Path(name), _pixels(image, name)))

@@ -37,9 +37,24 @@ def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
         model = export_in_memory(path)
     else:
         model = _read(path)
+    return prepare(model, shapes, path)
+
+
+def prepare(model: ov.Model, shapes: Sequence[str], source: Path | str) -> ov.Model:
+    """Fix the shapes of a model, and fold what they decide; the model is changed.
+
+    Args:
+        model: The graph.
+        shapes: Input shapes to set; see `load_model`.
+        source: Where the model comes from, for messages.
+
+    Raises:
+        InputError: Its input shapes are not fixed.
+        UsageError: A shape is not one, of an unknown input, or one the model cannot take.
+    """
     if shapes:
-        _set_shapes(path, model, shapes)
-    _require_fixed_shapes(path, model)
+        _set_shapes(source, model, shapes)
+    _require_fixed_shapes(source, model)
     fold_shapes(model)
     return model
 
@@ -57,7 +72,7 @@ def _read(path: Path) -> ov.Model:
         ) from None
 
 
-def _set_shapes(path: Path, model: ov.Model, shapes: Sequence[str]) -> None:
+def _set_shapes(path: Path | str, model: ov.Model, shapes: Sequence[str]) -> None:
     ports = {port.get_node().get_friendly_name(): port for port in model.inputs}
     wanted = {}
     for text in shapes:
@@ -141,7 +156,7 @@ def _expected_weights(path: Path) -> int:
     return max(ends)
 
 
-def _require_fixed_shapes(path: Path, model: ov.Model) -> None:
+def _require_fixed_shapes(path: Path | str, model: ov.Model) -> None:
     for port in model.inputs:
         shape = port.get_partial_shape()
         if shape.is_dynamic:

@@ -1,35 +1,36 @@
-"""Crossing tensors against the compressed input: bytes, accuracy and work on the device."""
+"""Cuts of a network beside its compressed input: bytes, accuracy and work on the device."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from statistics import fmean
 
 import numpy as np
 import openvino as ov
-from numpy.typing import NDArray
 
+from splittool.codec.choices import CODEC_NAMES, check_bits
 from splittool.codec.frame import decode_frame, encode_frame
 from splittool.codec.tensors import Sending
 from splittool.cost.operations import operation_costs
 from splittool.cost.splits import describe_split, tensor_record
 from splittool.data import scores
-from splittool.data.image_codecs import LOSSLESS, require, through
-from splittool.data.images import Canvas, Fit, Pixels
-from splittool.data.kaggle import Labels, Sample
-from splittool.errors import InputError
+from splittool.data.image_codecs import LOSSLESS, available, require, through
+from splittool.data.images import Pixels
+from splittool.data.kaggle import Sample
+from splittool.data.samples import Pictures, Truth
+from splittool.errors import InputError, UsageError
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import make_halves
-from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
-from splittool.reports import ArmRecord
-from splittool.runtime.core import core
-from splittool.runtime.devices import compile_model
+from splittool.network.network import Network
+from splittool.progress import Progress, nobody
+from splittool.reports import ArmRecord, CompareReport
 from splittool.runtime.image_ports import put_maps, take_pixels
-from splittool.runtime.info import ModelInfo, read_info
+from splittool.split.evaluation import Counts, Evaluated, Task, evaluate
 from splittool.split.link import tensor_spec
-from splittool.split.runners import to_planes
-
-Counts = NDArray[np.int64]
+from splittool.split.options import RunOptions
+from splittool.split.runners import HeadRunner, Inference, TailRunner, WholeRunner
+from splittool.split.tasks import make_task
 
 _CUT_ID = bytes(16)  # frames that never leave the process
 
@@ -39,191 +40,206 @@ class Grid:
     """What to compare.
 
     Attributes:
-        points: Split points.
-        bits: Bits per element of real crossing tensors.
-        codecs: Of `splittool.codec.payload.CODECS`; they are lossless and differ in bytes alone.
-        formats: Of `splittool.data.image_codecs.FORMATS`.
-        qualities: Of the lossy formats.
+        at: Split points; None takes all that the network names.
+        bits: Bits per element of crossing tensors.
+        codecs: Codecs of the link; they are lossless and differ in bytes alone. None takes all
+            that are installed.
+        formats: Image formats of the input; None takes all that can be written.
+        qualities: Qualities of the lossy formats, 1 to 100.
     """
 
-    points: tuple[str, ...]
-    bits: tuple[int, ...]
-    codecs: tuple[str, ...]
-    formats: tuple[str, ...]
-    qualities: tuple[int, ...]
+    at: Sequence[str] | None = None
+    bits: Sequence[int] = (16, 8, 6, 4, 3, 2)
+    codecs: Sequence[str] | None = None
+    formats: Sequence[str] | None = None
+    qualities: Sequence[int] = (95, 85, 75, 50, 30, 20, 10, 5)
+
+    def resolved(self, network: Network) -> "Grid":
+        """The same, with everything that was left open filled in and checked.
+
+        Raises:
+            UsageError: A codec, format, number of bits or quality is unknown, or the network
+                names no split points and none is given.
+            MissingExtraError: A format cannot be written here.
+        """
+        at = list(network.info.split_points if self.at is None else self.at)
+        if not at:
+            raise UsageError(f"{network.name} names no split points; name them with --at")
+        formats = available() if self.formats is None else list(self.formats)
+        for name in formats:
+            require(name)
+        for quality in self.qualities:
+            if not 1 <= quality <= 100:
+                raise UsageError(f"--qualities {quality} is out of range; give 1 to 100")
+        bits = [check_bits(number) for number in self.bits]
+        return Grid(at, bits, _codecs(self.codecs), formats, self.qualities)
 
 
-@dataclass
-class _Arm:
-    """One way to get masks, and what it came to so far."""
+def _codecs(given: Sequence[str] | None) -> Sequence[str]:
+    if given is None:
+        return [name for name in CODEC_NAMES if name != "small" or find_spec("imagecodecs")]
+    for name in given:
+        if name not in CODEC_NAMES:
+            raise UsageError(f"unknown codec {name!r}; give some of: {', '.join(CODEC_NAMES)}")
+    return given
 
-    record: ArmRecord
-    sent: list[int] = field(default_factory=list)
-    counts: list[Counts] = field(default_factory=list)
 
-    def finish(self, pixels: float, whole: float | None) -> ArmRecord:
-        """Means over images; `pixels` is those of a mean image, `whole` the Dice to lose from."""
-        counts = np.stack(self.counts)
-        found = scores.summarise(scores.tally(counts))
-        payload = float(np.mean(self.sent))
-        values = {name: getattr(self.record, name) for name in _ARM_NAMES}
-        return ArmRecord(
-            **values,
-            payload_bytes_per_frame=payload,
-            bits_per_pixel=payload * 8 / pixels,
-            dice=found.dice,
-            dice_interval=scores.dice_interval(counts),
-            dice_loss=None if found.dice is None or whole is None else whole - found.dice,
-            pooled_dice=found.pooled_dice,
-            kaggle=found.kaggle,
+@dataclass(frozen=True)
+class _Sent:
+    """One image that went one way: the bytes sent, and the pixels counted."""
+
+    arm: ArmRecord
+    sent: int
+    counts: Counts
+
+
+def compare(
+    network: Network,
+    images: Pictures,
+    grid: Grid,
+    labels: Truth = None,
+    options: RunOptions | None = None,
+    progress: Progress = nobody,
+) -> CompareReport:
+    """Score a network whole, cut at several points, and on compressed images.
+
+    Args:
+        network: A segmentation network.
+        images: Images with labels.
+        grid: What to compare.
+        labels: True masks; None takes the train.csv beside the images.
+        options: Where everything runs, and the threshold.
+        progress: Told after each image.
+
+    Returns:
+        The whole network first, then cuts, then image formats.
+
+    Raises:
+        InputError: An image, the labels or the network is not usable.
+        UsageError: The grid names something unknown.
+        MissingExtraError: An image format cannot be written here.
+    """
+    options = options or RunOptions()
+    grid = grid.resolved(network)
+    arms = _Arms(network, grid, options)
+    task = make_task(images, labels, arms.whole, options)
+    if not task.labelled:
+        raise InputError(
+            f"there is no train.csv beside {task.samples[0].path}; comparing needs labels:"
+            " give --labels"
         )
+    found: dict[ArmRecord, list[_Sent]] = {}
+    for one in evaluate(task, lambda *image: arms.ways(task, *image), _finish, progress):
+        found.setdefault(one.arm, []).append(one)
+    area = fmean(sample.height * sample.width for sample in task.samples)
+    whole = _scores(next(iter(found.values()))).dice
+    defective = sum(int((one.counts[:, 2] > 0).sum()) for one in next(iter(found.values())))
+    pairs = len(task.samples) * len(task.classes)
+    return CompareReport(
+        source=network.record,
+        device=options.device,
+        precision_requested=options.precision,
+        precision_actual=arms.whole.compiled.precision,
+        threshold=options.threshold,
+        images=len(task.samples),
+        defective_pairs=defective,
+        floor=1 - defective / pairs,
+        arms=[_summary(arm, members, area, whole) for arm, members in found.items()],
+    )
+
+
+_Way = tuple[ArmRecord, int]
+
+
+def _finish(one: Evaluated[_Way]) -> _Sent:
+    assert one.counts is not None
+    return _Sent(*one.way, one.counts)
+
+
+class _Arms:
+    """Every way to get masks from an image."""
+
+    def __init__(self, network: Network, grid: Grid, options: RunOptions) -> None:
+        source = network.path or network.name
+        model = take_pixels(source, network.model, options.normalisation)
+        shape = tuple(model.inputs[0].get_shape())
+        model, _ = put_maps(source, model, shape, network.info)
+        graph = read_graph(model)
+        self.whole = WholeRunner(source, model.clone(), network.info, options)
+        self._grid = grid
+        self._cuts = [_CutArms(self.whole, model, graph, at, options) for at in grid.at or ()]
+        self._gflops = sum(cost.flops or 0 for cost in operation_costs(graph).values()) / 1e9
+
+    def ways(self, task: Task, sample: Sample, pixels: Pixels) -> Iterator[tuple[_Way, Inference]]:
+        """What comes of one image, in every way."""
+        fitted = task.canvas.image(pixels)
+        whole = self.whole.run(fitted)
+        yield (ArmRecord("whole", edge_gflops=self._gflops), 0), whole
+        if sample.file_bytes is not None:
+            yield (ArmRecord("image", codec="file"), sample.file_bytes), whole
+        for cut in self._cuts:
+            yield from cut.ways(fitted, self._grid)
+        for name in self._grid.formats or ():
+            lossless = name in LOSSLESS
+            for quality in (0,) if lossless else self._grid.qualities:
+                sent, arrived = through(pixels, name, quality)
+                arm = ArmRecord("image", codec=name, quality=None if lossless else quality)
+                found = whole if lossless else self.whole.run(task.canvas.image(arrived))
+                yield (arm, sent), found
+
+
+class _CutArms:
+    """Head and tail at one split point, at every precision and with every codec."""
+
+    def __init__(
+        self, whole: WholeRunner, model: ov.Model, graph: Graph, point: str, options: RunOptions
+    ) -> None:
+        cut = find_cut(graph, point)
+        head, tail = make_halves(model, graph, cut)
+        specs = [tensor_spec(tensor_record(tensor)) for tensor in cut.tensors]
+        self._head = HeadRunner(whole.source, head, whole.info, specs, options)
+        self._tail = TailRunner(tail, self._head, options.precision, options.device)
+        self._gflops = describe_split(graph, cut, operation_costs(graph)).head_gflops
+        self._point = point
+
+    def ways(self, fitted: Pixels, grid: Grid) -> Iterator[tuple[_Way, Inference]]:
+        """What comes of one fitted image."""
+        specs, tensors = self._head.specs, [np.array(t) for t in self._head.run(fitted)]
+        codecs = list(grid.codecs or ())
+        for bits in grid.bits:
+            frames = {
+                codec: encode_frame(_CUT_ID, 0, specs, tensors, [Sending(bits, codec)] * len(specs))
+                for codec in codecs
+            }
+            received = decode_frame(frames[codecs[0]], _CUT_ID, specs).tensors
+            found = Inference(self._tail.run(received))
+            for codec, frame in frames.items():
+                arm = ArmRecord(
+                    "cut", point=self._point, bits=bits, codec=codec, edge_gflops=self._gflops
+                )
+                yield (arm, len(frame)), found
+
+
+def _scores(members: Sequence[_Sent]) -> scores.Scores:
+    return scores.summarise(scores.tally(np.stack([one.counts for one in members])))
 
 
 _ARM_NAMES = ("kind", "point", "bits", "codec", "quality", "edge_gflops")
 
 
-class Comparison:
-    """A network, whole and cut at several points, on labelled images.
-
-    Args:
-        path: Any model file.
-        grid: What to compare.
-        device: Where everything runs.
-        precision: Of the computation, "auto" or a number type.
-        shapes: Input shapes to set, as `load_model` takes them.
-
-    Raises:
-        InputError: The model is no segmentation network, or has no such split point.
-        UsageError: A format is unknown.
-        MissingExtraError: A format cannot be written here.
-    """
-
-    def __init__(
-        self, path: Path, grid: Grid, device: str, precision: str, shapes: Sequence[str] = ()
-    ) -> None:
-        for name in grid.formats:
-            require(name)
-        model = load_model(path, shapes)
-        self.info: ModelInfo = read_info(model)
-        model = take_pixels(path, model, None)
-        self.input_shape = tuple(model.inputs[0].get_shape())
-        model, self.maps = put_maps(path, model, self.input_shape, self.info)
-        self._grid = grid
-        self._options = (device, precision)
-        self._whole = self._request(model)
-        graph = read_graph(model)
-        self._cuts = [_Cut(self, model, graph, point) for point in grid.points]
-        costs = operation_costs(graph).values()
-        self._gflops = sum(cost.flops or 0 for cost in costs) / 1e9
-
-    def _request(self, model: ov.Model) -> ov.InferRequest:
-        compiled = compile_model(core(), model, *self._options)
-        self.precision_actual = compiled.precision
-        return compiled.model.create_infer_request()
-
-    def canvas(self, fit: Fit | None) -> Canvas:
-        """What images are fitted to."""
-        return Canvas(self.input_shape[2], self.input_shape[3], fit or self.info.fit)
-
-    def run(
-        self,
-        samples: Sequence[Sample],
-        classes: list[str],
-        canvas: Canvas,
-        threshold: float,
-        advance: Callable[[], object] = lambda: None,
-    ) -> list[ArmRecord]:
-        """Score every arm on every image.
-
-        Args:
-            samples: Images with labels.
-            classes: Names of the output maps.
-            canvas: What images are fitted to.
-            threshold: Probability from which a pixel belongs to a class.
-            advance: Called once per image.
-
-        Returns:
-            The whole network first, then cuts, then image formats.
-        """
-        arms: dict[ArmRecord, _Arm] = {}
-        for sample in samples:
-            pixels, truth = sample.image(), sample.masks(classes)
-            for record, sent, maps in self._arms(sample, pixels, canvas):
-                masks = canvas.restore(maps, sample.height, sample.width) >= threshold
-                arm = arms.setdefault(record, _Arm(record))
-                arm.sent.append(sent)
-                arm.counts.append(scores.count(masks, truth))
-            advance()
-        area = float(np.mean([sample.height * sample.width for sample in samples]))
-        first = next(iter(arms.values()))
-        whole = scores.summarise(scores.tally(np.stack(first.counts))).dice
-        return [arm.finish(area, whole) for arm in arms.values()]
-
-    def _arms(
-        self, sample: Sample, pixels: Pixels, canvas: Canvas
-    ) -> Iterator[tuple[ArmRecord, int, NDArray[np.float32]]]:
-        """(arm, bytes sent, probabilities) of one image."""
-        fitted = canvas.image(pixels)
-        maps = self.predict(fitted)
-        yield ArmRecord("whole", edge_gflops=self._gflops), 0, maps
-        yield ArmRecord("image", codec="file"), sample.path.stat().st_size, maps
-        for cut in self._cuts:
-            yield from cut.arms(fitted, self._grid)
-        for name in self._grid.formats:
-            for quality in (0,) if name in LOSSLESS else self._grid.qualities:
-                sent, arrived = through(pixels, name, quality)
-                lossless = name in LOSSLESS
-                record = ArmRecord("image", codec=name, quality=None if lossless else quality)
-                yield record, sent, maps if lossless else self.predict(canvas.image(arrived))
-
-    def predict(self, fitted: Pixels) -> NDArray[np.float32]:
-        """(H, W, 3) pixels of the canvas's size to (C, H, W) probabilities."""
-        return np.array(self._whole.infer([to_planes(fitted)])[0][0])
-
-
-class _Cut:
-    """Head and tail at one point, in memory."""
-
-    def __init__(self, whole: Comparison, model: ov.Model, graph: Graph, point: str) -> None:
-        cut = find_cut(graph, point)
-        head, tail = make_halves(model, graph, cut)
-        self._head, self._tail = whole._request(head), whole._request(tail)
-        self._specs = [tensor_spec(tensor_record(tensor)) for tensor in cut.tensors]
-        self._gflops = describe_split(graph, cut, operation_costs(graph)).head_gflops
-        self._point = point
-
-    def arms(
-        self, fitted: Pixels, grid: Grid
-    ) -> Iterator[tuple[ArmRecord, int, NDArray[np.float32]]]:
-        """(arm, bytes sent, probabilities) of every precision and codec."""
-        results = [np.array(value) for value in self._head.infer([to_planes(fitted)]).values()]
-        for bits in grid.bits:
-            frames = {
-                codec: encode_frame(
-                    _CUT_ID, 0, self._specs, results, [Sending(bits, codec)] * len(results)
-                )
-                for codec in grid.codecs
-            }
-            received = decode_frame(frames[grid.codecs[0]], _CUT_ID, self._specs).tensors
-            maps = np.array(self._tail.infer(received)[0][0])
-            for codec, frame in frames.items():
-                record = ArmRecord(
-                    "cut", point=self._point, bits=bits, codec=codec, edge_gflops=self._gflops
-                )
-                yield record, len(frame), maps
-
-
-def samples_of(images: Sequence[Path], labels: Labels | None, canvas: Canvas) -> list[Sample]:
-    """Images with their labels, checked before the first is predicted.
-
-    Raises:
-        InputError: There are no labels, or an image does not fit.
-    """
-    if labels is None:
-        raise InputError(
-            f"there is no train.csv beside {images[0]}; comparing needs labels: give --labels"
-        )
-    samples = [labels.sample(path) for path in images]
-    for sample in samples:
-        canvas.check(sample.path, sample.height, sample.width)
-    return samples
+def _summary(
+    arm: ArmRecord, members: Sequence[_Sent], pixels: float, whole: float | None
+) -> ArmRecord:
+    """Means over images; `pixels` is those of a mean image, `whole` the Dice to lose from."""
+    found = _scores(members)
+    payload = fmean(one.sent for one in members)
+    return ArmRecord(
+        **{name: getattr(arm, name) for name in _ARM_NAMES},
+        payload_bytes_per_frame=payload,
+        bits_per_pixel=payload * 8 / pixels,
+        dice=found.dice,
+        dice_interval=scores.dice_interval(np.stack([one.counts for one in members])),
+        dice_loss=None if found.dice is None or whole is None else whole - found.dice,
+        pooled_dice=found.pooled_dice,
+        kaggle=found.kaggle,
+    )

@@ -1,10 +1,16 @@
 """Ranges of the quantiser, chosen from images."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
+from splittool.tables import make_table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 class CalibratedRecord(msgspec.Struct, frozen=True):
@@ -48,3 +54,36 @@ class CalibrationReport(Report, tag="splittool.calibration/1"):
     tensors: list[CalibratedTensorRecord]
     search: SearchRecord | None = None
     per: Literal["channel", "tensor"] = "channel"
+
+    def tables(self, written: Path | None = None) -> "Sequence[RenderableType]":
+        """The ranges of each tensor and precision, and what a search found.
+
+        Args:
+            written: The file that holds them; None leaves it out.
+        """
+        rows = [
+            [tensor.name, str(found.bits), found.chosen, f"{min(found.low):.4g}", _highest(found)]
+            for tensor in self.tensors
+            for found in tensor.ranges
+        ]
+        columns = ["crossing tensor", "bits", "ranges", "lowest", "highest"]
+        lines: list[RenderableType] = [
+            make_table(f"{self.cut.path} over {self.images} images", columns, rows)
+        ]
+        if self.search:
+            lines.append(_found(self.search))
+        return lines if written is None else [*lines, f"wrote {written}"]
+
+
+def _highest(found: CalibratedRecord) -> str:
+    steps = 2**found.bits - 1
+    highest = max(low + step * steps for low, step in zip(found.low, found.step, strict=True))
+    return f"{highest:.4g}"
+
+
+def _found(search: SearchRecord) -> str:
+    bits = ", ".join(f"{name} {number}" for name, number in search.bits.items())
+    return (
+        f"fewest bits: {bits}; Dice {search.dice:.4f} of {search.dice_unquantised:.4f}"
+        f" (--max-dice-loss {search.max_dice_loss:g}), {search.measurements} measurements"
+    )

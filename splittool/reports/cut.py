@@ -1,11 +1,20 @@
 """Where a network can be cut, and its two halves."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
-from splittool.reports.export import BlobRecord
+from splittool.reports.export import BlobRecord, blob_line
+from splittool.tables import make_table, verbatim
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+MOST_ROWS = 20  # more split points than these get one line each
 
 
 class TensorRecord(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +87,44 @@ class CutReport(Report, tag="splittool.cut/1"):
     blob: BlobRecord | None = None
     baked: BakedRecord | None = None
 
+    def tables(
+        self, folder: Path | None = None, calibrated: bool = False
+    ) -> "Sequence[RenderableType]":
+        """The cut, its proof, and how to run the halves.
+
+        Args:
+            folder: Where the files were written; None leaves the files out.
+            calibrated: Whether a calibration.json was written, too.
+        """
+        proof = self.verification
+        allowed = proof.tolerance * proof.output_range
+        other = "the halves joined by the codec" if self.baked else "the whole"
+        lines: list[RenderableType] = [
+            splits_table(f"{self.source.path} cut at {self.split.point}", [self.split]),
+            f"largest difference of tail(head(x)) from {other}: {proof.difference:.1e}\n"
+            f"({proof.precision} on {proof.device}, allowed {allowed:.1e})",
+        ]
+        if self.blob:
+            lines.append(blob_line(self.blob))
+        if folder is not None:
+            names = [record.path for record in (*self.head, *self.tail)]
+            names += ["cut.json", *(["calibration.json"] if calibrated else [])]
+            lines += [f"wrote {', '.join(names)}", verbatim(_snippet(folder))]
+        return lines
+
+
+def _snippet(folder: Path) -> str:
+    """Python that runs both halves in 32 bits; many CPUs compute in bf16 if they are not told."""
+    files = [str(folder / name) for name in ("head.xml", "tail.xml")]
+    return "\n".join(
+        [
+            "both halves in Python, in 32 bits as they were proved:",
+            '  import openvino; f32 = dict(INFERENCE_PRECISION_HINT="f32")',
+            f'  head, tail = (openvino.compile_model(f, "CPU", f32) for f in {files})',
+            "  probabilities = tail(list(head(pixels).values()))[0]",
+        ]
+    )
+
 
 class RefusedRecord(msgspec.Struct, frozen=True):
     """A place where a graph cannot be cut, and why."""
@@ -96,3 +143,72 @@ class SplitsReport(Report, tag="splittool.splits/1"):
     splits: list[SplitRecord]
     refused: list[RefusedRecord] = msgspec.field(default_factory=list)
     renamed: dict[str, str] = msgspec.field(default_factory=dict)
+
+    def tables(self) -> "Sequence[RenderableType]":
+        """One row for each split point, and what rows cannot say."""
+        table = splits_table if len(self.splits) <= MOST_ROWS else _lines_table
+        title = f"split points of {self.source.path}"
+        return [
+            table(title, self.splits),
+            *proofs(self.splits),
+            *remarks(self.refused, self.renamed),
+        ]
+
+
+def proofs(splits: Sequence[SplitRecord]) -> list[str]:
+    """How many of some cuts were verified, in one line, if any was."""
+    differences = [split.difference for split in splits if split.difference is not None]
+    if not differences:
+        return []
+    return [
+        f"{len(differences)} cuts verified in f32 on the CPU; largest difference of"
+        f" tail(head(x)) from the whole: {max(differences):.1e} of the output's range"
+    ]
+
+
+def remarks(refused: Sequence[RefusedRecord], renamed: dict[str, str]) -> list[str]:
+    """Where the network cannot be cut, and names that were changed."""
+    return [
+        *(f"no cut at {record.point}: {record.reason}" for record in refused),
+        *(
+            f"{name} is the name here of another {own!r}" if own else f"{name} had no name"
+            for name, own in renamed.items()
+        ),
+    ]
+
+
+def splits_table(title: str, splits: Sequence[SplitRecord]) -> "Table":
+    """What crosses each cut and what each side does."""
+    rows = [
+        [
+            "\n".join(split.at),
+            "\n".join(
+                f"{tensor.name} {'x'.join(map(str, tensor.shape))}" for tensor in split.tensors
+            ),
+            f"{split.elements:,}",
+            f"{split.head_gflops:.3f}",
+            f"{split.tail_gflops:.3f}",
+            f"{split.head_gflops_share:.1%}",
+        ]
+        for split in splits
+    ]
+    columns = ["point", "crossing tensors", "elements", "head\nGFLOPs", "tail\nGFLOPs", "head"]
+    return make_table(title, columns, rows, texts=2)
+
+
+def _lines_table(title: str, splits: Sequence[SplitRecord]) -> "Table":
+    """One line for each of many split points."""
+    rows = [
+        [
+            " + ".join(split.at),
+            str(len(split.tensors)),
+            f"{split.elements:,}",
+            str(split.head_operations),
+            f"{split.head_gflops:.3f}",
+            f"{split.head_gflops_share:.1%}",
+            f"{split.head_live_elements / 1e6:.2f}",
+        ]
+        for split in splits
+    ]
+    columns = ["head up to", "sends", "elements", "ops", "GFLOPs", "share", "MinMem"]
+    return make_table(title, columns, rows)

@@ -22,6 +22,14 @@ class BlobRecord(msgspec.Struct, frozen=True):
     cmx_bytes: int
 
 
+def blob_line(blob: BlobRecord) -> str:
+    """What the compiler made."""
+    return (
+        f"{blob.file.path}: {blob.file.bytes:,} bytes for {blob.shaves} SHAVEs,"
+        f" {blob.hardware_stages} of {blob.stages} stages on the neural compute engine"
+    )
+
+
 class ExportReport(Report, tag="splittool.export/1"):
     """A converted model; `difference` is the largest of a probability against torch in 32 bits."""
 

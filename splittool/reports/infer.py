@@ -1,10 +1,15 @@
 """Masks, bytes and scores of a network, whole or split."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
+from splittool.tables import make_table, short
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 class ImageRecord(msgspec.Struct, frozen=True):
@@ -13,7 +18,7 @@ class ImageRecord(msgspec.Struct, frozen=True):
     image: str
     height: int
     width: int
-    file_bytes: int
+    file_bytes: int | None
     payload_bytes: int | None
     pixels: dict[str, int]
     dice: dict[str, float] | None
@@ -50,7 +55,7 @@ class InferReport(Report, tag="splittool.infer/1"):
     source: FileRecord
     cut: str | None
     bits: int | None
-    folder: str
+    folder: str | None
     device: str
     precision_requested: str
     precision_actual: str
@@ -60,7 +65,7 @@ class InferReport(Report, tag="splittool.infer/1"):
     images_per_second: float
     payload_bytes_per_frame: float | None
     bits_per_element: float | None
-    image_file_bytes_per_frame: float
+    image_file_bytes_per_frame: float | None
     raw_image_bytes_per_frame: float
     mbps: dict[str, float]
     scores: ScoreRecord | None
@@ -75,3 +80,61 @@ class InferReport(Report, tag="splittool.infer/1"):
     key_interval: int | None = None
     ranges_per: Literal["channel", "tensor"] | None = None
     codec_per_tensor: dict[str, str] | None = None
+
+    def tables(self) -> "Sequence[RenderableType]":
+        """Bytes, times and scores."""
+        rows = [
+            ["images", str(self.images)],
+            ["images per second", short(self.images_per_second, 1)],
+            ["precision (asked for)", f"{self.precision_actual} ({self.precision_requested})"],
+            *_link_rows(self),
+        ]
+        if self.image_file_bytes_per_frame is not None:
+            rows.append(["bytes per frame, image files", f"{self.image_file_bytes_per_frame:,.0f}"])
+        rows.append(["bytes per frame, raw pixels", f"{self.raw_image_bytes_per_frame:,.0f}"])
+        rows += [[f"Mbit/s at {fps} FPS", short(rate, 2)] for fps, rate in self.mbps.items()]
+        rows += _score_rows(self.scores) if self.scores else []
+        bits = "mixed" if self.bits is None else self.bits
+        how = f"cut at {self.cut}, {bits} bits" if self.cut else "whole"
+        table = make_table(f"{self.source.path}, {how}", ["", "value"], rows)
+        if self.folder is None:
+            return [table]
+        written = "masks/, overlays/, predictions.csv and report.json"
+        return [table, f"wrote {written} to {self.folder}"]
+
+
+def _score_rows(scores: ScoreRecord) -> list[list[str]]:
+    return [
+        ["Dice over defective pairs", _with_interval(scores)],
+        *([f"  class {n}", short(v, 4)] for n, v in scores.dice_per_class.items()),
+        ["Dice over all pixels of a class", short(scores.pooled_dice, 4)],
+        ["Kaggle metric", short(scores.kaggle, 4)],
+        ["  its floor (nothing predicted)", short(scores.floor, 4)],
+    ]
+
+
+def _link_rows(report: InferReport) -> list[list[str]]:
+    """What the link did; bits by tensor only where they differ."""
+    if report.payload_bytes_per_frame is None:
+        return []
+    mixed = report.bits_per_tensor if report.bits is None and report.bits_per_tensor else {}
+    interval = report.key_interval or 1
+    per = ", per tensor" if report.ranges_per == "tensor" else ""
+    return [
+        ["codec (ranges)", f"{report.codec} ({report.ranges}{per})"],
+        *([["frames that stand alone", f"1 of {interval}"]] if interval > 1 else []),
+        *([f"codec of {name}", codec] for name, codec in (report.codec_per_tensor or {}).items()),
+        *([f"bits of {name}", str(bits)] for name, bits in mixed.items()),
+        ["bytes per frame, crossing tensors", f"{report.payload_bytes_per_frame:,.0f}"],
+        ["bits per element, all bytes counted", short(report.bits_per_element)],
+        ["bits per pixel of the image", short(report.bits_per_pixel)],
+        ["encoding, ms per frame", short(report.encode_ms, 1)],
+        ["decoding, ms per frame", short(report.decode_ms, 1)],
+    ]
+
+
+def _with_interval(scores: ScoreRecord) -> str:
+    if scores.dice_interval is None:
+        return short(scores.dice, 4)
+    low, high = scores.dice_interval
+    return f"{short(scores.dice, 4)} ({low:.2f}-{high:.2f})"

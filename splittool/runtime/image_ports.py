@@ -21,7 +21,7 @@ class Normalisation:
     scale: float
 
 
-def take_pixels(path: Path, model: ov.Model, normalisation: Normalisation | None) -> ov.Model:
+def take_pixels(path: Path | str, model: ov.Model, normalisation: Normalisation | None) -> ov.Model:
     """Put normalisation and layout before the only input, where it has not pixels already.
 
     Raises:
@@ -53,7 +53,7 @@ def take_pixels(path: Path, model: ov.Model, normalisation: Normalisation | None
 
 
 def put_maps(
-    path: Path, model: ov.Model, image: tuple[int, ...], info: ModelInfo
+    path: Path | str, model: ov.Model, image: tuple[int, ...], info: ModelInfo
 ) -> tuple[ov.Model, int]:
     """Put the channels of the only output before its height and width.
 

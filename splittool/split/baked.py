@@ -6,7 +6,6 @@ with the reciprocal, and a product and a sum into one step with one rounding. Th
 by reciprocals, too, and a ReLU on what is never below zero keeps products and sums apart.
 """
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -21,42 +20,30 @@ from splittool.codec.bitpack import pack, packed_bytes
 from splittool.codec.quantiser import Quantised, dequantise, quantise, reciprocals
 from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError, VerificationError
-from splittool.files import make_folder, output_errors, refuse_existing
-from splittool.graph.reading import load_model
-from splittool.graph.verification import Verification
-from splittool.reports import (
-    BakedRecord,
-    CutReport,
-    TensorRecord,
-    VerificationRecord,
-    encode,
-    file_record,
-    read_report,
-)
-from splittool.runtime.core import core
+from splittool.graph.halves import Halves
+from splittool.graph.verification import Verification, Verifier, random_input, run_in_f32
+from splittool.reports import BakedRecord, CutReport, TensorRecord, read_report
 from splittool.runtime.info import read_info, write_info
-from splittool.runtime.ir import write_ir
 from splittool.split.calibration_file import calibrated_specs
-from splittool.split.files import DESCRIPTION, HEAD, TAIL
+from splittool.split.files import Form, Written, verification_record, write_halves
 from splittool.split.link import tensor_spec
-from splittool.split.runners import verified_half
 
-BITS = (8, 4)
-_F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+BakedBits = Literal[8, 4]
 _BYTE = opset.constant(np.float32(16))
 
 
-def bake_cut(
-    source: Path, bits: Literal[8, 4], folder: Path, tolerance: float, force: bool = False
+def bake(
+    path: Path, halves: Halves, bits: BakedBits, tolerance: float, folder: Path, force: bool = False
 ) -> CutReport:
     """Write a cut whose halves hold the quantiser, with the ranges calibrated for it.
 
     Args:
-        source: The cut.json; its calibration.json is beside it.
+        path: The cut.json; its calibration.json is beside it.
+        halves: Its head and tail.
         bits: 8, or 4 with two elements in a byte.
-        folder: Where the five files go.
         tolerance: Largest difference allowed from the same halves joined by the codec, as a share
             of the output's range. The head's bytes must be the same.
+        folder: Where the files go.
         force: Replace files that exist.
 
     Raises:
@@ -64,52 +51,46 @@ def bake_cut(
         VerificationError: The halves do not compute what the codec does; nothing is written.
         OutputError: The files exist or cannot be written.
     """
-    names = (*HEAD, *TAIL, DESCRIPTION)
-    if folder.exists():
-        refuse_existing([folder / name for name in names], force)
-    cut = read_report(source, CutReport)
+    cut = read_report(path, CutReport)
     if cut.baked:
-        raise InputError(f"{source} is baked already; bake the cut that it was made from")
+        raise InputError(f"{path} is baked already; bake the cut that it was made from")
     specs = [tensor_spec(record) for record in cut.split.tensors]
-    specs = calibrated_specs(source, specs, [bits] * len(specs))
-    halves = [load_model(verified_half(source, files)) for files in (cut.head, cut.tail)]
-    head, tail = bake_head(halves[0], specs, bits), bake_tail(halves[1], specs, bits)
-    proof = _verify(halves, head, tail, specs, bits, tolerance)
-    make_folder(folder)
-    with (
-        output_errors(folder),
-        tempfile.TemporaryDirectory(dir=folder, prefix=".cut-") as temporary,
-    ):
-        written = Path(temporary)
-        write_ir(head, written / "head.xml", half=False)
-        write_ir(tail, written / "tail.xml", half=False)
-        tensors = [_crossing(record, spec, bits) for record, spec in _pairs(cut, specs)]
-        report = CutReport(
-            source=cut.source,
-            split=msgspec.structs.replace(
-                cut.split,
-                tensors=tensors,
-                elements=sum(tensor.elements for tensor in tensors),
-                difference=proof.share,
-            ),
-            head=[file_record(written / name, name) for name in HEAD],
-            tail=[file_record(written / name, name) for name in TAIL],
-            input=cut.input,
-            classes=cut.classes,
-            fit=cut.fit,
-            verification=VerificationRecord(
-                proof.difference, proof.output_range, proof.tolerance, "CPU", "f32"
-            ),
-            baked=BakedRecord(bits, cut.split.tensors),
-        )
-        (written / DESCRIPTION).write_bytes(encode(report))
-        for name in names:
-            (written / name).replace(folder / name)
-    return report
+    specs = calibrated_specs(path, specs, [bits] * len(specs))
+    proof = _Joined(halves, specs, bits)
+
+    def describe(written: Written) -> CutReport:
+        difference = proof.hold(written.halves, tolerance)
+        return _report(cut, specs, bits, written, difference)
+
+    baked = Halves(bake_head(halves.head, specs, bits), bake_tail(halves.tail, specs, bits))
+    return write_halves(folder, baked, describe, Form(), force)
 
 
-def _pairs(cut: CutReport, specs: Sequence[TensorSpec]) -> list[tuple[TensorRecord, TensorSpec]]:
-    return list(zip(cut.split.tensors, specs, strict=True))
+def _report(
+    cut: CutReport,
+    specs: Sequence[TensorSpec],
+    bits: BakedBits,
+    written: Written,
+    proof: Verification,
+) -> CutReport:
+    pairs = zip(cut.split.tensors, specs, strict=True)
+    tensors = [_crossing(record, spec, bits) for record, spec in pairs]
+    return CutReport(
+        source=cut.source,
+        split=msgspec.structs.replace(
+            cut.split,
+            tensors=tensors,
+            elements=sum(tensor.elements for tensor in tensors),
+            difference=proof.share,
+        ),
+        head=written.head,
+        tail=written.tail,
+        input=cut.input,
+        classes=cut.classes,
+        fit=cut.fit,
+        verification=verification_record(proof),
+        baked=BakedRecord(bits, cut.split.tensors),
+    )
 
 
 def _crossing(record: TensorRecord, spec: TensorSpec, bits: int) -> TensorRecord:
@@ -201,52 +182,43 @@ def _per_channel(values: NDArray[np.float32], spec: TensorSpec) -> ov.Node:
     return opset.constant(np.ascontiguousarray(values.reshape(shape)))
 
 
-def _verify(
-    halves: Sequence[ov.Model],
-    head: ov.Model,
-    tail: ov.Model,
-    specs: Sequence[TensorSpec],
-    bits: int,
-    tolerance: float,
-) -> Verification:
-    """Hold baked halves against plain ones joined by the codec, on one random input."""
-    from splittool.bench.measurement import random_inputs
+class _Joined:
+    """Plain halves joined by the codec, run once on a random input, for baked ones to equal."""
 
-    inputs = random_inputs(halves[0])
-    plain, baked = _run(halves[0], inputs), _run(head, inputs)
-    received = []
-    for spec, value, found in zip(specs, plain, baked, strict=True):
-        quantised = _quantise(value, spec, bits)
-        received.append(dequantise(quantised) if quantised else value)
-        wanted = pack(quantised.symbols, bits) if quantised else value.tobytes()
-        if found.tobytes() != wanted:
+    def __init__(self, halves: Halves, specs: Sequence[TensorSpec], bits: int) -> None:
+        self._inputs = random_input(halves.head)
+        self._specs = specs
+        self._sent, received = [], []
+        values = run_in_f32(halves.head, list(self._inputs.values()))
+        for spec, value in zip(specs, values, strict=True):
+            quantised = _quantise(value, spec, bits)
+            received.append(dequantise(quantised) if quantised else value)
+            self._sent.append(pack(quantised.symbols, bits) if quantised else value.tobytes())
+        self._verifier = Verifier(self._inputs, run_in_f32(halves.tail, received))
+
+    def hold(self, baked: Halves, tolerance: float) -> Verification:
+        """Hold baked halves against them.
+
+        Raises:
+            VerificationError: The head's bytes are not the codec's, or the outputs differ.
+        """
+        found = run_in_f32(baked.head, list(self._inputs.values()))
+        for spec, value, sent in zip(self._specs, found, self._sent, strict=True):
+            if value.tobytes() != sent:
+                raise VerificationError(
+                    f"the baked head's bytes of {spec.name} are not the codec's; nothing was"
+                    " written"
+                )
+        proof = self._verifier.compare(run_in_f32(baked.tail, found), tolerance)
+        if not proof.holds:
             raise VerificationError(
-                f"the baked head's bytes of {spec.name} are not the codec's; nothing was written"
+                f"baked halves differ from those joined by the codec by {proof.difference:.2e},"
+                f" more than {tolerance:g} of the output's range; nothing was written"
             )
-    wholes, parts = _run(halves[1], received), _run(tail, baked)
-    proofs = [
-        Verification(
-            difference=float(np.abs(part.astype(np.float64) - whole).max()),
-            output_range=float(np.ptp(whole)) or float(np.abs(whole).max()),
-            tolerance=tolerance,
-        )
-        for part, whole in zip(parts, wholes, strict=True)
-    ]
-    worst = max(proofs, key=lambda proof: proof.share)
-    if not worst.holds:
-        raise VerificationError(
-            f"baked halves differ from those joined by the codec by {worst.difference:.2e}, more"
-            f" than {tolerance:g} of the output's range; nothing was written"
-        )
-    return worst
+        return proof
 
 
 def _quantise(value: NDArray[Any], spec: TensorSpec, bits: int) -> Quantised | None:
     if not spec.is_quantised:
         return None
     return quantise(value.astype(np.float32), bits, spec.name, spec.ranges[bits])
-
-
-def _run(model: ov.Model, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-    compiled = core().compile_model(model, "CPU", _F32)
-    return [np.array(value) for value in compiled(list(inputs)).values()]

@@ -1,19 +1,21 @@
 """The fewest bits that the accuracy allows, found on measured Dice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from splittool.codec.quantiser import dequantise, quantise
 from splittool.codec.tensors import TensorSpec
-from splittool.data import scores
-from splittool.data.images import Canvas
+from splittool.data.images import Pixels
 from splittool.data.kaggle import Sample
 from splittool.errors import InputError
+from splittool.progress import Progress, counter, nobody
 from splittool.reports import SearchRecord
-from splittool.split.runners import HeadPipeline, TailPipeline
+from splittool.split.evaluation import Task, evaluate, score
+from splittool.split.runners import HeadRunner, Inference, TailRunner
 
 LADDER = (8, 6, 5, 4, 3, 2, 1)
 
@@ -26,19 +28,13 @@ class Judge:
         head: The head of a cut.
         tail: Its tail.
         specs: What crosses, with ranges for every step of the ladder.
-        samples: Images with labels.
-        classes: Names of the output maps.
-        canvas: What images are fitted to.
-        threshold: Probability from which a pixel belongs to a class.
+        task: Images with labels.
     """
 
-    head: HeadPipeline
-    tail: TailPipeline
+    head: HeadRunner
+    tail: TailRunner
     specs: Sequence[TensorSpec]
-    samples: Sequence[Sample]
-    classes: list[str]
-    canvas: Canvas
-    threshold: float
+    task: Task
 
     def dice(self, bits: dict[str, int] | None) -> float:
         """Dice at these bits by tensor, or without a quantiser.
@@ -46,27 +42,30 @@ class Judge:
         Raises:
             InputError: No image has a defect.
         """
-        counts = []
-        for sample in self.samples:
-            tensors = self.head.run(self.canvas.image(sample.image()))
-            if bits is not None:
-                tensors = [
-                    dequantise(quantise(t, bits[s.name], s.name, s.ranges[bits[s.name]]))
-                    if s.is_quantised
-                    else t
-                    for s, t in zip(self.specs, tensors, strict=True)
-                ]
-            maps = self.canvas.restore(self.tail.run(tensors), sample.height, sample.width)
-            counts.append(scores.count(maps >= self.threshold, sample.masks(self.classes)))
-        found = scores.summarise(scores.tally(np.stack(counts))).dice
-        if found is None:
+
+        def ways(sample: Sample, pixels: Pixels) -> Iterator[tuple[None, Inference]]:
+            tensors = self.head.run(self.task.canvas.image(pixels))
+            received = tensors if bits is None else self._quantised(tensors, bits)
+            yield None, Inference(self.tail.run(received))
+
+        counts = evaluate(self.task, ways, lambda one: one.counts)
+        found = score(self.task.classes, [each for each in counts if each is not None])
+        if found is None or found.dice is None:
             raise InputError("no image has a defect, so there is no Dice; give images with some")
-        return found
+        return found.dice
+
+    def _quantised(
+        self, tensors: Sequence[NDArray[Any]], bits: dict[str, int]
+    ) -> list[NDArray[Any]]:
+        return [
+            dequantise(quantise(t, bits[s.name], s.name, s.ranges[bits[s.name]]))
+            if s.is_quantised
+            else t
+            for s, t in zip(self.specs, tensors, strict=True)
+        ]
 
 
-def search_bits(
-    judge: Judge, max_loss: float, tick: Callable[[], object] = lambda: None
-) -> SearchRecord:
+def search_bits(judge: Judge, max_loss: float, progress: Progress = nobody) -> SearchRecord:
     """Lower the bits of one tensor after the other as long as the accuracy holds.
 
     Greedy: of all tensors that can go one step down the ladder, the one that saves the most bits a
@@ -76,7 +75,7 @@ def search_bits(
     Args:
         judge: Measures accuracy.
         max_loss: Dice that may be lost in all, from head and tail without a quantiser.
-        tick: Called after each measurement.
+        progress: Told after each measurement.
 
     Raises:
         InputError: Even 8 bits lose more.
@@ -91,11 +90,12 @@ def search_bits(
             f" {max_loss:g}; allow more, or give --bits"
         )
     lowering = set(elements)
+    step = counter(progress, len(elements) * (len(LADDER) - 1), "searching bits")
     while lowering:
         name = max(sorted(lowering), key=lambda n: elements[n] * (bits[n] - _below(bits[n])))
         trial = {**bits, name: _below(bits[name])}
         found, measured = judge.dice(trial), measured + 1
-        tick()
+        step()
         if whole - found <= max_loss:
             bits, dice = trial, found
         else:
@@ -106,7 +106,7 @@ def search_bits(
         dice=dice,
         dice_unquantised=whole,
         max_dice_loss=max_loss,
-        images=len(judge.samples),
+        images=len(judge.task.samples),
         measurements=measured,
     )
 

@@ -1,72 +1,112 @@
-"""Calibrate a cut: run its head over images, and choose the ranges of all that crosses."""
+"""Calibrate a cut: run its head over images, and choose the quantiser's ranges for what crosses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from splittool.codec.choices import CALIBRATED_BITS
-from splittool.codec.ranges import Method, Sampler, choose_ranges
-from splittool.data.images import Canvas
-from splittool.data.kaggle import Sample
-from splittool.files import write_bytes
+from splittool.codec.choices import CALIBRATED_BITS, check_bits, parse_bits
+from splittool.codec.ranges import Sampler, choose_ranges
+from splittool.progress import Progress, counter, nobody
 from splittool.reports import (
     CalibratedRecord,
     CalibratedTensorRecord,
     CalibrationReport,
-    CutReport,
-    encode,
     file_record,
-    read_report,
 )
-from splittool.split.calibration_file import FILE_NAME
-from splittool.split.evaluation import gather
-from splittool.split.runners import HeadPipeline, canvas_of
+from splittool.split.bit_search import LADDER
+from splittool.split.evaluation import Task
+from splittool.split.options import RunOptions
+from splittool.split.runners import HeadRunner
+from splittool.vocabulary import RangesMethod
+
+Bits = int | str | Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """How ranges are chosen.
+
+    Attributes:
+        method: "min-max", "percentile", "best" of these for each tensor, or "mse", the best for
+            each channel; see `splittool.codec.ranges.choose_ranges`.
+        per_channel: Whether each channel has a range of its own, else one for each tensor.
+        max_dice_loss: Find the fewest bits of each tensor that lose no more Dice than this; None
+            does not look for them.
+        run: Where the head runs, and how images are fitted.
+    """
+
+    method: RangesMethod = "best"
+    per_channel: bool = True
+    max_dice_loss: float | None = None
+    run: RunOptions = field(default_factory=RunOptions)
+
+    def choices(self, bits: Sequence[Bits] | None, names: Sequence[str]) -> list[dict[str, int]]:
+        """The precisions to choose ranges for, each by the tensor's name.
+
+        Args:
+            bits: What was asked for: numbers, text such as "8,maxpool_2=4", or numbers by name.
+                None is the usual ones, or those that a search may need.
+            names: The crossing tensors.
+
+        Raises:
+            UsageError: A number is out of range, or a tensor does not cross.
+        """
+        usual = CALIBRATED_BITS if self.max_dice_loss is None else LADDER
+        return [_of(choice, names) for choice in (usual if bits is None else bits)]
+
+
+def _of(choice: Bits, names: Sequence[str]) -> dict[str, int]:
+    if isinstance(choice, int):
+        return dict.fromkeys(names, check_bits(choice))
+    if isinstance(choice, str):
+        return parse_bits(choice).of(names)
+    return {name: check_bits(choice[name]) for name in names}
 
 
 def calibrate(
-    head: HeadPipeline,
-    canvas: Canvas,
-    samples: Sequence[Sample],
-    bits: Sequence[dict[str, int]],
-    method: Method = "best",
-    advance: Callable[[], None] = lambda: None,
-    per_channel: bool = True,
+    path: Path,
+    head: HeadRunner,
+    task: Task,
+    choices: Sequence[dict[str, int]],
+    options: CalibrationOptions,
+    progress: Progress = nobody,
 ) -> CalibrationReport:
     """Run the head over images and choose ranges for all that crosses.
 
     Args:
-        head: The head of a cut.
-        canvas: What images are fitted to.
-        samples: The images, from `gather`.
-        bits: The precisions wanted, each by tensor name.
-        method: See `choose_ranges`.
-        advance: Called once per image.
-        per_channel: One range for each channel of a tensor, else one for all.
+        path: The cut.json.
+        head: Its head.
+        task: The images, and what they are fitted to.
+        choices: The precisions wanted, each by tensor name.
+        options: How ranges are chosen.
+        progress: Told after each image.
 
     Raises:
         InputError: A tensor holds values that are not numbers, or an image is damaged.
     """
     samplers = {
-        spec.name: Sampler(spec.name, len(samples), per_channel=per_channel)
+        spec.name: Sampler(spec.name, len(task.samples), per_channel=options.per_channel)
         for spec in head.specs
         if spec.is_quantised
     }
-    for sample in samples:
-        tensors = head.run(canvas.image(sample.image()))
+    step = counter(progress, len(task.samples), "images")
+    for sample in task.samples:
+        tensors = head.run(task.canvas.image(sample.image()))
         for spec, tensor in zip(head.specs, tensors, strict=True):
             if spec.is_quantised:
                 samplers[spec.name].add(tensor)
-        advance()
+        step()
     return CalibrationReport(
-        cut=file_record(head.path, head.path.name),
-        images=len(samples),
-        method=method,
-        per="channel" if per_channel else "tensor",
+        cut=file_record(path, path.name),
+        images=len(task.samples),
+        method=options.method,
+        per="channel" if options.per_channel else "tensor",
         tensors=[
             CalibratedTensorRecord(
                 name,
                 [
-                    _choose(sampler, width, method)
-                    for width in sorted({choice[name] for choice in bits}, reverse=True)
+                    _choose(sampler, bits, options.method)
+                    for bits in sorted({choice[name] for choice in choices}, reverse=True)
                 ],
             )
             for name, sampler in samplers.items()
@@ -74,28 +114,6 @@ def calibrate(
     )
 
 
-def calibrate_cut(
-    path: Path, images: Sequence[Path], advance: Callable[[], None] = lambda: None
-) -> CalibrationReport:
-    """Choose ranges for the usual precisions, and write them beside a cut.json.
-
-    Args:
-        path: The cut.json.
-        images: Pictures like those that will be sent.
-        advance: Called once per image.
-
-    Raises:
-        InputError: An image or the head cannot be used.
-        OutputError: The file cannot be written.
-    """
-    head = HeadPipeline(path, read_report(path, CutReport), "CPU", "auto")
-    canvas = canvas_of(head, None)
-    choices = [{spec.name: bits for spec in head.specs} for bits in CALIBRATED_BITS]
-    report = calibrate(head, canvas, gather(images, None, canvas), choices, advance=advance)
-    write_bytes(path.parent / FILE_NAME, encode(report))
-    return report
-
-
-def _choose(sampler: Sampler, bits: int, method: Method) -> CalibratedRecord:
+def _choose(sampler: Sampler, bits: int, method: RangesMethod) -> CalibratedRecord:
     ranges, words = choose_ranges(sampler, bits, method)
     return CalibratedRecord(bits, words, ranges.low.tolist(), ranges.step.tolist())

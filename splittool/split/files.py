@@ -1,23 +1,28 @@
-"""A cut on disk: head and tail as IR, and cut.json that describes and vouches for them."""
+"""The files of a cut: head and tail as IR, and cut.json that describes and vouches for them."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
+import openvino as ov
 
-from splittool.cost.operations import operation_costs
-from splittool.cost.splits import describe_split, tensor_record
-from splittool.errors import VerificationError
-from splittool.files import make_folder, output_errors, refuse_existing
-from splittool.graph.graph import read_graph
-from splittool.graph.halves import Halves, make_halves
+from splittool.errors import InputError
+from splittool.files import make_folder, output_errors, refuse_existing, sha256
+from splittool.graph.halves import Halves
 from splittool.graph.reading import load_model
-from splittool.graph.split_points import find_cut
-from splittool.graph.verification import Verifier
-from splittool.reports import CutReport, SplitRecord, VerificationRecord, encode, file_record
+from splittool.graph.verification import Verification
+from splittool.reports import (
+    BlobRecord,
+    CutReport,
+    FileRecord,
+    VerificationRecord,
+    encode,
+    file_record,
+)
 from splittool.runtime.core import core
-from splittool.runtime.info import read_info
 from splittool.runtime.ir import write_ir
 from splittool.runtime.myriad import blob_record, compile_blob
 from splittool.runtime.targets import TARGETS
@@ -29,81 +34,72 @@ BLOB = "head.blob"
 DESCRIPTION = "cut.json"
 
 
-def write_cut(
-    source: Path,
-    at: Sequence[str],
-    folder: Path,
-    tolerance: float,
-    shapes: Sequence[str] = (),
-    force: bool = False,
-    target: str = "openvino",
-    compiler: Path | None = None,
-    shaves: int | None = None,
-) -> CutReport:
-    """Cut a model, prove the cut on the files as written, and put them in place.
+@dataclass(frozen=True)
+class Form:
+    """What the halves are written for.
 
-    Weights keep the precision they have in the source.
+    Attributes:
+        target: A name in `splittool.runtime.targets.TARGETS`.
+        compiler: Compiles the head for Myriad X, too; None makes no blob.
+        shaves: SHAVE processors to compile for; None leaves it to the compiler.
+    """
+
+    target: str = "openvino"
+    compiler: Path | None = None
+    shaves: int | None = None
+
+
+class Written(NamedTuple):
+    """Halves that are on disk, but not in place yet.
+
+    Attributes:
+        halves: Head and tail as they are read from there.
+        head: The head's files, under the names they will have.
+        tail: The tail's files.
+        blob: What was compiled of the head, if anything.
+    """
+
+    halves: Halves
+    head: list[FileRecord]
+    tail: list[FileRecord]
+    blob: BlobRecord | None
+
+
+def write_halves(
+    folder: Path,
+    halves: Halves,
+    describe: Callable[[Written], CutReport],
+    form: Form,
+    force: bool = False,
+) -> CutReport:
+    """Write both halves and their description, all of them or none.
+
+    Weights keep the precision they have.
 
     Args:
-        source: Any model file.
-        at: The operations to cut after.
-        folder: Where the five files go.
-        tolerance: Largest difference allowed, as a share of the output's range.
-        shapes: Input shapes to set, as `load_model` takes them.
+        folder: Where the files go.
+        halves: Head and tail.
+        describe: Proves the halves as written, and describes them.
+        form: What they are written for.
         force: Replace files that exist.
-        target: Whose IR to write, of `splittool.runtime.targets.TARGETS`.
-        compiler: Compiles the head for Myriad X, too.
-        shaves: SHAVE processors to compile for; None leaves it to the compiler.
 
     Raises:
-        InputError: The model or the split point is not usable, or not on the target.
-        VerificationError: Head and tail differ from the whole; nothing is written.
+        InputError: A half has an operation that the target cannot read.
         OutputError: The files exist or cannot be written.
+        Whatever `describe` raises; nothing is in place then.
     """
-    blobs = (BLOB,) if compiler else ()
-    names = (*HEAD, *blobs, *TAIL, DESCRIPTION)
+    names = (*HEAD, *((BLOB,) if form.compiler else ()), *TAIL, DESCRIPTION)
     if folder.exists():
         refuse_existing([folder / name for name in (*names, BLOB)], force)
-    whole = load_model(source, shapes)
-    graph = read_graph(whole)
-    cut = find_cut(graph, *at)
-    head, tail = make_halves(whole, graph, cut)
-    make_folder(folder)
     with (
+        _folder(folder),
         output_errors(folder),
         tempfile.TemporaryDirectory(dir=folder, prefix=".cut-") as temporary,
     ):
         written = Path(temporary)
-        write_ir(head, written / "head.xml", False, TARGETS[target])
-        write_ir(tail, written / "tail.xml", False, TARGETS[target])
-        halves = [core().read_model(written / name) for name in ("head.xml", "tail.xml")]
-        proof = Verifier.of(whole).verify(Halves(*halves), tolerance)
-        if not proof.holds:
-            raise VerificationError(
-                f"head and tail cut at {cut.name!r} do not compute the whole: they differ by"
-                f" {proof.difference:.2e}, more than {proof.tolerance:g} of the output's range"
-                f" {proof.output_range:.2e}; nothing was written; raise --tolerance if you know why"
-            )
-        blob = None
-        if compiler:
-            made = compile_blob(compiler, written / "head.xml", written / BLOB, halves[0], shaves)
-            blob = blob_record(made, BLOB)
-        info = read_info(whole)
-        priced = describe_split(graph, cut, operation_costs(graph))
-        report = CutReport(
-            source=file_record(source),
-            split=msgspec.structs.replace(priced, difference=proof.share),
-            head=[file_record(written / name, name) for name in HEAD],
-            tail=[file_record(written / name, name) for name in TAIL],
-            input=tensor_record(graph.parameters[0].outputs[0]),
-            classes=info.classes,
-            fit=info.fit,
-            verification=VerificationRecord(
-                proof.difference, proof.output_range, proof.tolerance, "CPU", "f32"
-            ),
-            target=target,
-            blob=blob,
-        )
+        for half, name in zip(halves, ("head.xml", "tail.xml"), strict=True):
+            write_ir(half, written / name, False, TARGETS[form.target])
+        report = describe(_read_again(written, form))
         (written / DESCRIPTION).write_bytes(encode(report))
         (folder / BLOB).unlink(missing_ok=True)  # of an earlier head
         for name in names:
@@ -111,35 +107,53 @@ def write_cut(
     return report
 
 
-def verify_splits(
-    source: Path,
-    splits: Sequence[SplitRecord],
-    tolerance: float,
-    shapes: Sequence[str] = (),
-    tick: Callable[[], object] = lambda: None,
-) -> tuple[list[SplitRecord], list[str]]:
-    """Make every one of some cuts in memory, and hold it against the whole.
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Make a folder; when nothing comes of it, it goes again if it was not there before."""
+    existed = folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        if not existed:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _read_again(folder: Path, form: Form) -> Written:
+    head, tail = (core().read_model(folder / name) for name in ("head.xml", "tail.xml"))
+    blob = None
+    if form.compiler:
+        made = compile_blob(form.compiler, folder / "head.xml", folder / BLOB, head, form.shaves)
+        blob = blob_record(made, BLOB)
+    records = [[file_record(folder / name, name) for name in names] for names in (HEAD, TAIL)]
+    return Written(Halves(head, tail), records[0], records[1], blob)
+
+
+def verification_record(proof: Verification) -> VerificationRecord:
+    """A proof as cut.json has it."""
+    return VerificationRecord(
+        proof.difference, proof.output_range, proof.tolerance, device="CPU", precision="f32"
+    )
+
+
+def read_half(path: Path, files: list[FileRecord]) -> ov.Model:
+    """One half of a cut, after comparing its files with what the cut recorded.
 
     Args:
-        source: The model file that the splits are of.
-        splits: The cuts; one that leaves a side empty has nothing to be compared.
-        tolerance: Largest difference allowed, as a share of the output's range.
-        shapes: Input shapes to set.
-        tick: Called after each.
+        path: The cut.json.
+        files: The records of the half's .xml and .bin.
 
-    Returns:
-        The splits with their `difference`, and the names of those that do not hold.
+    Raises:
+        InputError: A file is missing or not the one that was verified.
     """
-    whole = load_model(source, shapes)
-    graph = read_graph(whole)
-    reference = Verifier.of(whole)
-    verified, failed = [], []
-    for record in splits:
-        cut = find_cut(graph, *record.at)
-        if cut.head and cut.tail:
-            proof = reference.verify(make_halves(whole, graph, cut), tolerance)
-            failed += [] if proof.holds else [cut.name]
-            record = msgspec.structs.replace(record, difference=proof.share)
-        verified.append(record)
-        tick()
-    return verified, failed
+    for record in files:
+        file = path.parent / record.path
+        if not file.is_file():
+            raise InputError(f"there is no file {file}, which {path} names; make the cut again")
+        if file.stat().st_size != record.bytes or sha256(file) != record.sha256:
+            raise InputError(
+                f"{file} is not the one that {path} was verified with; make the cut again"
+            )
+    return load_model(next(path.parent / r.path for r in files if r.path.endswith(".xml")))

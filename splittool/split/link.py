@@ -7,17 +7,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from splittool.codec.choices import DEFAULT_BITS, DEFAULT_CODEC
+from splittool.codec.choices import check_bits, parse_bits, parse_codecs
 from splittool.codec.frame import Received, decode_frame, encode_frame, frame_cut_id
 from splittool.codec.prediction import History
 from splittool.codec.tensors import Sending, TensorSpec
 from splittool.errors import InputError, UncalibratedError, UsageError
 from splittool.files import sha256
 from splittool.reports import CutReport, TensorRecord
-from splittool.split.calibration_file import FILE_NAME, calibrated_specs
+from splittool.split.calibration_file import FILE_NAME, calibrated_specs, chosen_bits
+from splittool.split.options import LinkOptions
+from splittool.vocabulary import RangesFrom
 
-RangesFrom = Literal["frame", "calibrated"]
-
+DEFAULT_LINK = LinkOptions()
 _REAL = ("f64", "f32", "f16", "bf16")  # quantised as 32 bits, and come back so
 _WHOLE = ("u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64")
 
@@ -105,55 +106,63 @@ class Link:
         return decode_frame(frame, self.cut_id, self.specs, self._received)
 
 
-def open_link(
-    path: Path,
-    cut: CutReport,
-    bits: int | Mapping[str, int] = DEFAULT_BITS,
-    codec: str | Mapping[str, str] = DEFAULT_CODEC,
-    ranges: RangesFrom | None = None,
-    key_interval: int = 1,
-    per_channel: bool = True,
-) -> Link:
-    """The link of a cut.
+def open_link(path: Path, cut: CutReport, options: LinkOptions = DEFAULT_LINK) -> Link:
+    """The link of a cut on disk.
 
     Args:
         path: The cut.json.
         cut: Its content.
-        bits: Of each element of all tensors, or by the tensor's name.
-        codec: `raw`, `fast` or `small`, of all tensors or by the tensor's name.
-        ranges: Of the quantiser: with each `frame`, or `calibrated`; None is calibrated where a
-            calibration.json beside the cut.json is of this cut and these bits.
-        key_interval: See `Link`.
-        per_channel: Ranges of each frame are of each channel, else of the whole tensor.
+        options: How the crossing tensors are sent.
 
     Raises:
         InputError: A tensor is of a type that cannot be sent, or calibrated ranges are needed and
             not to be had, or damaged.
-        UsageError: Frames are to say what changed, with ranges of their own.
+        UsageError: Bits or a codec make no sense for this cut, or frames are to say what changed
+            with ranges of their own.
     """
     specs = [tensor_spec(record) for record in cut.split.tensors]
-    widths = [bits if isinstance(bits, int) else bits[spec.name] for spec in specs]
-    codecs = [codec if isinstance(codec, str) else codec[spec.name] for spec in specs]
-    ways = list(zip(widths, codecs, strict=True))
-    if key_interval > 1 and ranges == "frame":
+    bits, codecs = chosen_ways(path, [spec.name for spec in specs], options)
+    ways = list(zip(bits, codecs, strict=True))
+    if options.key_interval > 1 and (options.ranges == "frame" or not options.per_channel):
         raise UsageError(
             "--key-interval needs calibrated ranges, the same for all frames; leave out"
             " --ranges frame and --per-tensor"
         )
-    needed = ranges == "calibrated" or key_interval > 1
+    needed = options.ranges == "calibrated" or options.key_interval > 1
+    wanted = options.ranges is None and options.per_channel
     calibration, note = path.parent / FILE_NAME, None
-    if needed or (ranges is None and calibration.exists()):
+    if needed or (wanted and calibration.exists()):
         try:
-            specs = calibrated_specs(path, specs, widths)
-            sendings = [Sending(width, each, calibrated=True) for width, each in ways]
+            specs = calibrated_specs(path, specs, bits)
+            sendings = [Sending(each, codec, calibrated=True) for each, codec in ways]
             cut_id = frame_cut_id(sha256(path), sha256(calibration))
-            return Link(cut_id, specs, sendings, calibration, key_interval=key_interval)
+            return Link(cut_id, specs, sendings, calibration, key_interval=options.key_interval)
         except UncalibratedError as error:
             if needed:
                 raise
             note = f"the ranges of each frame are used: {error}"
-    sendings = [Sending(width, each, per_channel=per_channel) for width, each in ways]
+    sendings = [Sending(each, codec, per_channel=options.per_channel) for each, codec in ways]
     return Link(frame_cut_id(sha256(path)), specs, sendings, note=note)
+
+
+def chosen_ways(
+    path: Path, names: Sequence[str], options: LinkOptions
+) -> tuple[list[int], list[str]]:
+    """Bits and codec of each crossing tensor, in the order of their names.
+
+    Raises:
+        UsageError: One is out of range or unknown, or given for a tensor that does not cross.
+    """
+    given, codec = options.bits, options.codec
+    if isinstance(given, int):
+        bits = dict.fromkeys(names, check_bits(given))
+    elif isinstance(given, Mapping):
+        bits = {name: check_bits(given[name]) for name in names}
+    else:
+        found = chosen_bits(path) if given is None else None
+        bits = {**parse_bits(given).of(names), **(found or {})}
+    codecs = parse_codecs(codec).of(names) if isinstance(codec, str) else codec
+    return [bits[name] for name in names], [codecs[name] for name in names]
 
 
 def tensor_spec(record: TensorRecord) -> TensorSpec:

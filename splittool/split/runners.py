@@ -1,114 +1,129 @@
-"""Pixels to probabilities: a whole model, or head, link and tail."""
+"""From pixels to probabilities: a whole network, or head, link and tail."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import openvino as ov
 from numpy.typing import NDArray
 
-from splittool.data.images import Canvas, Fit
-from splittool.errors import InputError
-from splittool.files import sha256
-from splittool.graph.reading import load_model
-from splittool.reports import CutReport, FileRecord
+from splittool.codec.tensors import TensorSpec
+from splittool.data.images import Canvas, Fit, Pixels
 from splittool.runtime.core import core
 from splittool.runtime.devices import Compiled, compile_model
-from splittool.runtime.image_ports import Normalisation, put_maps, take_pixels
-from splittool.runtime.info import ModelInfo, read_info
-from splittool.split.link import Link, open_link, tensor_spec
+from splittool.runtime.image_ports import put_maps, take_pixels
+from splittool.runtime.info import ModelInfo
+from splittool.split.link import Link
+from splittool.split.options import RunOptions
 
-Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Frame:
-    """What came of one image.
+class Inference:
+    """What a network made of one image.
 
     Attributes:
         probabilities: (C, H, W) on the canvas.
-        payload_bytes: What the cut sent; None for a whole model.
-        elements: Values in those bytes; None for a whole model.
-        encode_ms: To quantise, code and frame the crossing tensors; None for a whole model.
-        decode_ms: From the frame's bytes to the tail's tensors; None for a whole model.
+        payload_bytes: Bytes that crossed the link; None for a whole network.
+        elements: Values in those bytes; None for a whole network.
+        head_ms: Time of the head, or of the whole network.
+        encode_ms: Time to quantise, code and frame the crossing tensors; None for a whole network.
+        decode_ms: Time from the frame's bytes to the tail's tensors; None for a whole network.
+        tail_ms: Time of the tail; None for a whole network.
     """
 
     probabilities: Probabilities
     payload_bytes: int | None = None
     elements: int | None = None
+    head_ms: float | None = None
     encode_ms: float | None = None
     decode_ms: float | None = None
+    tail_ms: float | None = None
 
 
-class WholePipeline:
-    """A model that runs in one place.
+class Runner(Protocol):
+    """Something that turns pixels into probabilities.
+
+    Attributes:
+        source: The file it comes from, for messages.
+        info: What the network says about itself.
+        input_shape: (1, 3, height, width) of the canvas.
+        maps: Number of output maps, one for each class.
+        compiled: The network, or its head, on its device.
+    """
+
+    source: Path | str
+    info: ModelInfo
+    input_shape: tuple[int, ...]
+    maps: int
+    compiled: Compiled
+
+    def run(self, pixels: Pixels) -> Inference:
+        """(H, W, 3) pixels of the canvas's size to probabilities."""
+
+
+class WholeRunner:
+    """A whole network on one device.
 
     Args:
-        path: Any model file.
-        device: Where.
-        precision: "auto" or a number type.
-        shapes: Input shapes to set, as `load_model` takes them.
-        normalisation: Of a graph that takes real numbers.
+        source: The file it comes from, for messages.
+        model: The graph.
+        info: What it says about itself.
+        options: Where and how it runs.
 
     Raises:
-        InputError: It is no segmentation network that takes one image.
+        InputError: It is not a segmentation network that takes one image.
+        DeviceError: The device is not there or cannot run it.
     """
 
     def __init__(
-        self,
-        path: Path,
-        device: str,
-        precision: str,
-        shapes: Sequence[str] = (),
-        normalisation: Normalisation | None = None,
+        self, source: Path | str, model: ov.Model, info: ModelInfo, options: RunOptions
     ) -> None:
-        self.path = path
-        model = load_model(path, shapes)
-        self.info = read_info(model)
-        model = take_pixels(path, model, normalisation)
+        self.source, self.info = source, info
+        model = take_pixels(source, model, options.normalisation)
         self.input_shape = tuple(model.inputs[0].get_shape())
-        model, self.maps = put_maps(path, model, self.input_shape, self.info)
-        self.compiled = compile_model(core(), model, device, precision)
+        model, self.maps = put_maps(source, model, self.input_shape, info)
+        self.compiled = compile_model(core(), model, options.device, options.precision)
         self._request = self.compiled.model.create_infer_request()
 
-    def run(self, pixels: Pixels) -> Frame:
+    def run(self, pixels: Pixels) -> Inference:
         """(H, W, 3) pixels of the canvas's size to probabilities."""
+        started = time.perf_counter()
         output = self._request.infer([to_planes(pixels)], share_inputs=True, share_outputs=True)
-        return Frame(np.array(output[0][0]))
+        return Inference(np.array(output[0][0]), head_ms=(time.perf_counter() - started) * 1e3)
 
 
-class HeadPipeline:
-    """The head of a cut alone, as a device runs it.
+class HeadRunner:
+    """The head of a cut, as a device runs it.
 
     Args:
-        path: The cut.json.
-        cut: Its content.
-        device: Where.
-        precision: "auto" or a number type.
-        normalisation: Of a head that takes real numbers.
+        source: The cut.json or the network's file, for messages.
+        model: The head.
+        info: What the whole network says about itself.
+        specs: The crossing tensors.
+        options: Where and how it runs.
 
     Raises:
-        InputError: The head is missing or not the one that was verified.
+        InputError: It does not take one image.
+        DeviceError: The device is not there or cannot run it.
     """
 
     def __init__(
         self,
-        path: Path,
-        cut: CutReport,
-        device: str,
-        precision: str,
-        normalisation: Normalisation | None = None,
+        source: Path | str,
+        model: ov.Model,
+        info: ModelInfo,
+        specs: Sequence[TensorSpec],
+        options: RunOptions,
     ) -> None:
-        self.path = path
-        self.info = ModelInfo(classes=cut.classes, fit=cut.fit)
-        self.specs = [tensor_spec(record) for record in cut.split.tensors]
-        head = load_model(verified_half(path, cut.head))
-        head = take_pixels(path, head, normalisation)
+        self.source, self.info, self.specs = source, info, list(specs)
+        head = take_pixels(source, model, options.normalisation)
         self.input_shape = tuple(head.inputs[0].get_shape())
-        self.compiled: Compiled = compile_model(core(), head, device, precision)
+        self.compiled: Compiled = compile_model(core(), head, options.device, options.precision)
         self._request = self.compiled.model.create_infer_request()
 
     def run(self, pixels: Pixels) -> list[NDArray[Any]]:
@@ -117,23 +132,24 @@ class HeadPipeline:
         return list(results.values())
 
 
-class TailPipeline:
-    """The second half of a cut, on the CPU, as a server's would be.
+class TailRunner:
+    """The tail of a cut, as a server runs it.
 
     Args:
-        path: The cut.json.
-        cut: Its content.
-        head: Its first half, which says what images it takes.
+        model: The tail.
+        head: Its head, which says what images it takes.
+        device: Where it runs.
         precision: "auto" or a number type.
 
     Raises:
-        InputError: The tail is missing or not the one that was verified.
+        InputError: It does not put out maps of the image's size.
     """
 
-    def __init__(self, path: Path, cut: CutReport, head: HeadPipeline, precision: str) -> None:
-        tail = load_model(verified_half(path, cut.tail))
-        tail, self.maps = put_maps(path, tail, head.input_shape, head.info)
-        compiled = compile_model(core(), tail, "CPU", precision)
+    def __init__(
+        self, model: ov.Model, head: HeadRunner, precision: str, device: str = "CPU"
+    ) -> None:
+        tail, self.maps = put_maps(head.source, model, head.input_shape, head.info)
+        compiled = compile_model(core(), tail, device, precision)
         self._request = compiled.model.create_infer_request()
 
     def run(self, tensors: Sequence[NDArray[Any]]) -> Probabilities:
@@ -142,79 +158,44 @@ class TailPipeline:
         return np.array(output[0][0])
 
 
-class SplitPipeline:
+class SplitRunner:
     """Head, link and tail; what crosses the link is one frame of bytes for each image.
 
     Args:
-        path: The cut.json.
-        cut: Its content.
-        link: How the crossing tensors are sent; a number is of bits, with codec `fast`.
-        device: Of the head; the tail runs on the CPU, as a server's would.
-        precision: Of both.
-        normalisation: Of a head that takes real numbers.
-
-    Raises:
-        InputError: Head or tail is missing or not the one that was verified.
+        head: The head.
+        link: How the crossing tensors are sent.
+        tail: The tail.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        cut: CutReport,
-        link: Link | int,
-        device: str,
-        precision: str,
-        normalisation: Normalisation | None = None,
-    ) -> None:
-        self.path = path
-        self.head = HeadPipeline(path, cut, device, precision, normalisation)
-        self.info, self.input_shape = self.head.info, self.head.input_shape
-        self.compiled = self.head.compiled
-        self.link = open_link(path, cut, link) if isinstance(link, int) else link
-        self.tail = TailPipeline(path, cut, self.head, precision)
-        self.maps = self.tail.maps
+    def __init__(self, head: HeadRunner, link: Link, tail: TailRunner) -> None:
+        self.head, self.link, self.tail = head, link, tail
+        self.source, self.info, self.input_shape = head.source, head.info, head.input_shape
+        self.compiled, self.maps = head.compiled, tail.maps
         self._frames = 0
 
-    def run(self, pixels: Pixels) -> Frame:
+    def run(self, pixels: Pixels) -> Inference:
         """(H, W, 3) pixels of the canvas's size to probabilities."""
+        times = [time.perf_counter()]
         tensors = self.head.run(pixels)
-        started = time.perf_counter()
+        times.append(time.perf_counter())
         sent = self.link.encode(self._frames, tensors)
-        encoded = time.perf_counter()
+        times.append(time.perf_counter())
         received = self.link.decode(sent).tensors
-        decoded = time.perf_counter()
+        times.append(time.perf_counter())
+        probabilities = self.tail.run(received)
+        times.append(time.perf_counter())
         self._frames += 1
-        return Frame(
-            self.tail.run(received),
-            payload_bytes=len(sent),
-            elements=sum(tensor.size for tensor in received),
-            encode_ms=(encoded - started) * 1e3,
-            decode_ms=(decoded - encoded) * 1e3,
-        )
+        head, encode, decode, tail = (float(step) for step in np.diff(times) * 1e3)
+        elements = sum(tensor.size for tensor in received)
+        return Inference(probabilities, len(sent), elements, head, encode, decode, tail)
 
 
-Pipeline = WholePipeline | SplitPipeline
-
-
-def canvas_of(pipeline: Pipeline | HeadPipeline, fit: Fit | None) -> Canvas:
-    """The canvas images are brought to; `fit` overrides what the model says."""
-    _, _, height, width = pipeline.input_shape
-    return Canvas(height, width, fit or pipeline.info.fit)
+def canvas_of(runner: Runner | HeadRunner, fit: Fit | None) -> Canvas:
+    """The canvas that images are brought to; `fit` overrides what the network says."""
+    _, _, height, width = runner.input_shape
+    return Canvas(height, width, fit or runner.info.fit)
 
 
 def to_planes(pixels: Pixels) -> Pixels:
     """(H, W, 3) to (1, 3, H, W)."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
-
-
-def verified_half(path: Path, files: list[FileRecord]) -> Path:
-    """The .xml of one half, after comparing it and its .bin with what the cut recorded."""
-    for record in files:
-        file = path.parent / record.path
-        if not file.is_file():
-            raise InputError(f"there is no file {file}, which {path} names; make the cut again")
-        if file.stat().st_size != record.bytes or sha256(file) != record.sha256:
-            raise InputError(
-                f"{file} is not the one that {path} was verified with; make the cut again"
-            )
-    return next(path.parent / record.path for record in files if record.path.endswith(".xml"))

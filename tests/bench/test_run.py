@@ -103,7 +103,7 @@ def test_side_by_side_with_benchmark_app(exported: Path) -> None:
 
 
 def test_a_head_with_several_inputs(exported: Path, tmp_path: Path) -> None:
-    from splittool.split.files import write_cut
+    from networks import write_cut
 
     write_cut(exported, ["maxpool_2"], tmp_path, 1e-5)
     report, _ = run_benchmarks([subject(tmp_path / "tail.xml")], CPU, PLAN)
@@ -117,7 +117,7 @@ def test_images_as_input(exported: Path, steel: Path, tmp_path: Path) -> None:
     assert loaded.frames[0][0].shape == (1, 3, 64, 96)
     report, _ = run_benchmarks([loaded], CPU, PLAN)
     assert report.runs[0].input == "12 images"
-    from splittool.split.files import write_cut
+    from networks import write_cut
 
     write_cut(exported, ["maxpool_2"], tmp_path, 1e-5)
     with pytest.raises(InputError, match=r"tail\.xml takes no image of bytes"):

@@ -74,7 +74,7 @@ def test_the_report_is_drawn(capfd: pytest.CaptureFixture[str]) -> None:
         (
             "unet.xml steel/train_images --bits a",
             ExitCode.USAGE,
-            "--bits 'a' is no list of numbers",
+            "'a' is not a list of numbers",
         ),
         ("unet.xml steel/train_images --formats gif", ExitCode.USAGE, "unknown image format 'gif'"),
         ("unet.xml steel/train_images --codec zip", ExitCode.USAGE, "unknown codec 'zip'"),

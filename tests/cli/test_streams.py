@@ -177,7 +177,8 @@ def test_table_on_a_terminal(
     assert "{" not in shown
     assert re.search("[a-z]{3}", shown)
     bare = re.sub(r"\x1b\[[0-9;]*m", "", shown)
-    assert max(map(len, bare.splitlines())) <= 80
+    texts = [line for line in bare.splitlines() if "openvino.compile_model" not in line]
+    assert max(map(len, texts)) <= 80  # lines to copy are never broken
     colours = re.findall(r"\x1b\[(?:3[0-7]|9[0-7])m", shown)
     assert colours == []
 

@@ -7,12 +7,13 @@ from openvino import opset13 as op
 from splittool.cost.profiles import profile
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.reading import load_model
+from splittool.reports import file_record
 from splittool.runtime.info import ModelInfo
 
 
 def test_the_profile_of_a_network(exported: Path) -> None:
     graph = read_graph(load_model(exported))
-    report = profile(exported, graph, ModelInfo(split_points=["maxpool_1", "gone"]))
+    report = profile(file_record(exported), graph, ModelInfo(split_points=["maxpool_1", "gone"]))
     assert report.gflops == pytest.approx(sum(layer.gflops or 0 for layer in report.layers))
     assert report.gmacs == pytest.approx(sum(layer.gmacs for layer in report.layers))
     assert report.parameters == sum(layer.parameters for layer in report.layers)

@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 import pytest
+from networks import write_cut
 from openvino import opset13 as op
 
 from splittool.errors import InputError
 from splittool.reports import CutReport, read_report
 from splittool.runtime.image_ports import Normalisation
 from splittool.runtime.ir import save_ir
-from splittool.split.files import write_cut
 from splittool.split.runners import SplitPipeline, WholePipeline
 
 WEIGHTS = np.random.default_rng(0).standard_normal((2, 3, 1, 1), np.float32) / 4

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 import pytest
+from networks import write_cut
 from openvino import opset1
 
 from splittool.errors import DeviceError, InputError
@@ -12,7 +13,6 @@ from splittool.reports import CutReport, read_report
 from splittool.runtime.ir import write_ir
 from splittool.runtime.myriad import Blob, Stage, blob_record, compile_blob, find_compiler
 from splittool.runtime.targets import TARGETS
-from splittool.split.files import write_cut
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import openvino as ov
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from networks import write_cut
 from openvino import opset8 as opset
 
 from splittool.codec.bitpack import pack
@@ -15,10 +16,11 @@ from splittool.errors import InputError, OutputError, VerificationError
 from splittool.reports import CutReport, read_report
 from splittool.runtime.core import core
 from splittool.split import baked as baking
-from splittool.split.baked import BITS, bake_cut, bake_head, bake_tail
+from splittool.split.baked import bake_head, bake_tail
 from splittool.split.calibration_file import FILE_NAME
-from splittool.split.files import write_cut
+from splittool.split.split_network import SplitNetwork
 
+BITS = (8, 4)
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
@@ -86,7 +88,7 @@ def calibrated(exported: Path, steel: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("bits", BITS)
 def test_a_baked_cut(bits: int, calibrated: Path, tmp_path: Path) -> None:
     plain = read_report(calibrated, CutReport)
-    report = bake_cut(calibrated, 8 if bits == 8 else 4, tmp_path / "baked", 1e-5)
+    report = SplitNetwork.open(calibrated).bake(8 if bits == 8 else 4, tmp_path / "baked").report
     assert read_report(tmp_path / "baked" / "cut.json", CutReport) == report
     assert report.baked
     assert report.baked.bits == bits
@@ -101,15 +103,15 @@ def test_a_baked_cut(bits: int, calibrated: Path, tmp_path: Path) -> None:
             tensor.name for tensor in plain.split.tensors
         ]
     with pytest.raises(InputError, match="is baked already"):
-        bake_cut(tmp_path / "baked" / "cut.json", 8, tmp_path / "again", 1e-5)
+        SplitNetwork.open(tmp_path / "baked" / "cut.json").bake(8, tmp_path / "again")
     with pytest.raises(OutputError, match="--force"):
-        bake_cut(calibrated, 8, tmp_path / "baked", 1e-5)
+        SplitNetwork.open(calibrated).bake(8, tmp_path / "baked")
 
 
 def test_it_needs_a_calibration(calibrated: Path, tmp_path: Path) -> None:
     (calibrated.parent / FILE_NAME).unlink()
     with pytest.raises(InputError, match=r"there is no file .*calibration"):
-        bake_cut(calibrated, 8, tmp_path / "baked", 1e-5)
+        SplitNetwork.open(calibrated).bake(8, tmp_path / "baked")
     assert not (tmp_path / "baked").exists()
 
 
@@ -127,5 +129,5 @@ def test_what_is_not_the_codec_is_not_written(
 
     monkeypatch.setattr(baking, "bake_head", with_wrong_steps)
     with pytest.raises(VerificationError, match="are not the codec's; nothing was written"):
-        bake_cut(calibrated, 8, tmp_path / "baked", 1e-5)
+        SplitNetwork.open(calibrated).bake(8, tmp_path / "baked")
     assert not (tmp_path / "baked").exists()

@@ -1,18 +1,19 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from networks import write_cut
 
 from splittool.cli.main import run
 from splittool.codec.tensors import TensorSpec
 from splittool.errors import ExitCode, InputError
 from splittool.reports import CalibrationReport, InferReport, decode, read_report
 from splittool.split.bit_search import LADDER, Judge, search_bits
-from splittool.split.files import write_cut
 
 
 class FakeJudge:
@@ -21,7 +22,7 @@ class FakeJudge:
     def __init__(self, needs: dict[str, int], sizes: dict[str, int]) -> None:
         self.needs = needs
         self.specs = [TensorSpec(name, (1, 1, size)) for name, size in sizes.items()]
-        self.samples: list[Any] = []
+        self.task = SimpleNamespace(samples=[])
         self.asked: list[dict[str, int]] = []
 
     def dice(self, bits: dict[str, int] | None) -> float:

@@ -6,15 +6,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from splittool.codec.ranges import Method
 from splittool.data.images import list_images, read_image
 from splittool.errors import FrameError, InputError, UsageError
-from splittool.reports import CalibrationReport, CutReport, encode, read_report
-from splittool.split.calibration import calibrate
+from splittool.reports import CalibrationReport, CutReport, read_report
+from splittool.split.calibration import CalibrationOptions
 from splittool.split.calibration_file import FILE_NAME
-from splittool.split.evaluation import gather
-from splittool.split.link import Link, RangesFrom, open_link
-from splittool.split.runners import HeadPipeline, SplitPipeline, canvas_of
+from splittool.split.link import Link
+from splittool.split.options import LinkOptions, RunOptions
+from splittool.split.runners import HeadRunner, Inference, SplitRunner
+from splittool.split.split_network import SplitNetwork
+from splittool.vocabulary import RangesFrom, RangesMethod
+
+F32 = RunOptions(precision="f32")
 
 
 @pytest.fixture
@@ -24,16 +27,11 @@ def folder(cut_folder: Path, tmp_path: Path) -> Path:
 
 
 def _calibrate(
-    folder: Path, steel: Path, *bits: int, method: Method = "best", per_channel: bool = True
+    folder: Path, steel: Path, *bits: int, method: RangesMethod = "best", per_channel: bool = True
 ) -> CalibrationReport:
-    path = folder / "cut.json"
-    head = HeadPipeline(path, read_report(path, CutReport), "CPU", "f32")
-    canvas = canvas_of(head, None)
-    samples = gather(list_images(steel / "train_images")[:4], None, canvas)
-    choices = [{spec.name: width for spec in head.specs} for width in bits]
-    report = calibrate(head, canvas, samples, choices, method, per_channel=per_channel)
-    (folder / FILE_NAME).write_bytes(encode(report))
-    return report
+    how = CalibrationOptions(method, per_channel, run=F32)
+    images = [str(path) for path in list_images(steel / "train_images")[:4]]
+    return SplitNetwork.open(folder).calibrate(images, bits, how, force=True)
 
 
 def _link(
@@ -44,9 +42,17 @@ def _link(
     key_interval: int = 1,
     per_channel: bool = True,
 ) -> Link:
-    path = folder / "cut.json"
-    cut = read_report(path, CutReport)
-    return open_link(path, cut, bits, codec, ranges, key_interval, per_channel)
+    options = LinkOptions(bits, codec, ranges, per_channel, key_interval)
+    return SplitNetwork.open(folder).link(options)
+
+
+def _head(folder: Path) -> HeadRunner:
+    return SplitNetwork.open(folder).head(F32)
+
+
+def _run(folder: Path, link: Link, pixels: np.ndarray) -> Inference:
+    head = _head(folder)
+    return SplitRunner(head, link, SplitNetwork.open(folder).tail(head, F32)).run(pixels)
 
 
 def test_every_tensor_gets_ranges_for_every_precision(folder: Path, steel: Path) -> None:
@@ -61,14 +67,13 @@ def test_every_tensor_gets_ranges_for_every_precision(folder: Path, steel: Path)
 
 def test_ranges_stay_at_home_and_are_used_without_asking(folder: Path, steel: Path) -> None:
     pixels = read_image(list_images(steel / "train_images")[0])
-    path = folder / "cut.json"
-    cut = read_report(path, CutReport)
+    cut = read_report(folder / "cut.json", CutReport)
     own = _link(folder)
     _calibrate(folder, steel, 4, method="min-max")
     known = _link(folder)
     assert (own.ranges, known.ranges) == ("frame", "calibrated")
     assert _link(folder, ranges="frame").ranges == "frame"
-    frames = [SplitPipeline(path, cut, link, "CPU", "f32").run(pixels) for link in (own, known)]
+    frames = [_run(folder, link, pixels) for link in (own, known)]
     channels = sum(tensor.shape[1] for tensor in cut.split.tensors)
     assert (frames[0].payload_bytes or 0) - (frames[1].payload_bytes or 0) == 8 * channels
     error = np.abs(frames[0].probabilities - frames[1].probabilities).mean()
@@ -76,10 +81,9 @@ def test_ranges_stay_at_home_and_are_used_without_asking(folder: Path, steel: Pa
 
 
 @pytest.mark.parametrize("method", ["best", "min-max", "mse"])
-def test_one_range_for_all_channels(folder: Path, steel: Path, method: Method) -> None:
-    path = folder / "cut.json"
+def test_one_range_for_all_channels(folder: Path, steel: Path, method: RangesMethod) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
-    cut = read_report(path, CutReport)
+    cut = read_report(folder / "cut.json", CutReport)
     fine = _calibrate(folder, steel, 4, method=method)
     report = _calibrate(folder, steel, 4, method=method, per_channel=False)
     assert (fine.per, report.per) == ("channel", "tensor")
@@ -90,14 +94,13 @@ def test_one_range_for_all_channels(folder: Path, steel: Path, method: Method) -
             assert found.low[0] == min(channels.low)
     known, own = _link(folder), _link(folder, ranges="frame", per_channel=False)
     assert (known.ranges_per, own.ranges_per) == (None, "tensor")
-    frames = [SplitPipeline(path, cut, link, "CPU", "f32").run(pixels) for link in (own, known)]
+    frames = [_run(folder, link, pixels) for link in (own, known)]
     tensors = len(cut.split.tensors)
     assert (frames[0].payload_bytes or 0) - (frames[1].payload_bytes or 0) == 8 * tensors
 
 
 def test_frames_may_say_what_changed_since_the_last(folder: Path, steel: Path) -> None:
-    path = folder / "cut.json"
-    head = HeadPipeline(path, read_report(path, CutReport), "CPU", "f32")
+    head = _head(folder)
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     tensors = [np.array(tensor) for tensor in head.run(image)]
     with pytest.raises(UsageError, match="--key-interval needs calibrated ranges"):
@@ -117,8 +120,7 @@ def test_frames_may_say_what_changed_since_the_last(folder: Path, steel: Path) -
 
 
 def test_both_sides_must_have_the_same_calibration(folder: Path, steel: Path) -> None:
-    path = folder / "cut.json"
-    head = HeadPipeline(path, read_report(path, CutReport), "CPU", "f32")
+    head = _head(folder)
     tensors = head.run(np.zeros((64, 96, 3), dtype=np.uint8))
     _calibrate(folder, steel, 4)
     sender = _link(folder)

@@ -3,15 +3,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import openvino as ov
 import pytest
+from networks import write_cut
 
 from splittool.errors import InputError, OutputError, VerificationError
-from splittool.graph.halves import make_halves
+from splittool.graph.halves import Halves, make_halves
+from splittool.network import cut as cutting
 from splittool.reports import CutReport, read_report
 from splittool.runtime.core import core
-from splittool.split import files as bundle
-from splittool.split.files import write_cut
 
 FILES = ["cut.json", "head.bin", "head.xml", "tail.bin", "tail.xml"]
 
@@ -86,16 +85,16 @@ def test_files_that_exist_are_replaced_only_by_force(
 def test_nothing_is_written_when_the_proof_fails(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def with_a_wrong_tail(*arguments: Any) -> tuple[ov.Model, ov.Model]:
+    def with_a_wrong_tail(*arguments: Any) -> Halves:
         head, tail = make_halves(*arguments)
         for node in tail.get_ordered_ops():
             if node.get_type_name() == "Relu":
                 source = node.input(0).get_source_output()
                 node.output(0).replace(source)
         tail.validate_nodes_and_infer_types()
-        return head, tail
+        return Halves(head, tail)
 
-    monkeypatch.setattr(bundle, "split", with_a_wrong_tail)
+    monkeypatch.setattr(cutting, "make_halves", with_a_wrong_tail)
     with pytest.raises(
         VerificationError, match=r"cut at 'maxpool_1' do not compute the whole.*nothing was written"
     ):

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 import pytest
+from networks import split_runner, whole_runner, write_cut
 from openvino import opset13 as op
 
 from splittool.codec.bitpack import packed_bytes
@@ -11,20 +12,12 @@ from splittool.data.images import Canvas, read_image
 from splittool.errors import InputError
 from splittool.reports import CutReport, read_report
 from splittool.runtime.ir import save_ir
-from splittool.split.files import write_cut
-from splittool.split.link import open_link
-from splittool.split.runners import SplitPipeline, WholePipeline, canvas_of, to_planes
-
-
-def _split(folder: Path, bits: int = 16, codec: str = "fast") -> SplitPipeline:
-    path = folder / "cut.json"
-    cut = read_report(path, CutReport)
-    return SplitPipeline(path, cut, open_link(path, cut, bits, codec), "CPU", "f32")
+from splittool.split.runners import WholeRunner, canvas_of, to_planes
 
 
 @pytest.fixture(scope="module")
-def whole(exported: Path) -> WholePipeline:
-    return WholePipeline(exported, "CPU", "f32")
+def whole(exported: Path) -> WholeRunner:
+    return whole_runner(exported)
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +26,21 @@ def pixels(steel: Path) -> np.ndarray:
 
 
 def test_both_halves_at_16_bits_are_nearly_the_whole(
-    whole: WholePipeline, cut_folder: Path, pixels: np.ndarray
+    whole: WholeRunner, cut_folder: Path, pixels: np.ndarray
 ) -> None:
     expected = whole.run(pixels).probabilities
-    found = _split(cut_folder).run(pixels).probabilities
+    found = split_runner(cut_folder).run(pixels).probabilities
     assert found.shape == expected.shape == (4, 64, 96)
     assert np.abs(found - expected).max() < 1e-2
     assert np.ptp(expected) > 0.01
 
 
 def test_fewer_bits_are_further_from_the_whole(
-    whole: WholePipeline, cut_folder: Path, pixels: np.ndarray
+    whole: WholeRunner, cut_folder: Path, pixels: np.ndarray
 ) -> None:
     expected = whole.run(pixels).probabilities
     errors = [
-        np.abs(_split(cut_folder, bits).run(pixels).probabilities - expected).mean()
+        np.abs(split_runner(cut_folder, bits).run(pixels).probabilities - expected).mean()
         for bits in (1, 4, 8, 16)
     ]
     assert errors == sorted(errors, reverse=True)
@@ -56,7 +49,7 @@ def test_fewer_bits_are_further_from_the_whole(
 
 @pytest.mark.parametrize("bits", [1, 4, 11, 16])
 def test_bytes_on_the_link_are_counted(cut_folder: Path, pixels: np.ndarray, bits: int) -> None:
-    frame = _split(cut_folder, bits, "raw").run(pixels)
+    frame = split_runner(cut_folder, bits, "raw").run(pixels)
     cut = read_report(cut_folder / "cut.json", CutReport)
     expected = 36 + sum(
         8 + 8 * tensor.shape[1] + packed_bytes(tensor.elements, bits)
@@ -68,22 +61,22 @@ def test_bytes_on_the_link_are_counted(cut_folder: Path, pixels: np.ndarray, bit
 
 @pytest.mark.parametrize("codec", ["raw", "fast", "small"])
 def test_codecs_lose_nothing(cut_folder: Path, pixels: np.ndarray, codec: str) -> None:
-    expected = _split(cut_folder, 4, "raw").run(pixels)
-    found = _split(cut_folder, 4, codec).run(pixels)
+    expected = split_runner(cut_folder, 4, "raw").run(pixels)
+    found = split_runner(cut_folder, 4, codec).run(pixels)
     assert np.array_equal(found.probabilities, expected.probabilities)
     assert (found.payload_bytes or 0) <= (expected.payload_bytes or 0)
 
 
-def test_a_whole_model_sends_nothing(whole: WholePipeline, pixels: np.ndarray) -> None:
+def test_a_whole_model_sends_nothing(whole: WholeRunner, pixels: np.ndarray) -> None:
     frame = whole.run(pixels)
     assert frame.payload_bytes is None
     assert frame.elements is None
 
 
 def test_frames_do_not_change_when_the_next_one_runs(
-    whole: WholePipeline, cut_folder: Path, pixels: np.ndarray
+    whole: WholeRunner, cut_folder: Path, pixels: np.ndarray
 ) -> None:
-    for pipeline in (whole, _split(cut_folder, 8)):
+    for pipeline in (whole, split_runner(cut_folder, 8)):
         first = pipeline.run(pixels).probabilities
         before = first.copy()
         pipeline.run(255 - pixels)
@@ -103,14 +96,14 @@ def test_halves_that_are_not_the_verified_ones_are_refused(damaged: Path, name: 
     content[len(content) // 2] ^= 1
     (damaged / name).write_bytes(content)
     with pytest.raises(InputError, match=f"{name} is not the one that .* was verified with"):
-        _split(damaged)
+        split_runner(damaged)
 
 
 @pytest.mark.parametrize("name", ["head.bin", "tail.xml"])
 def test_halves_that_are_missing_are_named(damaged: Path, name: str) -> None:
     (damaged / name).unlink()
     with pytest.raises(InputError, match=f"there is no file .*{name}, which .*cut.json names"):
-        _split(damaged)
+        split_runner(damaged)
 
 
 def test_halves_of_another_cut_are_refused(damaged: Path, exported: Path, tmp_path: Path) -> None:
@@ -118,11 +111,11 @@ def test_halves_of_another_cut_are_refused(damaged: Path, exported: Path, tmp_pa
     for name in ("tail.xml", "tail.bin"):
         shutil.copy(tmp_path / "other" / name, damaged / name)
     with pytest.raises(InputError, match="is not the one"):
-        _split(damaged)
+        split_runner(damaged)
 
 
 def test_a_cut_moves_with_its_folder(damaged: Path, pixels: np.ndarray) -> None:
-    assert _split(damaged).run(pixels).probabilities.shape == (4, 64, 96)
+    assert split_runner(damaged).run(pixels).probabilities.shape == (4, 64, 96)
 
 
 def test_the_tail_may_need_the_image(tmp_path: Path) -> None:
@@ -135,8 +128,8 @@ def test_the_tail_may_need_the_image(tmp_path: Path) -> None:
     save_ir(ov.Model([op.result(op.sigmoid(mixed))], [x], "m"), tmp_path / "m.xml")
     write_cut(tmp_path / "m.xml", ["pooled"], tmp_path / "cut", 1e-3)
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    frame = _split(tmp_path / "cut", 16, "raw").run(pixels)
-    whole = WholePipeline(tmp_path / "m.xml", "CPU", "f32").run(pixels)
+    frame = split_runner(tmp_path / "cut", 16, "raw").run(pixels)
+    whole = whole_runner(tmp_path / "m.xml").run(pixels)
     assert frame.probabilities == pytest.approx(whole.probabilities, abs=1e-4)
     # The frame's 36 and 2 x 8; 192 pixels; 3 values of 16 bits, 8 bytes of range for each channel.
     assert frame.payload_bytes == 36 + 16 + 192 + 6 + 24
@@ -144,9 +137,9 @@ def test_the_tail_may_need_the_image(tmp_path: Path) -> None:
 
 
 def test_the_canvas_is_the_models_unless_asked_otherwise(
-    whole: WholePipeline, cut_folder: Path
+    whole: WholeRunner, cut_folder: Path
 ) -> None:
-    for pipeline in (whole, _split(cut_folder)):
+    for pipeline in (whole, split_runner(cut_folder)):
         assert canvas_of(pipeline, None) == Canvas(64, 96, "pad")
         assert canvas_of(pipeline, "resize") == Canvas(64, 96, "resize")
 
@@ -161,7 +154,7 @@ def test_models_that_take_no_image_are_refused(
     x = op.parameter(list(shape), getattr(ov.Type, kind), name="x")
     save_ir(ov.Model([op.result(op.relu(op.convert(x, "f32")))], [x], "m"), tmp_path / "m.xml")
     with pytest.raises(InputError, match="does not take one image"):
-        WholePipeline(tmp_path / "m.xml", "CPU", "f32")
+        whole_runner(tmp_path / "m.xml")
 
 
 def test_planes_come_first() -> None:

@@ -1,29 +1,32 @@
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import openvino as ov
 import pytest
+from networks import whole_runner
 from openvino import opset13 as op
 from PIL import Image
 
 from splittool.data import rle
-from splittool.data.images import Canvas, list_images
+from splittool.data.images import Fit, list_images
 from splittool.data.kaggle import read_folder, read_labels
 from splittool.data.scores import count, dice_interval, summarise, tally
 from splittool.errors import InputError
-from splittool.reports import CutReport, read_report
+from splittool.network.network import Network
+from splittool.reports import InferReport
 from splittool.runtime.ir import save_ir
-from splittool.split.evaluation import Predictions, gather, make_report, predict
-from splittool.split.link import Link, open_link
-from splittool.split.runners import SplitPipeline, WholePipeline, canvas_of
+from splittool.split.options import LinkOptions, RunOptions
+from splittool.split.runners import WholeRunner, canvas_of
+from splittool.split.split_network import SplitNetwork
 
 # Near the middle of what an untrained network says, so that there is something to predict.
 THRESHOLD = 0.5
 
 
 @pytest.fixture(scope="module")
-def whole(exported: Path) -> WholePipeline:
-    return WholePipeline(exported, "CPU", "f32")
+def whole(exported: Path) -> WholeRunner:
+    return whole_runner(exported)
 
 
 @pytest.fixture(scope="module")
@@ -37,24 +40,22 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, steel: Path) -> Path:
     return folder
 
 
-def _raw(path: Path, bits: int) -> Link:
-    """A link whose frames are all of one length."""
-    return open_link(path, read_report(path, CutReport), bits, "raw")
-
-
 def _predict_all(
-    whole: WholePipeline, images: Path, folder: Path, canvas: Canvas, labels: Path | None = None
-) -> Predictions:
-    known = None if labels is None else read_labels(labels)
-    samples = gather(list_images(images), known, canvas)
-    return predict(whole, canvas, samples, known, folder, THRESHOLD)
+    network: Path,
+    images: Path,
+    folder: Path,
+    fit: Fit | None = None,
+    labels: Path | Literal[False] = False,
+) -> InferReport:
+    options = RunOptions(precision="f32", fit=fit, threshold=THRESHOLD)
+    return Network.load(network).evaluate(str(images), labels, folder, options)
 
 
-@pytest.mark.parametrize("canvas", [Canvas(64, 96, "pad"), Canvas(64, 96, "resize")])
+@pytest.mark.parametrize("fit", ["pad", "resize"])
 def test_masks_come_back_at_the_images_size(
-    whole: WholePipeline, mixed: Path, tmp_path: Path, canvas: Canvas
+    exported: Path, mixed: Path, tmp_path: Path, fit: Fit
 ) -> None:
-    found = _predict_all(whole, mixed, tmp_path, canvas)
+    found = _predict_all(exported, mixed, tmp_path, fit)
     table = read_labels(tmp_path / "predictions.csv")
     assert found.scores is None
     assert len(found.rows) == 4
@@ -81,10 +82,10 @@ def test_masks_come_back_at_the_images_size(
 
 
 def test_predictions_decode_to_the_probabilities_over_the_threshold(
-    whole: WholePipeline, steel: Path, tmp_path: Path
+    whole: WholeRunner, exported: Path, steel: Path, tmp_path: Path
 ) -> None:
     canvas = canvas_of(whole, None)
-    _predict_all(whole, steel / "train_images", tmp_path, canvas)
+    _predict_all(exported, steel / "train_images", tmp_path)
     table = read_labels(tmp_path / "predictions.csv")
     samples, classes = read_folder(steel)
     for sample in samples:
@@ -95,9 +96,12 @@ def test_predictions_decode_to_the_probabilities_over_the_threshold(
         assert np.array_equal(np.stack(found), expected)
 
 
-def test_scores_are_those_of_the_masks(whole: WholePipeline, steel: Path, tmp_path: Path) -> None:
+def test_scores_are_those_of_the_masks(
+    whole: WholeRunner, exported: Path, steel: Path, tmp_path: Path
+) -> None:
     canvas = canvas_of(whole, None)
-    found = _predict_all(whole, steel / "train_images", tmp_path, canvas, steel / "train.csv")
+    images, table = steel / "train_images", steel / "train.csv"
+    found = _predict_all(exported, images, tmp_path, labels=table)
     samples, classes = read_folder(steel)
     counts = [
         count(
@@ -117,14 +121,17 @@ def test_scores_are_those_of_the_masks(whole: WholePipeline, steel: Path, tmp_pa
 
 
 def test_the_report_of_a_cut(cut_folder: Path, steel: Path, tmp_path: Path) -> None:
-    path = cut_folder / "cut.json"
-    pipeline = SplitPipeline(path, read_report(path, CutReport), _raw(path, 4), "CPU", "f32")
-    canvas = canvas_of(pipeline, None)
-    samples = gather(list_images(steel / "train_images")[:3], None, canvas)
-    ticks: list[None] = []
-    found = predict(pipeline, canvas, samples, None, tmp_path, 0.5, lambda: ticks.append(None))
-    assert len(ticks) == 3
-    report = make_report(path, "maxpool_2", tmp_path, pipeline, "f32", 0.5, [10, 12.5], found)
+    files = list_images(steel / "train_images")[:3]
+    told: list[float] = []
+    report = SplitNetwork.open(cut_folder).evaluate(
+        [str(path) for path in files],
+        labels=False,
+        folder=tmp_path,
+        options=RunOptions(precision="f32", fps=(10, 12.5)),
+        link=LinkOptions(4, "raw"),
+        progress=lambda done, total, what: told.append(done),
+    )
+    assert told == [0, 1, 2, 3]
     sent = {row.payload_bytes for row in report.rows}
     assert sent == {report.payload_bytes_per_frame}
     assert report.payload_bytes_per_frame is not None
@@ -138,53 +145,48 @@ def test_the_report_of_a_cut(cut_folder: Path, steel: Path, tmp_path: Path) -> N
     assert report.bits_per_tensor is not None
     assert set(report.bits_per_tensor.values()) == {4}
     assert min(report.encode_ms or 0, report.decode_ms or 0) > 0
-    files = [sample.path.stat().st_size for sample in samples]
-    assert report.image_file_bytes_per_frame == pytest.approx(np.mean(files))
+    sizes = [path.stat().st_size for path in files]
+    assert report.image_file_bytes_per_frame == pytest.approx(np.mean(sizes))
 
 
 def test_a_whole_model_is_billed_for_the_image_files(
-    whole: WholePipeline, exported: Path, steel: Path, tmp_path: Path
+    exported: Path, steel: Path, tmp_path: Path
 ) -> None:
-    canvas = canvas_of(whole, None)
-    found = _predict_all(whole, steel / "train_images", tmp_path, canvas)
-    report = make_report(exported, None, tmp_path, whole, "f32", 0.5, [10], found)
+    report = _predict_all(exported, steel / "train_images", tmp_path)
     assert report.payload_bytes_per_frame is report.bits_per_element is None
     assert report.codec is report.bits_per_tensor is report.bits_per_pixel is None
     assert report.encode_ms is report.decode_ms is report.ranges is None
-    assert report.mbps["10"] == pytest.approx(report.image_file_bytes_per_frame * 80 / 1e6)
+    assert report.mbps["10"] == pytest.approx((report.image_file_bytes_per_frame or 0) * 80 / 1e6)
 
 
-def test_an_image_larger_than_the_network_is_refused_first(tmp_path: Path) -> None:
+def test_an_image_larger_than_the_network_is_refused_first(exported: Path, tmp_path: Path) -> None:
     Image.new("L", (97, 64)).save(tmp_path / "wide.png")
     with pytest.raises(InputError, match=r"wide\.png is 64x97, larger than the network's 64x96"):
-        gather([tmp_path / "wide.png"], None, Canvas(64, 96))
+        _predict_all(exported, tmp_path / "wide.png", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
-def test_two_images_that_would_write_one_mask(tmp_path: Path) -> None:
+def test_two_images_that_would_write_one_mask(exported: Path, tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg"):
         Image.new("L", (4, 4)).save(tmp_path / name)
     with pytest.raises(InputError, match=r"would both write a\.png"):
-        gather(list_images(tmp_path), None, Canvas(64, 96))
+        _predict_all(exported, tmp_path, tmp_path / "out")
 
 
 def test_labels_of_classes_the_model_does_not_know(
-    whole: WholePipeline, steel: Path, tmp_path: Path
+    exported: Path, steel: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "labels.csv").write_text(
         "ImageId,ClassId,EncodedPixels\nsteel_00000.jpg,dent,1 1\n"
     )
     with pytest.raises(InputError, match="has class 'dent', but the model predicts 1, 2, 3, 4"):
         _predict_all(
-            whole,
-            steel / "train_images",
-            tmp_path / "out",
-            Canvas(64, 96),
-            tmp_path / "labels.csv",
+            exported, steel / "train_images", tmp_path / "out", labels=tmp_path / "labels.csv"
         )
 
 
 def test_a_damaged_image_keeps_the_masks_before_it(
-    whole: WholePipeline, steel: Path, tmp_path: Path
+    exported: Path, steel: Path, tmp_path: Path
 ) -> None:
     images = tmp_path / "images"
     images.mkdir()
@@ -193,7 +195,7 @@ def test_a_damaged_image_keeps_the_masks_before_it(
     last = images / "steel_00003.jpg"
     last.write_bytes(last.read_bytes()[:1200])
     with pytest.raises(InputError, match=r"steel_00003\.jpg is damaged"):
-        _predict_all(whole, images, tmp_path / "out", Canvas(64, 96))
+        _predict_all(exported, images, tmp_path / "out")
     assert len(list((tmp_path / "out" / "masks").iterdir())) == 3
     assert not (tmp_path / "out" / "predictions.csv").exists()
 
@@ -201,6 +203,5 @@ def test_a_damaged_image_keeps_the_masks_before_it(
 def test_logits_are_no_probabilities(mixed: Path, tmp_path: Path) -> None:
     x = op.parameter([1, 3, 64, 96], ov.Type.u8, name="x")
     save_ir(ov.Model([op.result(op.convert(x, "f32"))], [x], "m"), tmp_path / "m.xml")
-    network = WholePipeline(tmp_path / "m.xml", "CPU", "f32")
     with pytest.raises(InputError, match=r"m\.xml puts out values from .* end the network with a"):
-        _predict_all(network, mixed, tmp_path / "out", Canvas(64, 96, "pad"))
+        _predict_all(tmp_path / "m.xml", mixed, tmp_path / "out")

@@ -1,0 +1,270 @@
+"""A network: any model file, read once, with its graph, its prices and its cuts."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+import openvino as ov
+
+from splittool.cost.operations import OperationCost, operation_costs
+from splittool.cost.profiles import profile
+from splittool.cost.splits import describe_places, list_splits
+from splittool.data.samples import Picture, Pictures, Truth
+from splittool.errors import VerificationError
+from splittool.graph.graph import Graph, read_graph
+from splittool.graph.halves import make_halves
+from splittool.graph.reading import load_model, prepare
+from splittool.graph.split_points import find_cut
+from splittool.graph.verification import Verifier
+from splittool.network.cut import NetworkCut
+from splittool.progress import Progress, counter, nobody
+from splittool.reports import (
+    FileRecord,
+    InferReport,
+    ProfileReport,
+    SplitRecord,
+    SplitsReport,
+    file_record,
+)
+from splittool.runtime.info import ModelInfo, read_info
+from splittool.runtime.ir import write_ir
+from splittool.split.answer import Answer, answer
+from splittool.split.evaluation import class_names
+from splittool.split.options import RunOptions
+from splittool.split.prediction import Subject, predict
+from splittool.split.runners import WholeRunner, canvas_of
+from splittool.split.tasks import make_task, one_image
+
+Shape = str | Sequence[int]
+Shapes = Shape | Sequence[str] | Mapping[str, Shape] | None
+
+RUN = RunOptions()
+
+
+class Network:
+    """A network, read once; load one with `splittool.load`.
+
+    Args:
+        model: The graph, with fixed input shapes.
+        source: The file it was read from; None for one made in memory.
+
+    Attributes:
+        model: The OpenVINO graph.
+        path: The file; None for one made in memory.
+    """
+
+    def __init__(self, model: ov.Model, source: Path | None = None) -> None:
+        self.model, self.path = model, source
+        self._last: tuple[RunOptions, WholeRunner] | None = None
+
+    @staticmethod
+    def load(source: str | Path | ov.Model, shape: Shapes = None) -> "Network":
+        """Read a network.
+
+        Args:
+            source: A .pt checkpoint of splittool, an .xml, .onnx or .tflite file, or an OpenVINO
+                model, which is copied.
+            shape: The shape of an input that is open: "1x3x256x1600" or (1, 3, 256, 1600); for
+                several inputs "NAME=1x3x256x1600", a list of such, or shapes by name.
+
+        Raises:
+            InputError: The file is missing, damaged, of an unknown kind, or its shapes are open.
+            UsageError: A shape does not fit.
+        """
+        if isinstance(source, ov.Model):
+            copy = source.clone()
+            return Network(prepare(copy, shape_texts(shape), copy.get_friendly_name()))
+        return Network(load_model(Path(source), shape_texts(shape)), Path(source))
+
+    @property
+    def name(self) -> str:
+        """What messages and tables call it."""
+        return str(self.path or self.model.get_friendly_name())
+
+    @cached_property
+    def graph(self) -> Graph:
+        """All operations as plain Python values."""
+        return read_graph(self.model)
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """What the file says about itself: classes, fit, named split points."""
+        return read_info(self.model)
+
+    @cached_property
+    def record(self) -> FileRecord:
+        """The file with its SHA-256; of a model made in memory, the IR it would be written as."""
+        if self.path is not None:
+            return file_record(self.path)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.xml"
+            write_ir(self.model, path, half=False)
+            return file_record(path, self.name)
+
+    @cached_property
+    def costs(self) -> dict[int, OperationCost]:
+        """What every operation costs, by its index in the graph."""
+        return operation_costs(self.graph)
+
+    @property
+    def split_points(self) -> list[str]:
+        """Names to cut after: those that the network names, or else all its operations."""
+        named = [name for name in self.info.split_points if name in self.graph.by_name]
+        return named or list(self.graph.by_name)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one frame; types without a definition count nothing."""
+        return sum(cost.flops or 0 for cost in self.costs.values())
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one frame."""
+        return sum(cost.macs for cost in self.costs.values())
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(cost.parameters for cost in self.costs.values())
+
+    def profile(self) -> ProfileReport:
+        """Operations, parameters and memory of every layer and of every split point's head."""
+        return profile(self.record, self.graph, self.info)
+
+    def cuts(
+        self,
+        every: bool = False,
+        verify: bool = False,
+        tolerance: float = 1e-5,
+        progress: Progress = nobody,
+    ) -> SplitsReport:
+        """Price the split points.
+
+        Args:
+            every: All places in topological order, not only the split points that have names.
+            verify: Make each cut in memory, and hold head and tail against the whole.
+            tolerance: Largest difference allowed, as a share of the output's range.
+            progress: Told after each cut that is verified.
+
+        Raises:
+            VerificationError: Cuts differ by more; its `report` holds all.
+        """
+        splits, refused = (
+            describe_places(self.graph) if every else list_splits(self.graph, self.info)
+        )
+        failed: list[str] = []
+        if verify:
+            splits, failed = self._verified(splits, tolerance, progress)
+        report = SplitsReport(
+            source=self.record, splits=splits, refused=refused, renamed=self.graph.renamed
+        )
+        if failed:
+            raise VerificationError(
+                f"{len(failed)} of {len(splits)} cuts differ from the whole by more than"
+                f" {tolerance:g} of the output's range, such as {failed[0]!r};"
+                " raise --tolerance if you know why",
+                report,
+            )
+        return report
+
+    def _verified(
+        self, splits: Sequence[SplitRecord], tolerance: float, progress: Progress
+    ) -> tuple[list[SplitRecord], list[str]]:
+        """The splits with their `difference`, and the names of those that do not hold."""
+        verifier = Verifier.of(self.model)
+        step = counter(progress, len(splits), "verifying")
+        verified, failed = [], []
+        for record in splits:
+            cut = find_cut(self.graph, *record.at)
+            if cut.head and cut.tail:  # a side that is empty has nothing to be compared
+                halves = make_halves(self.model, self.graph, cut)
+                proof = verifier.verify(halves, tolerance)
+                failed += [] if proof.holds else [cut.name]
+                record = msgspec.structs.replace(record, difference=proof.share)
+            verified.append(record)
+            step()
+        return verified, failed
+
+    def cut(self, *at: str) -> NetworkCut:
+        """Cut the network after some operations, in memory.
+
+        Args:
+            at: A split point; several names make one cut behind several branches.
+
+        Raises:
+            InputError: There is no such split point, or the network cannot be cut there.
+        """
+        return NetworkCut(self.model, self.graph, find_cut(self.graph, *at), self.record)
+
+    def runner(self, options: RunOptions = RUN) -> WholeRunner:
+        """The network on its device; the last one is kept for the next call."""
+        if self._last is None or self._last[0] != options:
+            runner = WholeRunner(self.path or self.name, self.model.clone(), self.info, options)
+            self._last = (options, runner)
+        return self._last[1]
+
+    def run(self, image: Picture, options: RunOptions = RUN) -> Answer:
+        """Run one image through the whole network.
+
+        Args:
+            image: A file, a PIL image, or uint8 pixels (H, W) or (H, W, 3).
+            options: Where and how it runs.
+
+        Raises:
+            InputError: The image is not usable, or this is not a segmentation network.
+            DeviceError: The device is not there.
+        """
+        runner = self.runner(options)
+        canvas = canvas_of(runner, options.fit)
+        classes = class_names(self.info.classes, None, runner.maps)
+        return answer(runner, one_image(image), canvas, classes, options.threshold)
+
+    def evaluate(
+        self,
+        images: Pictures,
+        labels: Truth = None,
+        folder: str | Path | None = None,
+        options: RunOptions = RUN,
+        progress: Progress = nobody,
+    ) -> InferReport:
+        """Run images through the whole network, and score masks against labels.
+
+        Args:
+            images: Folders, files, .txt lists, PIL images or uint8 arrays; one or several.
+            labels: True masks: a train.csv, or a (C, H, W) array for each image. None takes the
+                train.csv beside the images where there is one; False scores nothing.
+            folder: Where masks, overlays, predictions.csv and report.json go; None writes nothing.
+            options: Where and how it runs.
+            progress: Told after each image.
+
+        Raises:
+            InputError: An image or the labels are not usable.
+            OutputError: A file cannot be written.
+            DeviceError: The device is not there.
+        """
+        runner = self.runner(options)
+        task = make_task(images, labels, runner, options)
+        target = None if folder is None else Path(folder)
+        return predict(Subject(self.record, runner), task, options, target, progress)
+
+    def _repr_html_(self) -> str:
+        return self.cuts()._repr_html_()
+
+
+def shape_texts(shape: Shapes) -> list[str]:
+    """Shapes as `load_model` takes them: "1x3x256x1600" or "NAME=1x3x256x1600"."""
+    if shape is None:
+        return []
+    if isinstance(shape, str):
+        return [shape]
+    if isinstance(shape, Mapping):
+        return [f"{name}={_text(each)}" for name, each in shape.items()]
+    if all(isinstance(each, str) for each in shape):
+        return [str(each) for each in shape]
+    return [_text([int(each) for each in shape])]
+
+
+def _text(shape: Shape) -> str:
+    return shape if isinstance(shape, str) else "x".join(map(str, shape))

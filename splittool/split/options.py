@@ -1,0 +1,55 @@
+"""How a network is run, and how the crossing tensors of a split one are sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from splittool.codec.choices import DEFAULT_CODEC
+from splittool.runtime.image_ports import Normalisation
+from splittool.vocabulary import Fit, RangesFrom
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how a network computes, and what becomes of its probabilities.
+
+    Attributes:
+        device: Device of the head or of the whole network, as OpenVINO names it; a tail runs on
+            the CPU.
+        precision: "auto" leaves the number type to the device; else f32, f16 or bf16.
+        normalisation: For a network that takes real numbers: what to make of a pixel.
+        fit: "pad" or "resize" images to the input; None does what the network was trained with.
+        threshold: Probability from which a pixel belongs to a class.
+        fps: Frame rates to give Mbit/s for.
+    """
+
+    device: str = "CPU"
+    precision: str = "auto"
+    normalisation: Normalisation | None = None
+    fit: Fit | None = None
+    threshold: float = 0.5
+    fps: tuple[float, ...] = (10.0,)
+
+
+@dataclass(frozen=True)
+class LinkOptions:
+    """How crossing tensors become bytes.
+
+    Attributes:
+        bits: Bits of each element, 1 to 16: one number for all tensors, numbers by the tensor's
+            name, or text such as "8,maxpool_2=4". None takes what `calibrate` found with
+            automatic bits, else 16.
+        codec: "raw", "fast" or "small" for all tensors, names by the tensor's name, or text such
+            as "fast,maxpool_2=raw".
+        ranges: Ranges of the quantiser: sent with each "frame", or "calibrated"; None takes
+            calibrated ones where a calibration.json of this cut and these bits is there.
+        per_channel: Whether ranges sent with a frame are one for each channel, or one for each
+            tensor.
+        key_interval: 1 sends every frame whole. Of so many frames, all but the first may say only
+            what changed since the frame before; this needs calibrated ranges.
+    """
+
+    bits: int | str | Mapping[str, int] | None = None
+    codec: str | Mapping[str, str] = DEFAULT_CODEC
+    ranges: RangesFrom | None = None
+    per_channel: bool = True
+    key_interval: int = 1

@@ -1,0 +1,194 @@
+"""Predict a set of images, whole or split: masks on disk, bytes and scores in a report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from time import perf_counter
+
+from PIL import Image
+
+from splittool.cost.bitrate import mbps
+from splittool.data import rle, scores
+from splittool.data.images import Pixels
+from splittool.data.kaggle import write_labels
+from splittool.data.overlays import label_map, overlay
+from splittool.errors import InputError
+from splittool.files import make_folder, replacing, write_bytes
+from splittool.progress import Progress, nobody
+from splittool.reports import FileRecord, ImageRecord, InferReport, encode, file_record
+from splittool.split.evaluation import Counts, Evaluated, Task, evaluate, score
+from splittool.split.options import RunOptions
+from splittool.split.runners import Inference, Runner, SplitRunner
+from splittool.split.tasks import refuse_same_names
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """One image: its record, its runs by class, its pixel counts, and the times it took."""
+
+    row: ImageRecord
+    runs: list[str]
+    counts: Counts | None
+    inference: Inference
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What predicts.
+
+    Attributes:
+        record: The file it comes from.
+        runner: The network, whole or split.
+        cut: The split point; None for a whole network.
+    """
+
+    record: FileRecord
+    runner: Runner
+    cut: str | None = None
+
+
+def predict(
+    subject: Subject,
+    task: Task,
+    options: RunOptions,
+    folder: Path | None = None,
+    progress: Progress = nobody,
+) -> InferReport:
+    """Predict every image, and report bytes, times and scores.
+
+    Args:
+        subject: What predicts.
+        task: The images, and what is known of them.
+        options: Where it runs, and frame rates to give Mbit/s for.
+        folder: Where masks/, overlays/, predictions.csv and report.json go; None writes nothing.
+        progress: Told after each image.
+
+    Raises:
+        InputError: An image is damaged; the masks of those before it are written.
+        OutputError: A file cannot be written.
+    """
+    if folder is not None:
+        refuse_same_names(task)
+        make_folder(folder / "masks")
+        make_folder(folder / "overlays")
+    runner = subject.runner
+    started = perf_counter()
+
+    def ways(sample: object, pixels: Pixels) -> list[tuple[None, Inference]]:
+        inference = runner.run(task.canvas.image(pixels))
+        _require_probabilities(runner, inference)
+        return [(None, inference)]
+
+    finish = partial(_finish, classes=task.classes, folder=folder)
+    finished = list(evaluate(task, ways, finish, progress))
+    if folder is not None:
+        write_bytes(folder / "predictions.csv", _table(finished, task.classes))
+    report = _report(subject, task, options, finished, perf_counter() - started)
+    report.folder = str(folder) if folder is not None else None
+    if folder is not None:
+        write_bytes(folder / "report.json", encode(report))
+    return report
+
+
+def _require_probabilities(runner: Runner, inference: Inference) -> None:
+    low, high = float(inference.probabilities.min()), float(inference.probabilities.max())
+    if not -1e-3 <= low <= high <= 1 + 1e-3:
+        raise InputError(
+            f"{runner.source} puts out values from {low:.3g} to {high:.3g}, which are not"
+            " probabilities; end the network with a sigmoid or softmax"
+        )
+
+
+def _finish(one: Evaluated[None], classes: list[str], folder: Path | None) -> _Finished:
+    """Write what came of one image, and take down what it came to."""
+    sample, masks, counts = one.sample, one.masks, one.counts
+    if folder is not None:
+        stem = sample.path.stem
+        _save(label_map(one.probabilities, masks), folder / "masks" / f"{stem}.png")
+        _save(overlay(one.pixels, masks, one.truth), folder / "overlays" / f"{stem}.jpg")
+    dice = None if counts is None else map(float, scores.pair_dice(counts))
+    row = ImageRecord(
+        image=sample.name,
+        height=sample.height,
+        width=sample.width,
+        file_bytes=sample.file_bytes,
+        payload_bytes=one.inference.payload_bytes,
+        pixels=dict(zip(classes, map(int, masks.sum((1, 2))), strict=True)),
+        dice=None if dice is None else dict(zip(classes, dice, strict=True)),
+    )
+    return _Finished(row, [rle.encode(mask) for mask in masks], counts, one.inference)
+
+
+def _save(image: Image.Image, path: Path) -> None:
+    with replacing(path) as temporary:
+        image.save(temporary, compress_level=1, quality=90)
+
+
+def _table(finished: Sequence[_Finished], classes: Sequence[str]) -> bytes:
+    return write_labels(
+        (done.row.image, name, runs)
+        for done in finished
+        for name, runs in zip(classes, done.runs, strict=True)
+        if runs
+    )
+
+
+def _report(
+    subject: Subject,
+    task: Task,
+    options: RunOptions,
+    finished: Sequence[_Finished],
+    seconds: float,
+) -> InferReport:
+    """Means per frame, rates and scores of a set of predictions."""
+    runner, rows = subject.runner, [done.row for done in finished]
+    payload = _mean([row.payload_bytes for row in rows])
+    files = _mean([row.file_bytes for row in rows])
+    elements = finished[-1].inference.elements
+    sent = files if payload is None else payload
+    pixels = fmean(row.height * row.width for row in rows)
+    report = InferReport(
+        source=subject.record,
+        cut=subject.cut,
+        bits=None,
+        folder=None,
+        device=", ".join(runner.compiled.devices),
+        precision_requested=options.precision,
+        precision_actual=runner.compiled.precision,
+        threshold=task.threshold,
+        images=len(rows),
+        seconds=seconds,
+        images_per_second=len(rows) / seconds,
+        payload_bytes_per_frame=payload,
+        bits_per_element=None if payload is None or not elements else payload * 8 / elements,
+        image_file_bytes_per_frame=files,
+        raw_image_bytes_per_frame=3 * pixels,
+        mbps={} if sent is None else {f"{rate:g}": mbps(sent, rate) for rate in options.fps},
+        scores=score(task.classes, [done.counts for done in finished if done.counts is not None]),
+        rows=rows,
+        bits_per_pixel=None if payload is None else payload * 8 / pixels,
+        encode_ms=_mean([done.inference.encode_ms for done in finished]),
+        decode_ms=_mean([done.inference.decode_ms for done in finished]),
+    )
+    if isinstance(runner, SplitRunner):
+        _describe_link(report, runner)
+    return report
+
+
+def _describe_link(report: InferReport, runner: SplitRunner) -> None:
+    link = runner.link
+    report.bits = link.common_bits
+    report.codec = link.codec
+    report.codec_per_tensor = link.codecs if link.codec == "mixed" else None
+    report.ranges, report.ranges_per = link.ranges, link.ranges_per
+    report.calibration = file_record(link.calibration) if link.calibration else None
+    report.bits_per_tensor = link.bits
+    report.key_interval = link.key_interval
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
