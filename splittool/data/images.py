@@ -1,13 +1,17 @@
 """Read images, and fit them to the canvas a network takes."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from splittool.data.pixel_modes import to_rgb, upright_size
 from splittool.errors import InputError
 from splittool.files import describe
 from splittool.quantities import parse_size as parse_size
@@ -15,67 +19,143 @@ from splittool.vocabulary import Fit as Fit
 
 Pixels = NDArray[np.uint8]
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+# What is read, by content and whatever the name. Pillow would read forty more formats, and start
+# Ghostscript for one of them.
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+
+# Largest image, in pixels (8192x8192): evaluation takes about 40 bytes of memory for each.
+MAX_PIXELS = 2**26
+
+_OPENING = threading.Lock()
 
 
-def read_image(path: Path) -> Pixels:
-    """Decode an image.
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode a JPEG, PNG, TIFF, BMP or WebP image.
+
+    The result is upright: an EXIF orientation in the file's header is applied, and masks are
+    drawn on the upright image. What the file stores becomes RGB of 8 bits:
+
+    | mode | |
+    |---|---|
+    | RGB, RGBX, CMYK, YCbCr, HSV | converted to RGB |
+    | 1, L | grey, three equal channels |
+    | I;16 and its byte orders | grey; the largest value of its 16 (12) bits becomes 255 |
+    | P, PA | the colours of the palette |
+    | LA, La, RGBA, RGBa, P with transparency | transparency is ignored |
+    | I, F, LAB | refused: no range that the file states, or no colours without a profile |
+
+    RGB of 16 bits becomes RGB of the upper 8.
+
+    Args:
+        path: The file.
+        max_pixels: The largest image, height times width, that is decoded.
 
     Returns:
         (H, W, 3) RGB.
 
     Raises:
-        InputError: It is missing, truncated or not an image.
+        InputError: It is missing, damaged, too large, not such an image, or of a mode or a number
+            of pages that is refused.
     """
-    try:
-        with Image.open(path) as image:
-            return to_rgb(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _image_error(path, error) from error
+    with _open(path, max_pixels) as image:
+        return to_rgb(image, str(path))
 
 
-def to_rgb(image: Image.Image) -> Pixels:
-    """The (H, W, 3) pixels of a picture of any mode."""
-    return np.asarray(image.convert("RGB"))
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image, from its header alone.
+def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Height and width of an image when upright, from its header alone.
 
     Raises:
-        InputError: It is missing or not an image.
+        InputError: It is missing, too large or not an image.
     """
+    with _open(path, max_pixels) as image:
+        return upright_size(image)
+
+
+@contextmanager
+def _open(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    """Open an image; what Pillow raises, here or in the block, becomes an InputError."""
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        with _open_any_size(path) as image:
+            _refuse_large(path, image, max_pixels)
+            _refuse_pages(path, image)
+            yield image
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise errors of any kind for bytes nobody foresaw
         raise _image_error(path, error) from error
+
+
+def _open_any_size(path: Path) -> Image.Image:
+    """Read a header without Pillow's own limit, which warns on stderr before it refuses."""
+    with _OPENING:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path, formats=FORMATS)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _refuse_large(path: Path, image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise InputError(
+            f"{path} is too large: {height}x{width} are {width * height:,} pixels, and"
+            f" {max_pixels:,} is the limit; cut it into tiles or make it smaller"
+        )
+
+
+def _refuse_pages(path: Path, image: Image.Image) -> None:
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1 and image.format != "MPO":  # a camera's JPEG with its previews
+        raise InputError(f"{path} holds {pages} images; save each as a file of its own")
 
 
 def _image_error(path: Path, error: Exception) -> InputError:
     if isinstance(error, FileNotFoundError):
         return InputError(f"there is no image {path}; check the name")
     if isinstance(error, UnidentifiedImageError):
-        return InputError(f"{path} is not an image; give JPEG or PNG files, or remove it")
-    if isinstance(error, Image.DecompressionBombError):
-        return InputError(f"{path} is too large ({error}); cut it into tiles")
+        return InputError(
+            f"{path} is not an image that is read here; give JPEG, PNG, TIFF, BMP or WebP files,"
+            " or remove it"
+        )
+    if isinstance(error, MemoryError):
+        return InputError(f"{path} does not fit the memory; cut it into tiles")
     if isinstance(error, OSError) and error.errno:
         return InputError(f"cannot read {path}: {describe(error)}; check its permissions")
-    return InputError(f"{path} is damaged ({error}); fetch it again or remove it")
+    cause = str(error).partition("\n")[0][:200] or type(error).__name__
+    return InputError(f"{path} is damaged ({cause}); fetch it again or remove it")
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The JPEG and PNG files of a folder, sorted by name.
+    """The image files of a folder by their suffixes, sorted by name.
 
     Raises:
         InputError: The folder is missing or holds none.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; make one with: splittool synth steel/")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not found:
-        raise InputError(f"folder {folder} holds no .jpg or .png images; check the path")
-    return found
+    try:
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        deeper = [] if found else sorted(islice(_subfolders(folder), 1000))
+    except OSError as error:
+        raise InputError(f"cannot read folder {folder}: {describe(error)}; check it") from None
+    if found:
+        return found
+    if deeper:
+        more = f", {deeper[1]}" if len(deeper) > 1 else ""
+        more += " and others" if len(deeper) > 2 else ""
+        raise InputError(
+            f"folder {folder} holds no images itself, its subfolders do; give {deeper[0]}{more}"
+        )
+    raise InputError(f"folder {folder} holds no images ({', '.join(SUFFIXES)}); check the path")
+
+
+def _subfolders(folder: Path) -> Iterator[Path]:
+    """The folders under this one that hold images."""
+    for path in folder.rglob("*"):
+        if path.is_dir() and any(file.suffix.lower() in SUFFIXES for file in path.iterdir()):
+            yield path
 
 
 @dataclass(frozen=True)

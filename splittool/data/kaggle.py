@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splittool.data import rle
-from splittool.data.images import Pixels, image_size, list_images, read_image
+from splittool.data.images import MAX_PIXELS, Pixels, image_size, list_images, read_image
 from splittool.errors import InputError
 from splittool.files import require_file
 
@@ -56,8 +56,17 @@ class Sample:
         return None if self.pixels is not None else self.path.stat().st_size
 
     def image(self) -> Pixels:
-        """Decode the image: (H, W, 3) RGB."""
-        return read_image(self.path) if self.pixels is None else self.pixels
+        """Decode the image: (H, W, 3) RGB.
+
+        Raises:
+            InputError: It is damaged, or has another size than this sample.
+        """
+        if self.pixels is not None:
+            return self.pixels
+        pixels = read_image(self.path, self.height * self.width)  # as large as was agreed
+        if pixels.shape[:2] != (self.height, self.width):
+            raise InputError(f"{self.path} has changed its size since it was listed; start again")
+        return pixels
 
     def masks(self, classes: Sequence[str]) -> NDArray[np.bool_]:
         """Draw the masks of the given classes, in their order: (C, H, W).
@@ -93,13 +102,14 @@ class Labels:
     runs: dict[str, Runs]
     lines: dict[tuple[str, str], int]
 
-    def sample(self, image: Path) -> Sample:
+    def sample(self, image: Path, max_pixels: int = MAX_PIXELS) -> Sample:
         """Join an image file with its masks.
 
         Raises:
-            InputError: It is not an image, or a mask reaches outside it.
+            InputError: It is not an image, too large, or a mask reaches outside it.
         """
-        return self._checked(Sample(image, *image_size(image), self.runs.get(image.name, {})))
+        size = image_size(image, max_pixels)
+        return self._checked(Sample(image, *size, self.runs.get(image.name, {})))
 
     def join(self, name: Path, pixels: Pixels) -> Sample:
         """Join an image in memory with the masks of its name.

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splittool.data.image_lists import expand_inputs, labels_for
-from splittool.data.images import Pixels, to_rgb
+from splittool.data.images import MAX_PIXELS, Pixels
 from splittool.data.kaggle import Labels, Sample, read_labels
+from splittool.data.pixel_modes import to_rgb
 from splittool.errors import InputError
 
 PathName = str | PathLike[str]
@@ -39,6 +40,15 @@ class Samples(Sequence[Sample]):
         """Whether the true masks are known, so that predictions can be scored."""
         return self.labels is not None or any(item.truth is not None for item in self.items)
 
+    @property
+    def note(self) -> str | None:
+        """What cannot be done with these images, in a sentence; None where all can be."""
+        if self.labelled:
+            return None
+        files = all(item.pixels is None for item in self.items)
+        where = "no train.csv beside the images" if files else "the images have no masks"
+        return f"{where}: nothing is scored"
+
     @overload
     def __getitem__(self, index: int) -> Sample: ...
     @overload
@@ -52,7 +62,7 @@ class Samples(Sequence[Sample]):
         return len(self.items)
 
 
-def samples(images: Pictures, labels: Truth = None) -> Samples:
+def samples(images: Pictures, labels: Truth = None, max_pixels: int = MAX_PIXELS) -> Samples:
     """Take images as files or as arrays, and join them with their true masks.
 
     Args:
@@ -62,15 +72,16 @@ def samples(images: Pictures, labels: Truth = None) -> Samples:
         labels: The true masks: a table in the layout of train.csv, which names image files; or one
             (C, H, W) array of bool per image. None looks for train.csv in the folder of the first
             file and in the one above; False looks for nothing.
+        max_pixels: The largest image file, height times width, that is taken.
 
     Raises:
         InputError: An image or the table cannot be used, or masks and images do not fit.
     """
     given = _expanded(_as_sequence(images))
     if isinstance(labels, np.ndarray | list | tuple):
-        return Samples(_with_masks(_join(given, None), labels))
+        return Samples(_with_masks(_join(given, None, max_pixels), labels))
     table = _table(given, labels)
-    found = _join(given, table)
+    found = _join(given, table, max_pixels)
     if table and any(item.name not in table.runs and _unnamed(item) for item in found):
         raise InputError(
             f"{table.path} names image files, and the images are arrays without a name; give their"
@@ -111,14 +122,16 @@ def _table(images: Sequence[object], labels: Any) -> Labels | None:
 
 
 def _join(
-    images: Sequence[Path | Image.Image | NDArray[np.uint8]], table: Labels | None
+    images: Sequence[Path | Image.Image | NDArray[np.uint8]],
+    table: Labels | None,
+    max_pixels: int,
 ) -> tuple[Sample, ...]:
     """Samples in order; images in memory are named by their place among all."""
     labels = table or Labels(Path(), (), {}, {})
     found: list[Sample] = []
     for image in images:
         if isinstance(image, Path):
-            found.append(labels.sample(image))
+            found.append(labels.sample(image, max_pixels))
             continue
         name = Path(getattr(image, "filename", "") or f"image-{len(found) + 1:04}").name
         found.append(labels.join(Path(name), _pixels(image, name)))
@@ -128,7 +141,7 @@ def _join(
 def _pixels(image: Image.Image | NDArray[Any], name: str) -> Pixels:
     """An image in memory as (H, W, 3) RGB."""
     if isinstance(image, Image.Image):
-        return to_rgb(image)
+        return to_rgb(image, name)
     shape = getattr(image, "shape", None)
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         kind = getattr(image, "dtype", type(image).__name__)

@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,88 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
         list_images(tmp_path)
     with pytest.raises(InputError, match="there is no folder"):
         list_images(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "tiff", "bmp", "webp"])
+def test_formats_that_are_read(tmp_path: Path, suffix: str) -> None:
+    Image.new("RGB", (6, 4), (200, 100, 50)).save(tmp_path / f"a.{suffix}")
+    (path,) = list_images(tmp_path)
+    assert np.abs(read_image(path).astype(int) - (200, 100, 50)).max() <= 4
+
+
+@pytest.mark.parametrize("kind", ["EPS", "AVIF", "DDS", "SPIDER", "GIF", "PPM", "TGA", "PCX"])
+def test_formats_that_are_not_read_whatever_their_name(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "photo.jpg"
+    content = io.BytesIO()  # given a name, Pillow would take the suffix for that format's own
+    Image.new("F" if kind == "SPIDER" else "RGB", (16, 16)).save(content, kind)
+    path.write_bytes(content.getvalue())
+    for read in (read_image, image_size):
+        with pytest.raises(InputError, match=r"photo\.jpg is not an image that is read here"):
+            read(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
+def test_files_of_several_images_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film.{suffix}"
+    frames = [Image.new("RGB", (16, 16), (shade, 0, 0)) for shade in (0, 90, 200)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    with pytest.raises(InputError, match="holds 3 images; save each"):
+        read_image(path)
+
+
+def test_an_image_larger_than_the_limit_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.new("1", (300, 200)).save(path)
+    for read in (read_image, image_size):
+        with pytest.raises(InputError, match="too large: 200x300 are 60,000 pixels, and 59,999 is"):
+            read(path, max_pixels=59_999)
+    assert image_size(path, 60_000) == (200, 300)
+    assert read_image(path, 60_000).shape == (200, 300, 3)
+
+
+@pytest.mark.parametrize("side", [9_500, 14_000])
+def test_pillow_neither_warns_nor_refuses_first(
+    tmp_path: Path, side: int, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "bomb.png"
+    Image.new("1", (side, side)).save(path)
+    limit = Image.MAX_IMAGE_PIXELS
+    with pytest.raises(InputError, match="too large"):
+        image_size(path)
+    assert image_size(path, side * side) == (side, side)
+    assert limit == Image.MAX_IMAGE_PIXELS
+    assert not recwarn.list
+
+
+def test_damage_of_any_kind_is_one_line(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for suffix in ("jpg", "png", "tif", "bmp", "webp"):
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(_pixels(24, 24)).save(path)
+        good = path.read_bytes()
+        for _ in range(150):
+            data = bytearray(good)
+            for place in random.integers(0, len(data), 6):
+                data[place] = random.integers(0, 256)
+            path.write_bytes(data)
+            message = _read_or_refuse(path)
+            assert message is None or (str(path) in message and "\n" not in message)
+
+
+def _read_or_refuse(path: Path) -> str | None:
+    """What is wrong with an image; None where its size and its pixels agree."""
+    try:
+        size, pixels = image_size(path, 10_000), read_image(path, 10_000)
+    except InputError as error:
+        return str(error)
+    assert pixels.shape == (*size, 3)
+    return None
+
+
+def test_images_in_subfolders_are_named(tmp_path: Path) -> None:
+    for name in ("b/deep", "a", "c", "empty"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("a/1.png", "b/deep/2.tif", "c/3.jpg"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"its subfolders do; give \S+/a, \S+/b/deep and others"):
+        list_images(tmp_path)
