@@ -144,7 +144,7 @@ CASES: list[tuple[str, str, int, list[str], Spoil | None]] = [
     # folders and images
     ("missing folder", "train nowhere -o new.pt", BAD, ["nowhere", "splittool synth"], None),
     ("empty folder", "train void -o new.pt", BAD, ["void"], lambda ws: (ws / "void").mkdir()),
-    ("no images", TRAIN, BAD, ["train_images", "no .jpg or .png"], empty("steel/train_images")),
+    ("no images", TRAIN, BAD, ["train_images", "holds no images"], empty("steel/train_images")),
     ("no table", TRAIN, BAD, ["train.csv"], lambda ws: (ws / "steel/train.csv").unlink()),
     ("truncated jpeg", TRAIN, BAD, ["zz_bad.jpg", "damaged"], bad_image(truncated("JPEG"))),
     ("truncated png", TRAIN, BAD, ["zz_bad.png", "damaged"], bad_image(truncated("PNG"), ".png")),
