@@ -15,6 +15,18 @@ _SHORT = 16  # cells up to this many characters are never broken
 _SEPARATORS = ("/", ".", "_-:+")
 
 
+def printable(text: str) -> str:
+    r"""A text without what a terminal would obey: control characters are shown as escapes.
+
+    Names of files and classes come from others; \x1b in one could clear or retitle a terminal.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
+    )
+
+
 def make_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1
 ) -> "Table":
@@ -26,8 +38,13 @@ def make_table(
     from rich import box
     from rich.table import Table
 
+    rows = [[printable(cell) for cell in row] for row in rows]
     table = Table(
-        title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="", pad_edge=False
+        title=printable(title),
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        title_style="",
+        pad_edge=False,
     )
     for index, column in enumerate(columns):
         if index < texts:

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -49,6 +50,7 @@ def main() -> NoReturn:
     """Run the command line and exit."""
     if threading_allows_signals():
         signal.signal(signal.SIGTERM, _terminate)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # on oddities of files that are read well
     sys.exit(run(sys.argv[1:]))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from splittool.errors import OutputError, PipeClosedError
+from splittool.tables import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -97,6 +98,7 @@ def _bar_size() -> dict[str, Any]:
 
 def say(message: str) -> None:
     """Print on stderr; when nobody can read it, go on without."""
+    message = printable(message)
     try:
         if sys.stderr is None:
             return

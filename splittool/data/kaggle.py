@@ -5,6 +5,7 @@ either of the two headers the competition had; an image without a row has no def
 """
 
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -106,10 +107,20 @@ class Labels:
         """Join an image file with its masks.
 
         Raises:
-            InputError: It is not an image, too large, or a mask reaches outside it.
+            InputError: It is not an image, too large, or a mask reaches outside it; or its name
+                cannot stand on a line of a list.
         """
+        if len(str(image.absolute()).splitlines()) > 1:
+            raise InputError(
+                f"{str(image)!r} has a line end in its name, and lists of images have one per line;"
+                " rename it"
+            )
         size = image_size(image, max_pixels)
-        return self._checked(Sample(image, *size, self.runs.get(image.name, {})))
+        return self._checked(Sample(image, *size, self.runs_of(image)))
+
+    def runs_of(self, image: Path) -> Runs:
+        """The defects of an image; blanks around a name do not count, as in the table."""
+        return self.runs.get(image.name.strip(), {})
 
     def join(self, name: Path, pixels: Pixels) -> Sample:
         """Join an image in memory with the masks of its name.
@@ -118,13 +129,13 @@ class Labels:
             InputError: A mask reaches outside it.
         """
         height, width, _ = pixels.shape
-        return self._checked(Sample(name, height, width, self.runs.get(name.name, {}), pixels))
+        return self._checked(Sample(name, height, width, self.runs_of(name), pixels))
 
     def _checked(self, sample: Sample) -> Sample:
         pixels = sample.height * sample.width
         for name, runs in sample.runs.items():
             if rle.last_pixel(runs) > pixels:
-                line = self.lines[sample.name, name]
+                line = self.lines[sample.name.strip(), name]
                 raise InputError(
                     f"{self.path} line {line}: the mask reaches pixel {rle.last_pixel(runs)},"
                     f" but {sample.name} is {sample.height}x{sample.width} = {pixels} pixels;"
@@ -146,7 +157,7 @@ def read_folder(folder: Path) -> tuple[list[Sample], tuple[str, ...]]:
         raise InputError(f"there is no folder {folder}; make one with: splittool synth {folder}")
     images = list_images(folder / "train_images")
     labels = read_labels(folder / "train.csv")
-    _refuse_unknown_images(labels, {image.name for image in images})
+    _refuse_unknown_images(labels, {image.name.strip() for image in images})
     if not labels.classes:
         raise InputError(f"{labels.path} names no defects; add rows with masks to learn from")
     return [labels.sample(image) for image in images], labels.classes
@@ -237,5 +248,10 @@ def find_labels(image: Path) -> Path | None:
 
 def write_labels(rows: Iterable[tuple[str, str, str]]) -> bytes:
     """A table in Kaggle's first header form from (image, class, runs) rows."""
-    body = "".join(f"{image},{name},{runs}\n" for image, name, runs in rows)
-    return f"{','.join(HEADERS[0])}\n{body}".encode()
+    text = io.StringIO(newline="")
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow(HEADERS[0])
+    for row in rows:
+        (quoted if "\r" in "".join(row[:2]) else plain).writerow(row)
+    return text.getvalue().encode()

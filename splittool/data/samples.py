@@ -82,7 +82,7 @@ def samples(images: Pictures, labels: Truth = None, max_pixels: int = MAX_PIXELS
         return Samples(_with_masks(_join(given, None, max_pixels), labels))
     table = _table(given, labels)
     found = _join(given, table, max_pixels)
-    if table and any(item.name not in table.runs and _unnamed(item) for item in found):
+    if table and any(not table.runs_of(item.path) and _unnamed(item) for item in found):
         raise InputError(
             f"{table.path} names image files, and the images are arrays without a name; give their"
             " masks as arrays"

@@ -91,30 +91,46 @@ def summarise(tally: NDArray[np.float64]) -> Scores:
     )
 
 
-def dice_interval(
-    counts: NDArray[np.int64], resamples: int = 1000, share: float = 0.95, seed: int = 0
-) -> tuple[float, float] | None:
-    """How sure `Scores.dice` is: a bootstrap over images, by percentiles (Efron 1979).
+def defective_images(counts: NDArray[np.int64]) -> int:
+    """How many images have a defect, and so say something of `Scores.dice`.
 
     Args:
         counts: (N, C, 3), one `count` per image.
-        resamples: How many sets of N images to draw, with replacement.
-        share: Of the resampled values that the interval holds.
-        seed: The same seed, the same interval.
+    """
+    return int((counts[..., 2] > 0).any(axis=1).sum())
+
+
+def dice_interval(
+    counts: NDArray[np.int64], resamples: int = 2000, share: float = 0.95, seed: int = 0
+) -> tuple[float, float] | None:
+    """A confidence interval of `Scores.dice`, over the choice of images.
+
+    Dice lies between 0 and 1 and is skewed: most defects are found, a few are missed. A handful
+    of images often shows no miss, and then a bootstrap of them, or Student's t, claims a narrow
+    interval too high. This interval weighs the images at random (Rubin 1981, "The Bayesian
+    bootstrap") together with one image more, the worst possible: Dice 0 for the lower end, 1 for
+    the upper (Gaffke 2005, "Three test statistics for a nonparametric one-sided hypothesis on the
+    mean of a nonnegative variable"). benchmarks/coverage.py measures how often it holds the truth.
+
+    Args:
+        counts: (N, C, 3), one `count` per image.
+        resamples: Number of random weightings.
+        share: Confidence.
+        seed: The same seed gives the same interval.
 
     Returns:
         Its ends; None with fewer than two images that have a defect.
     """
     defective = counts[..., 2] > 0
-    of_image = np.stack([(pair_dice(counts) * defective).sum(1), defective.sum(1)], axis=1)
-    of_image = of_image[of_image[:, 1] > 0]
-    number = len(of_image)
-    if number < 2:
+    # An image without a defect says nothing of this mean, and is left out.
+    pairs = defective.sum(axis=1)
+    dice = (pair_dice(counts) * defective).sum(axis=1)[pairs > 0]
+    pairs = pairs[pairs > 0]
+    if len(pairs) < 2:
         return None
-    random = np.random.default_rng(seed)
-    # An image without a defect says nothing of this mean, and is left out of the draws.
-    sums = np.stack(
-        [of_image[random.integers(0, number, number)].sum(axis=0) for _ in range(resamples)]
-    )
-    ends = np.quantile(sums[:, 0] / sums[:, 1], [(1 - share) / 2, (1 + share) / 2])
-    return float(ends[0]), float(ends[1])
+    extra = pairs.mean()
+    weights = np.random.default_rng(seed).standard_exponential((resamples, len(pairs) + 1))
+    sums, total = weights[:, :-1] @ dice, weights @ np.append(pairs, extra)
+    low = np.quantile(sums / total, (1 - share) / 2)
+    high = np.quantile((sums + weights[:, -1] * extra) / total, (1 + share) / 2)
+    return float(low), float(high)

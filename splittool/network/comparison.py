@@ -232,14 +232,16 @@ def _summary(
 ) -> ArmRecord:
     """Means over images; `pixels` is those of a mean image, `whole` the Dice to lose from."""
     found = _scores(members)
+    counts = np.stack([one.counts for one in members])
     payload = fmean(one.sent for one in members)
     return ArmRecord(
         **{name: getattr(arm, name) for name in _ARM_NAMES},
         payload_bytes_per_frame=payload,
         bits_per_pixel=payload * 8 / pixels,
         dice=found.dice,
-        dice_interval=scores.dice_interval(np.stack([one.counts for one in members])),
+        dice_interval=scores.dice_interval(counts),
         dice_loss=None if found.dice is None or whole is None else whole - found.dice,
         pooled_dice=found.pooled_dice,
         kaggle=found.kaggle,
+        dice_interval_images=scores.defective_images(counts),
     )

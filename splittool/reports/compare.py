@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class ArmRecord(msgspec.Struct, frozen=True):
     """One way to get masks: the whole network, a cut with its link, or a compressed input.
 
-    Bytes are means per frame. `dice` is over defective pairs, `dice_interval` holds 95 % of its
-    bootstrap over images, `dice_loss` is from the whole network on the images as they are.
+    Bytes are means per frame. `dice` is over defective pairs, `dice_interval` is its 95 %
+    confidence interval, from the `dice_interval_images` images that have a defect; `dice_loss` is
+    from the whole network on the images as they are.
     """
 
     kind: Literal["whole", "cut", "image"]
@@ -33,6 +34,7 @@ class ArmRecord(msgspec.Struct, frozen=True):
     dice_loss: float | None = None
     pooled_dice: float | None = None
     kaggle: float | None = None
+    dice_interval_images: int | None = None
 
 
 class CompareReport(Report, tag="splittool.compare/1"):

@@ -27,7 +27,8 @@ class ImageRecord(msgspec.Struct, frozen=True):
 class ScoreRecord(msgspec.Struct, frozen=True):
     """Means over (image, class) pairs; see `splittool.data.scores`.
 
-    `dice_interval` holds 95 % of what `dice` is over 1000 resamplings of the images.
+    `dice_interval` is the 95 % confidence interval of `dice`, from the `dice_interval_images`
+    images that have a defect.
     """
 
     kaggle: float
@@ -38,6 +39,7 @@ class ScoreRecord(msgspec.Struct, frozen=True):
     pairs: int
     defective_pairs: int
     dice_interval: tuple[float, float] | None = None
+    dice_interval_images: int | None = None
 
 
 class InferReport(Report, tag="splittool.infer/1"):
@@ -137,4 +139,6 @@ def _with_interval(scores: ScoreRecord) -> str:
     if scores.dice_interval is None:
         return short(scores.dice, 4)
     low, high = scores.dice_interval
-    return f"{short(scores.dice, 4)} ({low:.2f}-{high:.2f})"
+    images = scores.dice_interval_images
+    number = "" if images is None else f", {images} images"
+    return f"{short(scores.dice, 4)} ({low:.2f}-{high:.2f}{number})"

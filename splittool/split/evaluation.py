@@ -156,6 +156,7 @@ def score(classes: Sequence[str], counts: Sequence[Counts]) -> ScoreRecord | Non
         pairs=found.pairs,
         defective_pairs=found.defective_pairs,
         dice_interval=scores.dice_interval(stacked),
+        dice_interval_images=scores.defective_images(stacked),
     )
 
 

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image
 
 from splittool.data.kaggle import find_labels, read_folder, read_labels, write_labels
@@ -166,3 +168,36 @@ def test_labels_are_found_beside_or_above_an_image(make_folder: MakeFolder) -> N
     assert find_labels(folder / "loose.jpg") == folder / "train.csv"
     (folder / "train.csv").unlink()
     assert find_labels(folder / "train_images" / "a.jpg") is None
+
+
+NAMES = st.text(min_size=1, max_size=12).map(str.strip).filter(bool)
+
+
+@pytest.mark.filterwarnings("error")
+@given(rows=st.dictionaries(st.tuples(NAMES, NAMES), st.sampled_from(["1 2", "3 4 9 1"])))
+@example(rows={('=cmd|"/C calc"!A1,b\nc\rd.jpg', "a,b"): "1 2", ("x\ry", ";"): "1 2"})
+def test_any_names_come_back_from_a_table(
+    rows: dict[tuple[str, str], str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("table") / "labels.csv"
+    path.write_bytes(write_labels((*names, runs) for names, runs in rows.items()))
+    labels = read_labels(path)
+    found = {
+        (image, name): " ".join(map(str, runs.ravel()))
+        for image, classes in labels.runs.items()
+        for name, runs in classes.items()
+    }
+    assert found == rows
+
+
+def test_blanks_around_a_file_name_do_not_hide_its_masks(make_folder: MakeFolder) -> None:
+    folder = make_folder("ImageId,ClassId,EncodedPixels\na.jpg,1,1 2\n")
+    (folder / "train_images" / "a.jpg").rename(folder / "train_images" / " a.jpg")
+    assert [len(sample.runs) for sample in read_folder(folder)[0]] == [1, 0, 0]
+
+
+def test_a_line_end_in_a_file_name_is_refused(make_folder: MakeFolder) -> None:
+    folder = make_folder("ImageId,ClassId,EncodedPixels\na.jpg,1,1 2\n")
+    (folder / "train_images" / "b.jpg").rename(folder / "train_images" / "b\n.jpg")
+    with pytest.raises(InputError, match=r"b\\n\.jpg' has a line end in its name.*rename it"):
+        read_folder(folder)

@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from splittool.data.scores import count, dice_interval, pair_dice, summarise, tally
+from splittool.data.scores import (
+    count,
+    defective_images,
+    dice_interval,
+    pair_dice,
+    summarise,
+    tally,
+)
 
 
 def _masks(*planes: str) -> np.ndarray:
@@ -85,7 +92,7 @@ def test_pooled_dice_pays_for_defects_on_clean_images() -> None:
     assert summarise(tally(scattered)).pooled_dice == pytest.approx(2 * 10 / (30 + 10))
 
 
-def test_the_interval_of_dice_is_that_of_resampled_images() -> None:
+def test_the_interval_of_dice_is_that_of_its_images() -> None:
     random = np.random.default_rng(0)
     common = random.integers(0, 100, (200, 1))
     counts = np.stack([common, np.full_like(common, 100), np.full_like(common, 100)], axis=-1)
@@ -94,7 +101,9 @@ def test_the_interval_of_dice_is_that_of_resampled_images() -> None:
     assert dice is not None
     assert interval is not None
     half = 1.96 * (common / 100).std() / np.sqrt(200)  # of a mean, by the central limit theorem
-    assert interval == pytest.approx((dice - half, dice + half), abs=0.01)
+    assert interval == pytest.approx((dice - half, dice + half), abs=0.015)
+    assert interval[0] < dice - half
+    assert interval[1] > dice + half
     assert interval == dice_interval(counts)
     clean = np.zeros((50, 1, 3), dtype=np.int64)
     assert dice_interval(np.concatenate([clean, counts])) == interval
@@ -102,3 +111,32 @@ def test_the_interval_of_dice_is_that_of_resampled_images() -> None:
 
 def test_one_defective_image_has_no_interval() -> None:
     assert dice_interval(np.array([[[3, 4, 5]], [[0, 9, 0]]])) is None
+
+
+@given(_counts())
+def test_the_interval_holds_dice_and_stays_within_its_range(counts: np.ndarray) -> None:
+    interval, dice = dice_interval(counts), summarise(tally(counts)).dice
+    assert (interval is None) == (defective_images(counts) < 2)
+    if interval is not None and dice is not None:
+        assert 0 <= interval[0] <= dice + 0.02
+        assert dice - 0.02 <= interval[1] <= 1
+
+
+def test_few_images_without_a_miss_still_leave_doubt() -> None:
+    counts = np.full((7, 1, 3), 100)
+    low, high = dice_interval(counts) or (0, 0)
+    assert low == pytest.approx(0.025 ** (1 / 7), abs=0.03)  # all of Dice 1: Beta(7, 1)
+    assert high == pytest.approx(1)
+
+
+@pytest.mark.parametrize("number", [7, 20, 60])
+def test_the_interval_covers_the_truth_when_misses_are_rare(number: int) -> None:
+    random = np.random.default_rng(1)
+    missed, trials = 0.1, 400
+    covered = 0
+    for _ in range(trials):
+        common = np.where(random.random(number) < missed, 0, 90)
+        full = np.full(number, 100)
+        low, high = dice_interval(np.stack([common, full, full], axis=-1)[:, None]) or (0, 0)
+        covered += low <= 0.9 * (1 - missed) <= high
+    assert covered / trials > 0.93
