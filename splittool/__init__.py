@@ -9,23 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "load": "splittool.network",
-    "open": "splittool.network",
-    "compare": "splittool.network",
-    "plan": "splittool.network",
-    "Network": "splittool.network.network",
-    "NetworkCut": "splittool.network.cut",
-    "SplitNetwork": "splittool.split.split_network",
-    "Answer": "splittool.split.answer",
-    "RunOptions": "splittool.split.options",
-    "LinkOptions": "splittool.split.options",
-    "CalibrationOptions": "splittool.split.calibration",
-}
-
-__all__ = ["__version__", *_HOMES]
-
 if TYPE_CHECKING:
+    from splittool.data.synthetic_folder import write_synthetic
+    from splittool.network.comparison import CompareOptions as CompareOptions
+    from splittool.network.comparison import compare as compare
     from splittool.network.cut import NetworkCut as NetworkCut
     from splittool.network.network import Network as Network
     from splittool.split.answer import Answer as Answer
@@ -33,12 +20,41 @@ if TYPE_CHECKING:
     from splittool.split.options import LinkOptions as LinkOptions
     from splittool.split.options import RunOptions as RunOptions
     from splittool.split.split_network import SplitNetwork as SplitNetwork
+    from splittool.training.run import train as train
+
+    load = Network.load
+    open = SplitNetwork.open  # noqa: A001
+    synth = write_synthetic
+
+# Where each name lives: module, then the attribute.
+_HOMES = {
+    "load": "splittool.network.network:Network.load",
+    "open": "splittool.split.split_network:SplitNetwork.open",
+    "compare": "splittool.network.comparison:compare",
+    "train": "splittool.training.run:train",
+    "synth": "splittool.data.synthetic_folder:write_synthetic",
+    "Network": "splittool.network.network:Network",
+    "NetworkCut": "splittool.network.cut:NetworkCut",
+    "SplitNetwork": "splittool.split.split_network:SplitNetwork",
+    "Answer": "splittool.split.answer:Answer",
+    "RunOptions": "splittool.split.options:RunOptions",
+    "LinkOptions": "splittool.split.options:LinkOptions",
+    "CalibrationOptions": "splittool.split.calibration:CalibrationOptions",
+    "CompareOptions": "splittool.network.comparison:CompareOptions",
+}
+
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'splittool' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    module, _, path = _HOMES[name].partition(":")
+    found: Any = import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    globals()[name] = found  # the next use finds it at once
+    return found
 
 
 def __dir__() -> list[str]:

@@ -62,3 +62,28 @@ def test_torch_stays_in_its_rooms(room: str) -> None:
     for path in (PACKAGE / room).rglob("*.py"):
         for line, module in imports(path):
             assert module.partition(".")[0] != "torch", f"{path}:{line} imports torch"
+
+
+def functions() -> Iterator[tuple[Path, ast.FunctionDef]]:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield path, node
+
+
+def parameters(function: ast.FunctionDef) -> list[str]:
+    given = function.args
+    names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return [name for name in names if name not in ("self", "cls")]
+
+
+def test_functions_are_small() -> None:
+    """A command has as many options as it needs, and a short body; nothing else takes over 7."""
+    for path, function in functions():
+        names = parameters(function)
+        if "ctx" not in names:
+            assert len(names) <= 7, f"{path}: {function.name} takes {len(names)}"
+            continue
+        first = function.body[1 if ast.get_docstring(function) else 0]
+        lines = (function.end_lineno or 0) - first.lineno + 1
+        assert lines <= 40, f"{path}: the body of {function.name} has {lines} lines"

@@ -53,20 +53,19 @@ def compare(
     """
     output: Output = ctx.obj
     given = locals()
-    from splittool.network.comparison import Grid
+    from splittool.network.comparison import CompareOptions
     from splittool.network.comparison import compare as compare_network
     from splittool.network.network import Network
     from splittool.quantities import parse_numbers, parse_words
 
-    grid = Grid(
-        at,
-        parse_numbers(bits),
+    how = CompareOptions(
         None if codec is None else parse_words(codec),
         None if formats is None else parse_words(formats),
         parse_numbers(qualities),
+        run_options(given),
     )
-    options = run_options(given)
+    numbers = parse_numbers(bits)
     network = Network.load(model, shape)
     with output.progress() as progress:
-        report = compare_network(network, images, grid, labels, options, progress)
+        report = compare_network(network, images, at, numbers, labels, how, progress)
     output.emit(report)

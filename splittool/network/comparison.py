@@ -1,7 +1,7 @@
 """Cuts of a network beside its compressed input: bytes, accuracy and work on the device."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from statistics import fmean
 
@@ -32,47 +32,56 @@ from splittool.split.options import RunOptions
 from splittool.split.runners import HeadRunner, Inference, TailRunner, WholeRunner
 from splittool.split.tasks import make_task
 
+BITS = (16, 8, 6, 4, 3, 2)
+QUALITIES = (95, 85, 75, 50, 30, 20, 10, 5)
+
 _CUT_ID = bytes(16)  # frames that never leave the process
 
 
 @dataclass(frozen=True)
-class Grid:
-    """What to compare.
+class CompareOptions:
+    """What to compare beside the split points and their bits.
 
     Attributes:
-        at: Split points; None takes all that the network names.
-        bits: Bits per element of crossing tensors.
         codecs: Codecs of the link; they are lossless and differ in bytes alone. None takes all
             that are installed.
         formats: Image formats of the input; None takes all that can be written.
         qualities: Qualities of the lossy formats, 1 to 100.
+        run: Where everything runs, and the threshold.
     """
 
-    at: Sequence[str] | None = None
-    bits: Sequence[int] = (16, 8, 6, 4, 3, 2)
     codecs: Sequence[str] | None = None
     formats: Sequence[str] | None = None
-    qualities: Sequence[int] = (95, 85, 75, 50, 30, 20, 10, 5)
+    qualities: Sequence[int] = QUALITIES
+    run: RunOptions = field(default_factory=RunOptions)
 
-    def resolved(self, network: Network) -> "Grid":
-        """The same, with everything that was left open filled in and checked.
 
-        Raises:
-            UsageError: A codec, format, number of bits or quality is unknown, or the network
-                names no split points and none is given.
-            MissingExtraError: A format cannot be written here.
-        """
-        at = list(network.info.split_points if self.at is None else self.at)
+@dataclass(frozen=True)
+class _Grid:
+    """Everything that is compared."""
+
+    at: Sequence[str]
+    bits: Sequence[int]
+    codecs: Sequence[str]
+    formats: Sequence[str]
+    qualities: Sequence[int]
+
+    @staticmethod
+    def of(
+        network: Network, at: Sequence[str] | None, bits: Sequence[int], how: CompareOptions
+    ) -> "_Grid":
+        """What was left open filled in, and everything checked; see `compare` for errors."""
+        at = list(network.info.split_points if at is None else at)
         if not at:
             raise UsageError(f"{network.name} names no split points; name them with --at")
-        formats = available() if self.formats is None else list(self.formats)
+        formats = available() if how.formats is None else list(how.formats)
         for name in formats:
             require(name)
-        for quality in self.qualities:
+        for quality in how.qualities:
             if not 1 <= quality <= 100:
                 raise UsageError(f"--qualities {quality} is out of range; give 1 to 100")
-        bits = [check_bits(number) for number in self.bits]
-        return Grid(at, bits, _codecs(self.codecs), formats, self.qualities)
+        bits = [check_bits(number) for number in bits]
+        return _Grid(at, bits, _codecs(how.codecs), formats, how.qualities)
 
 
 def _codecs(given: Sequence[str] | None) -> Sequence[str]:
@@ -96,9 +105,10 @@ class _Sent:
 def compare(
     network: Network,
     images: Pictures,
-    grid: Grid,
+    at: Sequence[str] | None = None,
+    bits: Sequence[int] = BITS,
     labels: Truth = None,
-    options: RunOptions | None = None,
+    how: CompareOptions | None = None,
     progress: Progress = nobody,
 ) -> CompareReport:
     """Score a network whole, cut at several points, and on compressed images.
@@ -106,9 +116,10 @@ def compare(
     Args:
         network: A segmentation network.
         images: Images with labels.
-        grid: What to compare.
+        at: Split points; None takes all that the network names.
+        bits: Bits per element of crossing tensors.
         labels: True masks; None takes the train.csv beside the images.
-        options: Where everything runs, and the threshold.
+        how: What else to compare, and where everything runs.
         progress: Told after each image.
 
     Returns:
@@ -116,11 +127,12 @@ def compare(
 
     Raises:
         InputError: An image, the labels or the network is not usable.
-        UsageError: The grid names something unknown.
+        UsageError: A codec, format, number of bits or quality is unknown, or the network names
+            no split points and none is given.
         MissingExtraError: An image format cannot be written here.
     """
-    options = options or RunOptions()
-    grid = grid.resolved(network)
+    how = how or CompareOptions()
+    options, grid = how.run, _Grid.of(network, at, bits, how)
     arms = _Arms(network, grid, options)
     task = make_task(images, labels, arms.whole, options)
     if not task.labelled:
@@ -159,7 +171,7 @@ def _finish(one: Evaluated[_Way]) -> _Sent:
 class _Arms:
     """Every way to get masks from an image."""
 
-    def __init__(self, network: Network, grid: Grid, options: RunOptions) -> None:
+    def __init__(self, network: Network, grid: _Grid, options: RunOptions) -> None:
         source = network.path or network.name
         model = take_pixels(source, network.model, options.normalisation)
         shape = tuple(model.inputs[0].get_shape())
@@ -167,7 +179,7 @@ class _Arms:
         graph = read_graph(model)
         self.whole = WholeRunner(source, model.clone(), network.info, options)
         self._grid = grid
-        self._cuts = [_CutArms(self.whole, model, graph, at, options) for at in grid.at or ()]
+        self._cuts = [_CutArms(self.whole, model, graph, at, options) for at in grid.at]
         self._gflops = sum(cost.flops or 0 for cost in operation_costs(graph).values()) / 1e9
 
     def ways(self, task: Task, sample: Sample, pixels: Pixels) -> Iterator[tuple[_Way, Inference]]:
@@ -179,7 +191,7 @@ class _Arms:
             yield (ArmRecord("image", codec="file"), sample.file_bytes), whole
         for cut in self._cuts:
             yield from cut.ways(fitted, self._grid)
-        for name in self._grid.formats or ():
+        for name in self._grid.formats:
             lossless = name in LOSSLESS
             for quality in (0,) if lossless else self._grid.qualities:
                 sent, arrived = through(pixels, name, quality)
@@ -202,10 +214,10 @@ class _CutArms:
         self._gflops = describe_split(graph, cut, operation_costs(graph)).head_gflops
         self._point = point
 
-    def ways(self, fitted: Pixels, grid: Grid) -> Iterator[tuple[_Way, Inference]]:
+    def ways(self, fitted: Pixels, grid: _Grid) -> Iterator[tuple[_Way, Inference]]:
         """What comes of one fitted image."""
         specs, tensors = self._head.specs, [np.array(t) for t in self._head.run(fitted)]
-        codecs = list(grid.codecs or ())
+        codecs = grid.codecs
         for bits in grid.bits:
             frames = {
                 codec: encode_frame(_CUT_ID, 0, specs, tensors, [Sending(bits, codec)] * len(specs))
