@@ -1,6 +1,5 @@
 """bench-vpu side by side with benchmark_app, in turn, for small and large networks.
 
-    pip install "splittool[train]"
     python benchmarks/against.py [--rounds 5] [--seconds 10] [--only tiny]
 
 Random weights; the device is the CPU, in the precision it chooses itself.
@@ -12,15 +11,13 @@ from pathlib import Path
 
 import torch
 
-from splittool.bench.benchmark_app import Reference
-from splittool.bench.measurement import Plan
-from splittool.bench.run import run_benchmarks
-from splittool.bench.session import Settings, Subject
-from splittool.bench.subjects import heads
+from splittool.bench.options import DeviceOptions, Schedule
+from splittool.bench.run import bench
+from splittool.bench.workload import Subject, heads
 from splittool.data.images import Canvas
 from splittool.export.conversion import to_graph
 from splittool.models import build
-from splittool.reports import file_record
+from splittool.reports import BenchSetReport, file_record
 from splittool.runtime.devices import Hint
 from splittool.runtime.info import ModelInfo, write_info
 from splittool.runtime.ir import save_ir
@@ -49,17 +46,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--only", help="one of: tiny, maxpool_2, unet")
     arguments = parser.parse_args()
-    plan = Plan(arguments.seconds * arguments.rounds, None, 2, 10, None)
+    schedule = Schedule(
+        arguments.seconds * arguments.rounds, rounds=arguments.rounds, against="benchmark_app"
+    )
     with tempfile.TemporaryDirectory() as folder:
         measured = [
-            subject
-            for subject in subjects(Path(folder))
-            if arguments.only in (None, subject.point or subject.source.path)
+            subject for subject in subjects(Path(folder)) if arguments.only in (None, subject.name)
         ]
         for hint in HINTS:
-            reference = Reference(hint, None)
-            settings = Settings("CPU", hint=hint)
-            report, _ = run_benchmarks(measured, settings, plan, arguments.rounds, reference)
+            report = bench(measured, options=DeviceOptions("CPU", hint=hint), schedule=schedule)
+            assert isinstance(report, BenchSetReport)
             for record in report.references:
                 ratios = " ".join(f"{ratio:.3f}" for ratio in record.ratios)
                 fps = sum(record.our_fps) / len(record.our_fps)

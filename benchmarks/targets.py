@@ -1,6 +1,5 @@
 """Export heads and networks for every target, and hold old runtimes against the new one.
 
-    pip install "splittool[train]"
     python benchmarks/targets.py [--old PYTHON ...] [--size 256x1600]
 
 Random weights. PYTHON is an interpreter with an old OpenVINO; with the Myriad compiler here (see
@@ -16,7 +15,7 @@ import numpy as np
 import openvino as ov
 import torch
 
-from splittool.bench.old_runtime import LegacyRuntime, find_runtime
+from splittool.bench.old_runtime import OldRuntime, find_runtime
 from splittool.data.images import Canvas, parse_size
 from splittool.errors import DeviceError, InputError
 from splittool.export.conversion import to_graph
@@ -55,7 +54,7 @@ def graph_of(name: str, size: tuple[int, int]) -> ov.Model:
         return core().read_model(path, config={"ENABLE_MMAP": False})
 
 
-def difference(runtime: LegacyRuntime, path: Path, model: ov.Model, wanted: list) -> float:
+def difference(runtime: OldRuntime, path: Path, model: ov.Model, wanted: list) -> float:
     """The largest difference of an output of the old runtime, as a share of its range."""
     runtime.load(path, "CPU", "latency", None, {"ENFORCE_BF16": "NO"})
     found = runtime.infer({model.inputs[0].get_node().get_friendly_name(): pixels(model)})
@@ -94,7 +93,7 @@ def main() -> None:
     parser.add_argument("--old", type=Path, nargs="*", default=[])
     parser.add_argument("--size", type=parse_size, default=(256, 1600))
     arguments = parser.parse_args()
-    runtimes = [LegacyRuntime(python) for python in arguments.old or filter(None, [find_runtime()])]
+    runtimes = [OldRuntime(python) for python in arguments.old or filter(None, [find_runtime()])]
     for name, point in CASES:
         model = graph_of(name, arguments.size)
         if point:

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM as a flag, for work that wants to save what it has."""
 
 import signal
+import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -9,6 +10,8 @@ from splittool.errors import ExitCode
 
 class Interrupt:
     """While entered, the first signal only sets `exit_code`; a second Ctrl-C acts as usual.
+
+    Outside the main thread, where Python handles no signals, nothing is changed.
 
     Attributes:
         exit_code: None until a signal arrives, then what the process should exit with.
@@ -19,6 +22,8 @@ class Interrupt:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():
+            return self
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._handle)
         return self

@@ -17,7 +17,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from networks import write_cut
 
-from splittool.bench.old_runtime import LegacyRuntime
+from splittool.bench.old_runtime import OldRuntime
 from splittool.data.images import Canvas
 from splittool.data.synthetic_folder import write_synthetic
 from splittool.export.conversion import convert
@@ -151,9 +151,9 @@ def libusb(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def old_runtime(old_python: Path) -> Iterator[LegacyRuntime]:
+def old_runtime(old_python: Path) -> Iterator[OldRuntime]:
     """A worker in it."""
-    with LegacyRuntime(old_python) as runtime:
+    with OldRuntime(old_python) as runtime:
         yield runtime
 
 

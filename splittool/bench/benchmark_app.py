@@ -9,26 +9,28 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from splittool.bench.measurement import Plan, Samples
+from splittool.bench.measurement import Samples
+from splittool.bench.options import Schedule
 from splittool.errors import DeviceError
 from splittool.reports import ReferenceRecord
 from splittool.runtime.ir import write_ir
 
 if TYPE_CHECKING:
-    from splittool.bench.session import Setup, Subject
+    from splittool.bench.session import Setup
+    from splittool.bench.workload import Subject
 
-_SLACK_S = 300.0  # for it to load and compile
+_SLACK_S = 300.0  # that it may take to load and compile
 
 
-class Reference:
-    """benchmark_app, and what it measured.
+class BenchmarkApp:
+    """The program benchmark_app, and what it measured.
 
     Args:
-        hint: What to be fast at.
+        hint: What the device is tuned for.
         streams: Frames computed side by side; None leaves it to the hint.
 
     Raises:
-        DeviceError: It is not installed.
+        DeviceError: The program is not installed.
     """
 
     def __init__(self, hint: str, streams: int | None) -> None:
@@ -39,22 +41,18 @@ class Reference:
         self._command, self._hint, self._streams = found, hint, streams
         self._rounds: dict[int, list[tuple[str, dict[str, Any], Samples]]] = {}
 
-    def run(
-        self, index: int, subject: "Subject", plan: Plan, setup: "Setup", ours: Samples
-    ) -> None:
-        """Measure a model right after we did, for as long and in as many requests.
+    def run(self, subject: "Subject", schedule: Schedule, setup: "Setup", ours: Samples) -> None:
+        """Measure a model right after we did, for as long and with as many requests.
 
         Raises:
-            DeviceError: It failed.
+            DeviceError: The program failed.
         """
         with tempfile.TemporaryDirectory(prefix="splittool-") as folder:
             model = Path(folder) / "model.xml"
             write_ir(subject.model, model, False)
-            length = (
-                ["-niter", str(plan.iterations)]
-                if plan.seconds is None
-                else ["-t", str(max(1, round(plan.seconds)))]
-            )
+            counted = schedule.iterations is not None
+            seconds = 0 if counted else max(1, round(schedule.seconds))
+            length = ["-niter", str(schedule.iterations)] if counted else ["-t", str(seconds)]
             command = [self._command, "-m", str(model), "-d", setup.device_used[0], *length]
             command += ["-hint", self._hint, "-nireq", str(ours.requests)]
             command += ["-json_stats", "-report_type", "no_counters", "-report_folder", folder]
@@ -62,13 +60,12 @@ class Reference:
                 command += ["-infer_precision", setup.precision_actual]
             if self._streams is not None:
                 command += ["-nstreams", str(self._streams)]
-            results = _run(command, Path(folder), (plan.seconds or 0) + _SLACK_S)
-        name = subject.point or subject.source.path
-        self._rounds.setdefault(index, []).append((name, results, ours))
+            results = _run(command, Path(folder), seconds + _SLACK_S)
+        self._rounds.setdefault(id(subject), []).append((subject.name, results, ours))
 
     def records(self) -> list[ReferenceRecord]:
-        """One record per model."""
-        return [_record(rounds) for _, rounds in sorted(self._rounds.items())]
+        """One record for each model, in the order in which they were first measured."""
+        return [_record(rounds) for rounds in self._rounds.values()]
 
 
 def _run(command: list[str], folder: Path, timeout_s: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from splittool.bench.old_runtime import RUNTIME_VARIABLE, LegacyRuntime, find_runtime
+from splittool.bench.old_runtime import RUNTIME_VARIABLE, OldRuntime, find_runtime
 from splittool.errors import SplittoolError
 from splittool.reports import CheckRecord, DoctorReport
 from splittool.runtime.core import core
@@ -69,7 +69,7 @@ def _old_runtime() -> CheckRecord:
     if found is None:
         return CheckRecord(name, False, "not found (OpenVINO dropped Myriad in 2023.0)", fix)
     try:
-        with LegacyRuntime(found) as runtime:
+        with OldRuntime(found) as runtime:
             version, devices = runtime.version.partition("-")[0], ", ".join(runtime.devices)
             return CheckRecord(name, True, f"{version} in {found}; devices: {devices}")
     except SplittoolError as error:

@@ -1,166 +1,66 @@
-"""A rough answer without a device: a roofline from the chip's public figures.
+"""Estimates without a device: compiled stages where the compiler is here, else the operations."""
 
-Every step takes as long as its operations at peak rate or its traffic at peak bandwidth, whichever
-is longer; steps follow one another. Nothing real is that fast: this ranks cuts, and no more.
-"""
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from collections import Counter
-from dataclasses import dataclass
-
-from splittool.cost.operations import operation_costs
-from splittool.graph.graph import Graph, Operation
-from splittool.reports import AssumptionRecord, EstimateRecord
-from splittool.runtime.myriad import Blob
-
-
-@dataclass(frozen=True)
-class Chip:
-    """Public figures of a device; rates per second, of FP16."""
-
-    name: str
-    engine_ops: float
-    shave_ops: float
-    shaves: int
-    ddr_bytes: float
-    link_bytes: float
-    sources: tuple[AssumptionRecord, ...]
-
-
-# A SHAVE is a 128-bit vector processor: 8 FP16 multiply-adds a cycle.
-_SHAVE_HZ = 700e6
-CHIPS = {
-    "myriad-x": Chip(
-        name="Myriad X",
-        engine_ops=1e12,
-        shave_ops=8 * 2 * _SHAVE_HZ,
-        shaves=16,
-        ddr_bytes=12.8e9,
-        link_bytes=500e6,
-        sources=(
-            AssumptionRecord(
-                "neural compute engine, operations per second",
-                1e12,
-                "Intel, 2017: 'over 1 TOPS' (anandtech.com/show/11771)",
-            ),
-            AssumptionRecord(
-                "one SHAVE, operations per second",
-                8 * 2 * _SHAVE_HZ,
-                "128-bit VLIW (anandtech.com/show/11771), taken as 8 FP16 multiply-adds at 700 MHz",
-            ),
-            AssumptionRecord(
-                "DDR, bytes per second",
-                12.8e9,
-                "in-package LPDDR4 of the MA2485, taken as 32 bits at 3200 MT/s (JEDEC JESD209-4)",
-            ),
-            AssumptionRecord(
-                "USB, bytes per second", 500e6, "USB 3.1 Gen 1: 5 Gbit/s, 8 of 10 bits are data"
-            ),
-        ),
-    )
-}
-
-# Fused into the hardware stage of the convolution before them.
-_FUSED = {"Add", "Relu", "MaxPool", "AvgPool"}
-_HARDWARE = {"Convolution", "GroupConvolution", "MatMul"}
-_HALF = 2  # bytes of an FP16 value
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A stretch of work: where it runs, how much it computes and moves."""
-
-    hardware: bool
-    flops: float
-    ddr_bytes: float
+from splittool.bench.chips import CHIPS
+from splittool.bench.roofline import roofline
+from splittool.bench.workload import Model, Subject, Workload, workload
+from splittool.errors import DeviceError, InputError
+from splittool.graph.graph import read_graph
+from splittool.progress import Progress, counter, nobody
+from splittool.reports import EstimateRecord, EstimateReport
+from splittool.runtime.ir import write_ir
+from splittool.runtime.myriad import Blob, compile_blob, find_compiler
+from splittool.runtime.targets import TARGETS
 
 
 def estimate(
-    chip: Chip, name: str, graph: Graph, blob: Blob | None, shaves: int | None = None
-) -> EstimateRecord:
-    """How long a network would take at least.
+    models: Model | Sequence[Model] | Workload,
+    chip: str = "myriad-x",
+    progress: Progress = nobody,
+    note: Callable[[str], None] = lambda message: None,
+) -> EstimateReport:
+    """Estimate frames per second on a chip that is not here; nothing is measured.
 
     Args:
-        chip: The device.
-        name: What to call the network.
-        graph: Its operations.
-        blob: Its compiled stages; None takes the graph's own operations.
-        shaves: SHAVEs in use; None takes the blob's, or all.
+        models: One model or several, as files or in memory.
+        chip: A name of `splittool.bench.chips.CHIPS`.
+        progress: Told after each model.
+        note: Told why a model is estimated from its operations although a compiler is here.
+
+    Raises:
+        InputError: A model is not usable.
     """
-    count = (blob.shaves if blob else 0) or shaves or chip.shaves
-    steps = _compiled(graph, blob) if blob else _uncompiled(graph)
-    rates = {True: chip.engine_ops, False: chip.shave_ops * count}
-    times = [max(s.flops / rates[s.hardware], s.ddr_bytes / chip.ddr_bytes) for s in steps]
-    compute = sum(times)
-    sent = sum(graph.operations[i].outputs[0].bytes for i in _inputs(graph))
-    received = sum(graph.tensor(source).elements * _HALF for source in _results(graph))
-    link = (sent + received) / chip.link_bytes
-    return EstimateRecord(
-        model=name,
-        basis="compiled stages" if blob else "operations of the IR",
-        stages=len(steps),
-        engine_ms=1e3 * sum(t for t, s in zip(times, steps, strict=True) if s.hardware),
-        shaves_ms=1e3 * sum(t for t, s in zip(times, steps, strict=True) if not s.hardware),
-        ddr_bytes=int(sum(step.ddr_bytes for step in steps)),
-        link_bytes=sent + received,
-        link_ms=1e3 * link,
-        shaves=count,
-        latency_ms=1e3 * (compute + link),
-        fps=1 / max(compute, link),
+    subjects = workload(models).subjects()
+    compiler = find_compiler()
+    advance = counter(progress, len(subjects), "estimating")
+    records = []
+    for subject in subjects:
+        records.append(_estimate(chip, subject, compiler, note))
+        advance()
+    return EstimateReport(
+        chip=CHIPS[chip].name,
+        measured=False,
+        assumptions=list(CHIPS[chip].sources),
+        estimates=records,
     )
 
 
-def _inputs(graph: Graph) -> list[int]:
-    return [operation.index for operation in graph.parameters]
+def _estimate(
+    chip: str, subject: Subject, compiler: Path | None, note: Callable[[str], None]
+) -> EstimateRecord:
+    blob = None
+    try:
+        blob = _compile(subject, compiler) if compiler else None
+    except (DeviceError, InputError) as error:
+        note(f"note: {subject.name} is estimated on its operations: {error}")
+    return roofline(CHIPS[chip], subject.name, read_graph(subject.model), blob)
 
 
-def _results(graph: Graph) -> list[tuple[int, int]]:
-    results = (operation for operation in graph.operations if operation.type == "Result")
-    return [operation.inputs[0] for operation in results]
-
-
-def _compiled(graph: Graph, blob: Blob) -> list[_Step]:
-    """The compiler's stages; a layer's operations are shared among those that compute it."""
-    costs = operation_costs(graph)
-    flops = {graph.operations[index].name: cost.flops or 0 for index, cost in costs.items()}
-    computing = [stage for stage in blob.stages if stage.hardware or stage.kind != "Copy"]
-    # Where an engine takes part, it does the work, and the other stages move data.
-    on_engine = {stage.layer for stage in computing if stage.hardware}
-    shares = Counter(s.layer for s in computing if s.hardware or s.layer not in on_engine)
-    return [
-        _Step(
-            stage.hardware,
-            flops.get(stage.layer, 0) / shares[stage.layer]
-            if stage in computing and (stage.hardware or stage.layer not in on_engine)
-            else 0,
-            stage.ddr_bytes,
-        )
-        for stage in blob.stages
-    ]
-
-
-def _uncompiled(graph: Graph) -> list[_Step]:
-    """One step for each operation that is not fused into the convolution before it."""
-    steps = []
-    for index, cost in operation_costs(graph).items():
-        operation = graph.operations[index]
-        if operation.type == "Convert" or _is_fused(graph, operation):
-            continue
-        read = sum(_bytes(graph, source) for source in operation.inputs)
-        written = sum(tensor.elements * _HALF for tensor in operation.outputs)
-        steps.append(_Step(operation.type in _HARDWARE, cost.flops or 0, read + written))
-    return steps
-
-
-def _bytes(graph: Graph, source: tuple[int, int]) -> int:
-    return graph.tensor(source).elements * _HALF
-
-
-def _is_fused(graph: Graph, operation: Operation) -> bool:
-    """Whether it follows a convolution directly, or another operation fused into it."""
-    if operation.type not in _FUSED:
-        return False
-    data = [source for source, _ in operation.inputs if not graph.operations[source].constant]
-    if len(data) != 1:  # an addition of two tensors is no bias
-        return False
-    before = graph.operations[data[0]]
-    return before.type in _HARDWARE or _is_fused(graph, before)
+def _compile(subject: Subject, compiler: Path) -> Blob:
+    with tempfile.TemporaryDirectory(prefix="splittool-") as folder:
+        path = Path(folder) / "model.xml"
+        write_ir(subject.model, path, True, TARGETS["myriad"])
+        return compile_blob(compiler, path, Path(folder) / "model.blob", subject.model)

@@ -1,4 +1,4 @@
-"""Frames per second over time, with latencies, on any device of the modern runtime."""
+"""Frames per second over time, with latencies, on any device of the installed OpenVINO."""
 
 import time
 from array import array
@@ -10,35 +10,17 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from splittool.bench.options import Schedule
 from splittool.errors import DeviceError
 from splittool.interrupt import Interrupt
 from splittool.reports import WindowRecord
 from splittool.runtime.devices import Compiled
 
-Frames = Sequence[Sequence[NDArray[np.generic]]]
+Inputs = Sequence[Sequence[NDArray[np.generic]]]
 
 TICK_S = 0.5
 _DRIFT_S = 300.0
-_FEW = 1024  # frames to have room for where the rate is not known
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long to measure.
-
-    Attributes:
-        seconds: Duration, or None to count iterations.
-        iterations: Frames, or None to measure for a time.
-        warmup_s: Seconds before measuring.
-        window_s: Length of the stretches reported on.
-        requests: Requests in flight; None takes what the device calls best.
-    """
-
-    seconds: float | None
-    iterations: int | None
-    warmup_s: float
-    window_s: float
-    requests: int | None
+_FEW = 1024  # samples to have room for where the rate is not known
 
 
 @dataclass(frozen=True)
@@ -46,9 +28,9 @@ class Samples:
     """One entry per frame, in the order of completion.
 
     Attributes:
-        done_s: When it was done, from the start of measuring.
-        latency_ms: How long it took.
-        seconds: Duration of the whole.
+        done_s: When the frame was done, in seconds from the start of measuring.
+        latency_ms: How long the frame took.
+        seconds: Duration of the whole measurement.
         requests: Requests that were in flight.
         interrupted: A signal ended the run early.
     """
@@ -64,7 +46,7 @@ class Recorder:
     """Room for samples, taken before measuring so that memory stays as it is.
 
     Args:
-        frames: How many there will be; more find room, too.
+        frames: Number of frames expected; more of them find room as well.
     """
 
     def __init__(self, frames: int) -> None:
@@ -73,7 +55,7 @@ class Recorder:
         self.count = 0
 
     def add(self, done_s: float, latency_ms: float) -> None:
-        """Take down one frame."""
+        """Record one frame."""
         if self.count == len(self._done):
             self._done.frombytes(self._empty)
             self._latency.frombytes(self._empty)
@@ -82,10 +64,10 @@ class Recorder:
         self.count += 1
 
     def samples(self, seconds: float, requests: int, interrupted: bool) -> Samples:
-        """All that was taken down.
+        """Everything that was recorded.
 
         Raises:
-            DeviceError: Nothing was.
+            DeviceError: Nothing was recorded.
         """
         if not self.count:
             raise DeviceError("interrupted before the first frame was done; nothing was measured")
@@ -95,10 +77,11 @@ class Recorder:
 
 def measure(
     compiled: Compiled,
-    plan: Plan,
+    schedule: Schedule,
     interrupt: Interrupt,
     tick: Callable[[float, int], None] = lambda seconds, frames: None,
-    frames: Frames = (),
+    inputs: Inputs = (),
+    requests: int | None = None,
 ) -> Samples:
     """Keep the device busy and time every frame.
 
@@ -107,27 +90,28 @@ def measure(
 
     Args:
         compiled: The model.
-        plan: How long.
+        schedule: How long to measure; rounds are the caller's.
         interrupt: Ends the run; what was measured is kept.
         tick: Called about twice a second with the seconds and frames so far.
-        frames: Values of the inputs, request by request in turn; random ones if empty.
+        inputs: Values of the inputs, dealt out to the requests in turn; random ones if empty.
+        requests: Requests in flight; None takes what the device recommends.
 
     Raises:
         DeviceError: Nothing could be measured before the interruption.
     """
-    requests = plan.requests or compiled.model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+    requests = requests or compiled.model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
     queue = ov.AsyncInferQueue(compiled.model, requests)
-    frames = frames or [random_inputs(compiled.model)]
+    inputs = inputs or [random_inputs(compiled.model)]
     slots = list(queue)  # a queue makes a new object at every look
     for number, request in enumerate(slots):
-        for port, value in enumerate(frames[number % len(frames)]):
+        for port, value in enumerate(inputs[number % len(inputs)]):
             request.set_input_tensor(port, ov.Tensor(np.ascontiguousarray(value)))
-    rate = _warm_up(queue, plan.warmup_s, interrupt)
-    recorder = Recorder(plan.iterations or int(rate * (plan.seconds or 0) * 1.5))
+    rate = _warm_up(queue, schedule.warmup_s, interrupt)
+    recorder = Recorder(schedule.iterations or int(rate * schedule.seconds * 1.5))
     busy = [False] * requests
     started = time.perf_counter()
     now, next_tick, launched = 0.0, TICK_S, 0
-    while interrupt.exit_code is None and _more(plan, now, launched):
+    while interrupt.exit_code is None and _more(schedule, now, launched):
         index = queue.get_idle_request_id()
         now = time.perf_counter() - started
         if busy[index]:
@@ -145,14 +129,14 @@ def measure(
     return recorder.samples(seconds, requests, interrupt.exit_code is not None)
 
 
-def _more(plan: Plan, now: float, launched: int) -> bool:
-    if plan.iterations is not None:
-        return launched < plan.iterations
-    return plan.seconds is not None and now < plan.seconds
+def _more(schedule: Schedule, now: float, launched: int) -> bool:
+    if schedule.iterations is not None:
+        return launched < schedule.iterations
+    return now < schedule.seconds
 
 
 def _warm_up(queue: ov.AsyncInferQueue, seconds: float, interrupt: Interrupt) -> float:
-    """At least one frame per request: first runs allocate memory.
+    """Run at least one frame per request, because first runs allocate memory.
 
     Returns:
         Frames per second.
@@ -193,7 +177,7 @@ def join(parts: Sequence[Samples]) -> Samples:
 
 
 def windows(samples: Samples, length_s: float) -> list[WindowRecord]:
-    """Cut a run into stretches; a rest shorter than half of one is added to the last."""
+    """Divide a run into windows; a rest shorter than half a window is added to the last."""
     count = max(1, round(samples.seconds / length_s))
     edges = [*(length_s * number for number in range(count)), samples.seconds]
     records = []

@@ -41,15 +41,15 @@ def find_runtime() -> Path | None:
     return Path(named) if named else fetched if fetched.is_file() else None
 
 
-class LegacyRuntime:
+class OldRuntime:
     """A worker in the interpreter of an old runtime.
 
     Args:
         python: The interpreter.
 
     Attributes:
-        version: Of the runtime.
-        devices: What it finds.
+        version: Version of the runtime.
+        devices: Names of the devices that it finds.
 
     Raises:
         DeviceError: The interpreter is not there, or has no old runtime.
@@ -81,7 +81,7 @@ class LegacyRuntime:
 
     @property
     def pid(self) -> int:
-        """Of the worker."""
+        """Process number of the worker."""
         return self._process.pid
 
     def __enter__(self) -> Self:
@@ -113,10 +113,14 @@ class LegacyRuntime:
     def load(
         self, model: Path, device: str, mode: str, requests: int | None, config: dict[str, str]
     ) -> dict[str, Any]:
-        """Load a network on a device; what the worker says of it comes back.
+        """Load a network on a device.
+
+        Returns:
+            What the worker says of it: name of the device, requests, streams, inputs, outputs.
 
         Raises:
-            DeviceError: The device is not there, or cannot run it.
+            DeviceError: The device is not there.
+            InputError: The runtime cannot run the network.
         """
         request = {"model": str(model), "device": device, "mode": mode, "config": config}
         return self.ask({"do": "load", "requests": requests, **request})
@@ -125,7 +129,8 @@ class LegacyRuntime:
         """Run the loaded network once.
 
         Raises:
-            DeviceError: It cannot, or the worker died.
+            DeviceError: The worker died.
+            InputError: The runtime cannot run the network.
         """
         request = {"do": "infer", "inputs": self._store(inputs), "outputs": self._folder.name}
         answer = self.ask(request)
@@ -135,19 +140,19 @@ class LegacyRuntime:
         self,
         inputs: Arrays,
         warmup_s: float,
-        seconds: float | None,
+        seconds: float,
         iterations: int | None,
         receive: Callable[[list[float], float | None], bool],
     ) -> dict[str, Any]:
         """Keep the device busy and time every frame.
 
         Args:
-            inputs: What to run on.
+            inputs: Values of the inputs by name.
             warmup_s: Seconds before measuring.
-            seconds: Duration, or None to count iterations.
-            iterations: Frames, or None to measure for a time.
+            seconds: Duration.
+            iterations: Frames to measure in place of the duration, or None.
             receive: Takes the latest samples (seconds done and milliseconds taken, alternating) and
-                the device's temperature; whether to stop.
+                the device's temperature; returns whether to stop.
 
         Raises:
             DeviceError: The worker died.
@@ -197,7 +202,7 @@ class LegacyRuntime:
             raise self._died() from None
 
     def _receive(self, timeout_s: float) -> dict[str, Any]:
-        """The next line; no buffered reader, which `select` could not see into."""
+        """The next line, read without a buffer, because `select` does not see into one."""
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         deadline = time.monotonic() + timeout_s

@@ -1,7 +1,7 @@
 """The old runtime's side of a benchmark: a program for the interpreter that has it.
 
-Runs under Python 3.6 or newer with OpenVINO 2021.x or 2022.x and nothing else; splittool is not
-importable there. Requests come as JSON lines on standard input, answers go as JSON lines to
+It runs under Python 3.6 or newer with OpenVINO 2021.x or 2022.x and nothing else; splittool cannot
+be imported there. Requests come as JSON lines on standard input, answers go as JSON lines to
 standard output. It ends when its input does, so that it never outlives who started it.
 """
 

@@ -1,64 +1,23 @@
-"""A model on a device, ready to be measured: what is asked for, and what it really runs on."""
+"""A model on a device, ready to be measured: what it really runs on, and what sensors say."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
-from pathlib import Path
 from typing import Protocol
 
-import openvino as ov
-
-from splittool.bench.measurement import Frames, Plan, Samples, measure
+from splittool.bench.measurement import Samples, measure
+from splittool.bench.options import DeviceOptions, Schedule
 from splittool.bench.sensors import hottest, resident_bytes
+from splittool.bench.workload import Subject
 from splittool.interrupt import Interrupt
-from splittool.reports import FileRecord, TemperatureRecord
+from splittool.reports import TemperatureRecord
 from splittool.runtime.core import core
-from splittool.runtime.devices import Hint, compile_model, default_device, vpus
+from splittool.runtime.devices import compile_model, default_device, vpus
 
 Tick = Callable[[float, int], None]
 
-_SENSE_S = 10.0  # between looks at the sensors
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user asks of the device.
-
-    Attributes:
-        device: As OpenVINO names it; None takes a VPU where there is one.
-        precision: "auto" or a number type.
-        hint: What to be fast at.
-        streams: Frames computed side by side; None leaves it to the hint.
-        cache: Folder for compiled models.
-        runtime_python: The interpreter of an old runtime to measure in; None for the modern one.
-    """
-
-    device: str | None = None
-    precision: str = "auto"
-    hint: Hint = "throughput"
-    streams: int | None = None
-    cache: Path | None = None
-    runtime_python: Path | None = None
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What to measure.
-
-    Attributes:
-        model: The graph.
-        source: The file it comes from.
-        point: The split point whose head it is, if it is one that was made for measuring.
-        frames: Values of the inputs; random ones if empty.
-        shown: What `frames` are, for the report.
-    """
-
-    model: ov.Model
-    source: FileRecord
-    point: str | None = None
-    frames: Frames = ()
-    shown: str = "random"
+_SENSE_S = 10.0  # between readings of the temperature
 
 
 @dataclass(frozen=True)
@@ -75,7 +34,7 @@ class Setup:
 
 
 @dataclass
-class Log:
+class SensorLog:
     """What the sensors said, from the start of measuring."""
 
     temperatures: list[TemperatureRecord] = field(default_factory=list)
@@ -83,12 +42,12 @@ class Log:
     first_bytes: int | None = None
     last_bytes: int | None = None
 
-    def look(self, now: float, sensor: tuple[str, float] | None, pid: int | None = None) -> None:
-        """Take down memory, and the temperature at most once in ten seconds.
+    def add(self, now: float, sensor: tuple[str, float] | None, pid: int | None = None) -> None:
+        """Record memory, and the temperature at most once in ten seconds.
 
         Args:
             now: Seconds since the start.
-            sensor: What `hottest` says.
+            sensor: Name and degrees Celsius, as `hottest()` returns them.
             pid: The process that measures; None is this one.
         """
         self.last_bytes = resident_bytes(pid)
@@ -104,32 +63,34 @@ class Session(Protocol):
 
     setup: Setup
 
-    def measure(self, plan: Plan, interrupt: Interrupt, tick: Tick, log: Log) -> Samples:
-        """Keep it busy; see `splittool.bench.measurement.measure`."""
+    def measure(
+        self, schedule: Schedule, interrupt: Interrupt, tick: Tick, log: SensorLog
+    ) -> Samples:
+        """Keep the device busy; see `splittool.bench.measurement.measure`."""
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Release the device."""
 
 
-class ModernSession:
-    """A model on a device of the installed runtime.
+class InstalledSession:
+    """A model on a device of the installed OpenVINO.
 
     Raises:
         DeviceError: The device is not there or cannot run the model.
-        UsageError: The device or precision has no such name.
+        UsageError: The device or the precision does not exist.
     """
 
-    def __init__(self, subject: Subject, settings: Settings) -> None:
-        self._frames = subject.frames
+    def __init__(self, subject: Subject, options: DeviceOptions) -> None:
+        self._inputs, self._requests = subject.inputs, options.requests
         started = time.perf_counter()
         self._compiled = compile_model(
             core(),
             subject.model,
-            settings.device or default_device(core()),
-            settings.precision,
-            settings.hint,
-            settings.streams,
-            settings.cache,
+            options.device or default_device(core()),
+            options.precision,
+            options.hint,
+            options.streams,
+            options.cache,
         )
         self.setup = Setup(
             device_used=self._compiled.devices,
@@ -141,14 +102,18 @@ class ModernSession:
             compile_ms=(time.perf_counter() - started) * 1e3,
         )
 
-    def measure(self, plan: Plan, interrupt: Interrupt, tick: Tick, log: Log) -> Samples:
+    def measure(
+        self, schedule: Schedule, interrupt: Interrupt, tick: Tick, log: SensorLog
+    ) -> Samples:
         """Measure in this process."""
 
-        def look(seconds: float, frames: int) -> None:
-            log.look(seconds, hottest())
+        def watch(seconds: float, frames: int) -> None:
+            log.add(seconds, hottest())
             tick(seconds, frames)
 
-        return measure(self._compiled, plan, interrupt, look, self._frames)
+        return measure(
+            self._compiled, schedule, interrupt, watch, inputs=self._inputs, requests=self._requests
+        )
 
     def close(self) -> None:
-        """Nothing to let go of: the core lives as long as the process."""
+        """Nothing to release: the core lives as long as the process."""

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from splittool.bench.estimate import CHIPS, estimate
-from splittool.bench.estimates import estimate_all
-from splittool.bench.subjects import heads, subject
+from splittool.bench.chips import CHIPS
+from splittool.bench.estimate import estimate
+from splittool.bench.roofline import roofline
+from splittool.bench.workload import Workload
 from splittool.cost.operations import operation_costs
 from splittool.graph.graph import read_graph
 from splittool.graph.reading import load_model
@@ -21,7 +22,7 @@ def test_every_figure_has_its_source() -> None:
 
 def test_a_graph_by_hand(exported: Path) -> None:
     graph = read_graph(load_model(exported))
-    record = estimate(CHIP, "tiny", graph, None, shaves=8)
+    record = roofline(CHIP, "tiny", graph, None, shaves=8)
     assert (record.model, record.basis, record.shaves) == ("tiny", "operations of the IR", 8)
     pixels = 3 * 64 * 96
     assert record.link_bytes == pixels + 2 * 4 * 64 * 96
@@ -47,30 +48,44 @@ def test_stages_by_hand(exported: Path, tmp_path: Path) -> None:
         Stage("encoder_1.conv_1", "MyriadXHwOp", 12_800_000),
         Stage("encoder_1.conv_1", "Copy", 25_600_000),
     )
-    record = estimate(CHIP, "x", graph, Blob(tmp_path, 4, 0, 0, stages))
+    record = roofline(CHIP, "x", graph, Blob(tmp_path, 4, 0, 0, stages))
     assert (record.basis, record.stages, record.shaves) == ("compiled stages", 3, 4)
     assert record.engine_ms == pytest.approx(1e3 * flops / 2 / 1e12 + 1)  # traffic decides once
     assert record.shaves_ms == pytest.approx(2)
 
 
-def test_cuts_are_ranked(exported: Path) -> None:
-    whole = subject(exported)
-    records = estimate_all(CHIP, [*heads(whole), whole], None)
+def test_cuts_are_ranked(exported: Path, no_compiler: None) -> None:
+    report = estimate(Workload([exported], splits=True))
+    assert report.measured is False
+    records = report.estimates
     assert [record.model for record in records] == ["maxpool_1", "maxpool_2", str(exported)]
     computing = [record.engine_ms + record.shaves_ms for record in records]
     assert computing == sorted(computing)
 
 
-def test_compiled_stages_where_the_compiler_is(exported: Path, myriad_compiler: Path) -> None:
-    (record,) = estimate_all(CHIP, [subject(exported)], myriad_compiler)
+def test_compiled_stages_where_the_compiler_is(
+    exported: Path, myriad_compiler: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPLITTOOL_MYRIAD_COMPILE", str(myriad_compiler))
+    (record,) = estimate(exported).estimates
     assert record.basis == "compiled stages"
     assert record.engine_ms > 0
     assert record.shaves_ms > 0
 
 
-def test_a_compiler_that_fails_is_told_of(exported: Path, tmp_path: Path) -> None:
+def test_a_compiler_that_fails_is_told_of(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPLITTOOL_MYRIAD_COMPILE", str(tmp_path / "gone"))
     notes: list[str] = []
-    (record,) = estimate_all(CHIP, [subject(exported)], tmp_path / "gone", note=notes.append)
+    (record,) = estimate(load_model(exported), note=notes.append).estimates
     assert record.basis == "operations of the IR"
     (told,) = notes
     assert "there is no compiler at" in told
+
+
+@pytest.fixture
+def no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("SPLITTOOL_MYRIAD_COMPILE", raising=False)

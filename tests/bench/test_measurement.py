@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splittool.bench.measurement import Plan, Samples, measure, percentiles, windows
+from splittool.bench.measurement import Samples, measure, percentiles, windows
+from splittool.bench.options import Schedule
 from splittool.errors import DeviceError, ExitCode
 from splittool.graph.reading import load_model
 from splittool.interrupt import Interrupt
@@ -73,19 +74,15 @@ def compiled(exported: Path) -> Compiled:
     return compile_model(core(), load_model(exported), "CPU", "f32", "throughput")
 
 
-def _plan(
-    seconds: float | None = None, iterations: int | None = None, requests: int | None = None
-) -> Plan:
-    return Plan(seconds, iterations, warmup_s=0, window_s=1, requests=requests)
-
-
 @pytest.mark.parametrize("iterations", [1, 2, 7])
 @pytest.mark.parametrize("requests", [None, 1, 3])
 def test_frames_are_counted_exactly(
     compiled: Compiled, iterations: int, requests: int | None
 ) -> None:
     with Interrupt() as interrupt:
-        samples = measure(compiled, _plan(iterations=iterations, requests=requests), interrupt)
+        samples = measure(
+            compiled, Schedule(iterations=iterations, warmup_s=0), interrupt, requests=requests
+        )
     assert len(samples.done_s) == len(samples.latency_ms) == iterations
     assert not samples.interrupted
     assert samples.requests == (requests or samples.requests) >= 1
@@ -97,7 +94,7 @@ def test_frames_are_counted_exactly(
 
 def test_a_time_is_filled_with_frames(compiled: Compiled) -> None:
     with Interrupt() as interrupt:
-        samples = measure(compiled, _plan(seconds=0.2), interrupt)
+        samples = measure(compiled, Schedule(0.2, warmup_s=0), interrupt)
     assert samples.seconds >= 0.2
     assert len(samples.done_s) >= 1
     assert sum(record.frames for record in windows(samples, 0.05)) == len(samples.done_s)
@@ -106,7 +103,9 @@ def test_a_time_is_filled_with_frames(compiled: Compiled) -> None:
 def test_progress_is_told(compiled: Compiled) -> None:
     told: list[tuple[float, int]] = []
     with Interrupt() as interrupt:
-        samples = measure(compiled, _plan(seconds=1.2), interrupt, lambda *now: told.append(now))
+        samples = measure(
+            compiled, Schedule(1.2, warmup_s=0), interrupt, lambda *now: told.append(now)
+        )
     assert told
     assert told == sorted(told)
     assert all(seconds <= samples.seconds for seconds, _ in told)
@@ -117,7 +116,7 @@ def test_an_interruption_keeps_what_was_measured(compiled: Compiled) -> None:
     with Interrupt() as interrupt:
         samples = measure(
             compiled,
-            _plan(seconds=3600),
+            Schedule(3600, warmup_s=0),
             interrupt,
             lambda seconds, frames: os.kill(os.getpid(), signal.SIGINT),
         )
@@ -131,5 +130,5 @@ def test_an_interruption_before_the_first_frame(compiled: Compiled) -> None:
     with Interrupt() as interrupt:
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(DeviceError, match="interrupted before the first frame"):
-            measure(compiled, _plan(iterations=5), interrupt)
+            measure(compiled, Schedule(iterations=5, warmup_s=0), interrupt)
     assert interrupt.exit_code == ExitCode.TERMINATED

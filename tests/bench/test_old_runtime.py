@@ -10,16 +10,17 @@ import numpy as np
 import psutil
 import pytest
 
-from splittool.bench.measurement import Plan
-from splittool.bench.old_runtime import LegacyRuntime, explain, find_runtime
-from splittool.bench.old_session import require_old_runtime
-from splittool.bench.run import run_benchmarks
-from splittool.bench.session import Settings
-from splittool.bench.subjects import subject
+from splittool.bench.old_runtime import OldRuntime, explain, find_runtime
+from splittool.bench.old_session import choose_runtime
+from splittool.bench.options import DeviceOptions, Schedule
+from splittool.bench.run import bench
 from splittool.cli.main import run
 from splittool.errors import DeviceError, ExitCode, InputError
 from splittool.graph.reading import load_model
+from splittool.interrupt import Interrupt
+from splittool.reports import BenchReport
 from splittool.runtime.core import core
+from splittool.runtime.devices import Hint
 from splittool.runtime.ir import write_ir
 from splittool.runtime.myriad import compile_blob
 from splittool.runtime.targets import TARGETS
@@ -36,7 +37,7 @@ def old_ir(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_old_and_new_runtime_agree_on_a_network(
-    exported: Path, old_ir: Path, old_runtime: LegacyRuntime
+    exported: Path, old_ir: Path, old_runtime: OldRuntime
 ) -> None:
     model = load_model(exported)
     shape = tuple(model.inputs[0].get_shape())
@@ -48,23 +49,20 @@ def test_old_and_new_runtime_agree_on_a_network(
     np.testing.assert_allclose(old, new, atol=1e-5)
 
 
-def _settings(python: Path, hint: str = "throughput") -> Settings:
-    return Settings(
-        "CPU", "f32", "latency" if hint == "latency" else "throughput", None, None, python
-    )
+def _options(python: Path, hint: Hint = "throughput", requests: int | None = None) -> DeviceOptions:
+    return DeviceOptions("CPU", "f32", hint, requests=requests, runtime_python=python)
 
 
 @pytest.mark.parametrize("hint", ["throughput", "latency"])
-def test_a_benchmark_in_the_old_runtime(hint: str, exported: Path, old_python: Path) -> None:
-    ticks: list[tuple[str, float, int]] = []
-    report, code = run_benchmarks(
-        [subject(exported)],
-        _settings(old_python, hint),
-        Plan(1.2, None, 0.1, 0.5, None),
-        tick=lambda *now: ticks.append(now),
+def test_a_benchmark_in_the_old_runtime(hint: Hint, exported: Path, old_python: Path) -> None:
+    ticks: list[float] = []
+    run = bench(
+        exported,
+        options=_options(old_python, hint),
+        schedule=Schedule(seconds=1.2, warmup_s=0.1, window_s=0.5),
+        progress=lambda done, total, what: ticks.append(done),
     )
-    assert code is None
-    (run,) = report.runs
+    assert isinstance(run, BenchReport)
     assert run.runtime == "openvino 2021.4.2"
     assert (run.precision_requested, run.precision_actual) == ("f32", "f32")
     assert run.requests_in_flight >= 1
@@ -77,50 +75,52 @@ def test_a_benchmark_in_the_old_runtime(hint: str, exported: Path, old_python: P
 
 
 def test_frames_are_counted_exactly(exported: Path, old_python: Path) -> None:
-    plan = Plan(None, 7, 0, 1, 2)
-    report, _ = run_benchmarks([subject(exported)], _settings(old_python), plan)
-    assert (report.runs[0].frames, report.runs[0].requests_in_flight) == (7, 2)
+    options = _options(old_python, requests=2)
+    run = bench(exported, options=options, schedule=Schedule(iterations=7, warmup_s=0))
+    assert isinstance(run, BenchReport)
+    assert (run.frames, run.requests_in_flight) == (7, 2)
 
 
 def test_an_interrupted_run_reports_what_it_has(exported: Path, old_python: Path) -> None:
     ticks: list[float] = []
 
-    def interrupt(name: str, seconds: float, frames: int) -> None:
-        ticks.append(seconds)
+    def stop(done: float, total: float, what: str) -> None:
+        ticks.append(done)
         if len(ticks) == 1:  # a second one would end it at once
             os.kill(os.getpid(), signal.SIGINT)
 
-    report, code = run_benchmarks(
-        [subject(exported)],
-        _settings(old_python),
-        Plan(3600, None, 0, 1, None),
-        tick=interrupt,
-    )
-    assert code == ExitCode.INTERRUPTED
-    assert report.interrupted
-    assert report.runs[0].interrupted
-    assert report.runs[0].frames > 0
+    with Interrupt() as interrupt:
+        run = bench(
+            exported,
+            60,
+            _options(old_python),
+            Schedule(warmup_s=0),
+            progress=stop,
+            interrupt=interrupt,
+        )
+    assert interrupt.exit_code == ExitCode.INTERRUPTED
+    assert isinstance(run, BenchReport)
+    assert run.interrupted
+    assert run.frames > 0
 
 
 def test_a_worker_that_is_killed(exported: Path, old_python: Path) -> None:
     others = set(psutil.Process().children())
 
-    def kill(name: str, seconds: float, frames: int) -> None:
+    def kill(done: float, total: float, what: str) -> None:
         for child in set(psutil.Process().children()) - others:
             child.kill()
 
     with pytest.raises(DeviceError, match=r"died \(signal 9"):
-        run_benchmarks(
-            [subject(exported)], _settings(old_python), Plan(60, None, 0, 1, None), tick=kill
-        )
+        bench(exported, 1, _options(old_python), Schedule(warmup_s=0), progress=kill)
     assert set(psutil.Process().children()) <= others  # no zombie
 
 
 def test_a_worker_ends_with_its_parent(old_ir: Path, old_python: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from splittool.bench.old_runtime import LegacyRuntime\n"
-        "runtime = LegacyRuntime(Path(sys.argv[1]))\n"
+        "from splittool.bench.old_runtime import OldRuntime\n"
+        "runtime = OldRuntime(Path(sys.argv[1]))\n"
         "runtime.load(Path(sys.argv[2]), 'CPU', 'latency', None, {})\n"
         "import numpy as np\n"
         "pixels = np.zeros((1, 3, 64, 96), np.uint8)\n"
@@ -141,7 +141,7 @@ def test_a_worker_ends_with_its_parent(old_ir: Path, old_python: Path) -> None:
 
 
 def test_what_the_old_runtime_cannot_do(
-    exported: Path, old_ir: Path, old_runtime: LegacyRuntime, tmp_path: Path
+    exported: Path, old_ir: Path, old_runtime: OldRuntime, tmp_path: Path
 ) -> None:
     assert old_runtime.version.startswith("2021.4.2")
     assert "CPU" in old_runtime.devices
@@ -162,7 +162,7 @@ def test_without_a_stick(
 ) -> None:
     monkeypatch.setenv("LD_LIBRARY_PATH", str(libusb))
     with (
-        LegacyRuntime(old_python) as runtime,
+        OldRuntime(old_python) as runtime,
         pytest.raises(DeviceError, match=r"no Myriad stick answers.*03e7:2485.*udev"),
     ):
         runtime.load(old_ir, "MYRIAD", "throughput", None, {})
@@ -178,7 +178,7 @@ def no_libusb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_libusb")
 def test_without_libusb(old_ir: Path, old_python: Path, capfd: pytest.CaptureFixture[str]) -> None:
     words = "the old runtime needs libusb-1.0.so.0, which is missing: apt install libusb-1.0-0"
-    with LegacyRuntime(old_python) as runtime, pytest.raises(DeviceError, match=f"^{words}$"):
+    with OldRuntime(old_python) as runtime, pytest.raises(DeviceError, match=f"^{words}$"):
         runtime.load(old_ir, "MYRIAD", "throughput", None, {})
     arguments = ["bench-vpu", str(old_ir), "--device", "MYRIAD", "--runtime-python"]
     assert run([*arguments, str(old_python)]) == ExitCode.NO_DEVICE
@@ -202,17 +202,17 @@ def test_an_interpreter_that_misses_a_library(tmp_path: Path) -> None:
     program.write_text(f"#!/bin/sh\necho 'python: {message} file: No such file' >&2\nexit 127\n")
     program.chmod(0o755)
     with pytest.raises(DeviceError, match=r"python needs libpython3\.8\.so\.1\.0, .*apt-file"):
-        LegacyRuntime(program)
+        OldRuntime(program)
 
 
 def test_an_interpreter_without_the_runtime() -> None:
     with pytest.raises(DeviceError, match=r"has no old OpenVINO .*inference_engine"):
-        LegacyRuntime(Path(sys.executable))
+        OldRuntime(Path(sys.executable))
 
 
 def test_an_interpreter_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="there is no interpreter"):
-        LegacyRuntime(tmp_path / "python")
+        OldRuntime(tmp_path / "python")
 
 
 def test_one_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ def test_one_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     program.chmod(0o755)
     monkeypatch.setattr("splittool.bench.old_runtime._START_S", 0.2)
     with pytest.raises(DeviceError, match="did not answer for 0 s and was stopped"):
-        LegacyRuntime(program)
+        OldRuntime(program)
 
 
 def test_the_runtime_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,12 +236,16 @@ def test_the_runtime_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert find_runtime() == Path("/elsewhere/python")
 
 
-def test_only_myriad_needs_it() -> None:
-    for settings in (Settings("CPU"), Settings(), Settings("MYRIAD", runtime_python=Path("p"))):
-        assert require_old_runtime(settings, None) == settings
-    assert require_old_runtime(Settings("MYRIAD"), Path("p")).runtime_python == Path("p")
+def test_only_myriad_needs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("SPLITTOOL_RUNTIME_PYTHON", raising=False)
+    named = DeviceOptions("MYRIAD", runtime_python=Path("p"))
+    for options in (DeviceOptions("CPU"), DeviceOptions(), named):
+        assert choose_runtime(options) == options
     with pytest.raises(DeviceError, match=r"Python 3\.6 to 3\.9.*--runtime-python"):
-        require_old_runtime(Settings("MYRIAD"), None)
+        choose_runtime(DeviceOptions("MYRIAD"))
+    monkeypatch.setenv("SPLITTOOL_RUNTIME_PYTHON", "p")
+    assert choose_runtime(DeviceOptions("MYRIAD")) == named
 
 
 def test_errors_are_explained() -> None:

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from openvino import opset1, opset7, opset8, opset9, opset11, opset12, opset14, opset15
 
-from splittool.bench.old_runtime import LegacyRuntime
+from splittool.bench.old_runtime import OldRuntime
 from splittool.errors import InputError
 from splittool.graph.reading import load_model
 from splittool.runtime.core import core
@@ -122,7 +122,7 @@ def _opsets(model: ov.Model) -> int:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_old_runtime_computes_the_same(
-    name: str, old_runtime: LegacyRuntime, tmp_path: Path
+    name: str, old_runtime: OldRuntime, tmp_path: Path
 ) -> None:
     model = _model(CASES[name])
     write_ir(model, tmp_path / "old.xml", half=False, target=TARGETS["myriad"])

@@ -1,0 +1,76 @@
+"""What to ask of a device, and how long to measure."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Self
+
+from splittool.errors import UsageError
+from splittool.runtime.devices import Hint
+
+Rival = Literal["benchmark_app"]
+
+
+@dataclass(frozen=True)
+class DeviceOptions:
+    """What is asked of the device.
+
+    Attributes:
+        device: Its name in OpenVINO, such as "CPU"; None takes a VPU where there is one.
+        precision: "auto", "f32", "f16" or "bf16".
+        hint: What the device is tuned for.
+        streams: Frames computed side by side; None leaves it to the hint.
+        requests: Requests in flight; None takes what the device recommends.
+        cache: Folder for compiled models.
+        runtime_python: The interpreter of an old runtime to measure in; None takes the installed
+            OpenVINO.
+    """
+
+    device: str | None = None
+    precision: str = "auto"
+    hint: Hint = "throughput"
+    streams: int | None = None
+    requests: int | None = None
+    cache: Path | None = None
+    runtime_python: Path | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to measure, and in which order.
+
+    Attributes:
+        seconds: Duration for each model, over all rounds together.
+        iterations: Frames to measure for each model in place of a duration.
+        warmup_s: Seconds before measuring.
+        window_s: Length of the windows that the report has a row for.
+        rounds: Number of interleaved rounds, so that ratios hold on a busy machine; None measures
+            one model after the other.
+        against: Another tool that measures each model right after we did, in every round.
+    """
+
+    seconds: float = 60.0
+    iterations: int | None = None
+    warmup_s: float = 2.0
+    window_s: float = 10.0
+    rounds: int | None = None
+    against: Rival | None = None
+
+    def lasting(self, minutes: float | None) -> Self:
+        """The same for another duration; None keeps its own.
+
+        Raises:
+            UsageError: It counts iterations, or the duration is not above 0.
+        """
+        if minutes is None:
+            return self
+        if self.iterations is not None:
+            raise UsageError("give either --minutes or --iterations")
+        if not 0 < minutes < float("inf"):
+            raise UsageError(f"--minutes {minutes:g} is out of range; give a number above 0")
+        return replace(self, seconds=minutes * 60)
+
+    def one_round(self) -> Self:
+        """The share of a single round."""
+        rounds = self.rounds or 1
+        iterations = None if self.iterations is None else -(-self.iterations // rounds)
+        return replace(self, seconds=self.seconds / rounds, iterations=iterations)
