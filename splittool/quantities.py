@@ -96,7 +96,7 @@ def parse_size(text: str | tuple[int, int]) -> Size:
         raise UsageError(f"{text!r} is not a size; write height x width, as in 256x1600")
     height, width = (number or 0 for number in numbers)
     if not (0 < height <= 65536 and 0 < width <= 65536):
-        raise UsageError(f"size {text!r} is out of range; height and width go from 1 to 65536")
+        raise UsageError(f"{text!r} is out of range; height and width go from 1 to 65536")
     return Size(height, width)
 
 
@@ -138,7 +138,7 @@ def parse_quality_range(text: str | tuple[int, int]) -> QualityRange:
         text = str(QualityRange(*text))
     numbers = [_whole(part) or 0 for part in text.split("-")]
     if len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1] <= 100:
-        raise UsageError(f"{text!r}: give two qualities from 1 to 100, as in 5-95")
+        raise UsageError(f"{text!r} is not a range of qualities from 1 to 100; write it as in 5-95")
     return QualityRange(*numbers)
 
 
@@ -159,7 +159,7 @@ def parse_link(text: str | float | Link) -> Link:
         name, mbps = f"{text:g}Mbps", float(text)
     if not _LEAST_MBPS <= mbps <= _MOST_MBPS:
         raise UsageError(
-            f"unknown link {name[:40]!r}; give a rate such as 100Mbps, or one of:"
+            f"{name[:40]!r} is not a known link; give a rate such as 100Mbps, or one of:"
             f" {', '.join(LINKS)}"
         )
     return Link(name, mbps)
@@ -221,6 +221,20 @@ def parse_milliseconds(text: str | float) -> float:
     if not 0 <= value <= _DAY_MS:
         raise UsageError(f"{str(text)[:40]!r} is not a time; give one such as 10ms, 0.5s or 200us")
     return value
+
+
+def require_positive(value: float | None, name: str) -> None:
+    """Refuse a number that is not above 0; None stands for one that was not given.
+
+    Args:
+        value: The number.
+        name: What to call it in the message.
+
+    Raises:
+        UsageError: It is 0, negative, infinite or not a number.
+    """
+    if value is not None and not 0 < value < float("inf"):
+        raise UsageError(f"{name} {value:g} is out of range; give a number above 0")
 
 
 def _whole(text: str) -> int | None:

@@ -20,6 +20,7 @@ from splittool.quantities import (
     parse_quality_range,
     parse_size,
     parse_words,
+    require_positive,
 )
 
 
@@ -54,7 +55,7 @@ def test_sizes_in_other_hands(text: str) -> None:
     ],
 )
 def test_other_sizes_are_refused(text: Any) -> None:
-    with pytest.raises(UsageError, match="size"):
+    with pytest.raises(UsageError, match=r"not a size|out of range"):
         parse_size(text)
 
 
@@ -82,7 +83,7 @@ def test_ranges_of_qualities() -> None:
     assert parse_quality_range("5-95") == parse_quality_range((5, 95)) == QualityRange(5, 95)
     assert str(parse_quality_range("7-7")) == "7-7"
     for text in ("", "5", "95-5", "0-5", "5-101", "5-95-99", "a-b", "-5-95", "9" * 5000 + "-5"):
-        with pytest.raises(UsageError, match="1 to 100, as in 5-95"):
+        with pytest.raises(UsageError, match="not a range of qualities"):
             parse_quality_range(text)
 
 
@@ -143,7 +144,7 @@ def test_links_by_number() -> None:
     ],
 )
 def test_other_links_are_refused(text: Any) -> None:
-    with pytest.raises(UsageError, match="unknown link"):
+    with pytest.raises(UsageError, match="not a known link"):
         parse_link(text)
 
 
@@ -204,3 +205,11 @@ def test_times(text: Any, value: float) -> None:
 def test_other_times_are_refused(text: Any) -> None:
     with pytest.raises(UsageError, match="not a time"):
         parse_milliseconds(text)
+
+
+def test_numbers_above_zero() -> None:
+    require_positive(0.1, "fps")
+    require_positive(None, "fps")
+    for value in (0, -1, math.nan, math.inf):
+        with pytest.raises(UsageError, match="fps .* is out of range; give a number above 0"):
+            require_positive(value, "fps")

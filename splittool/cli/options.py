@@ -61,7 +61,7 @@ def _name_in_errors(param: Any) -> None:
         try:
             return parse(text)
         except UsageError as error:
-            raise UsageError(f"{param.opts[0]}: {error}") from None
+            raise UsageError(f"{param.opts[0]} {error}") from None
 
     param.type.func = named
 

@@ -1,28 +1,92 @@
 """Bits on the link: Mbit/s = elements x bits x frames per second / 10^6, as in Tables I and II."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from splittool.codec.choices import check_bits
 from splittool.graph.graph import TensorInfo
-from splittool.reports import BitrateRow, SplitRecord, TensorRecord
+from splittool.graph.split_points import INPUT
+from splittool.quantities import LINKS, Link, require_positive
+from splittool.reports import BitrateReport, BitrateRow, FileRecord, SplitRecord, TensorRecord
 
 INPUT_FILES = "input files"
-DEFAULT_LINKS = ("indoor-hotspot-up", "indoor-hotspot-down")
 
 _QUANTISED = ("f16", "bf16", "f32", "f64")
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The streams of frames to price.
+
+    Attributes:
+        bits: Bits per element.
+        fps: Frames per second.
+        links: The links that a stream may fit.
+        images: Image files, to compare with their bytes.
+        max_mbps: The most Mbit/s that a cut may need; None for no limit.
+    """
+
+    bits: Sequence[int] = (16,)
+    fps: Sequence[float] = (10.0,)
+    links: Sequence[Link] = tuple(
+        Link(name, LINKS[name]) for name in ("indoor-hotspot-up", "indoor-hotspot-down")
+    )
+    images: Sequence[Path] = ()
+    max_mbps: float | None = None
+
+
+def bitrate_report(
+    source: FileRecord | None, splits: Sequence[SplitRecord], streams: Streams
+) -> BitrateReport:
+    """Price some split points at every precision and frame rate.
+
+    Args:
+        source: The file of the network or the cut; None for one without a file.
+        splits: The split points; the input first, if it is among them.
+        streams: The precisions, frame rates and links.
+
+    Raises:
+        UsageError: Bits, a frame rate or the limit is out of range.
+    """
+    bits = [check_bits(number) for number in streams.bits]
+    for fps in streams.fps:
+        require_positive(fps, "--fps")
+    require_positive(streams.max_mbps, "--max-mbps")
+    links = dict(streams.links)
+    rows = [
+        split_row(split, precision, streams.fps, links)
+        for number, precision in enumerate(bits)
+        for split in splits
+        if split.point != INPUT or number == 0  # raw pixels cost the same at every precision
+    ]
+    if streams.images:
+        mean = sum(path.stat().st_size for path in streams.images) / len(streams.images)
+        rows.insert(1, input_files_row(mean, streams.fps, links))
+    return BitrateReport(
+        source=source,
+        bits=bits,
+        fps=list(streams.fps),
+        links=links,
+        rows=rows,
+        image_files=len(streams.images) or None,
+        max_mbps=streams.max_mbps,
+        over_limit=[] if streams.max_mbps is None else over_limit(rows, streams.max_mbps),
+    )
 
 
 def payload_bytes(tensors: Sequence[TensorRecord], bits: int) -> float:
     """Bytes of one frame without compression.
 
     Args:
-        tensors: All that cross.
+        tensors: All crossing tensors.
         bits: Bits per element.
     """
     return sum(tensor.elements * sent_bits(tensor, bits) for tensor in tensors) / 8
 
 
 def sent_bits(tensor: TensorRecord | TensorInfo, bits: int) -> int:
-    """Bits per element on the link: whole numbers, such as an image's pixels, go as they are."""
+    """Bits per element on the link: whole numbers, such as an image's pixels, are sent unchanged."""
     return bits if tensor.type in _QUANTISED else tensor.bits
 
 
@@ -50,13 +114,13 @@ def mbps(bytes_per_frame: float, fps: float) -> float:
 def over_limit(rows: Sequence[BitrateRow], max_mbps: float) -> list[str]:
     """The split points, with bits and frame rate, that need more than a limit.
 
-    Sending the input is the alternative to a cut, not a cut; it is not held against the limit.
+    Sending the input is the alternative to a cut, not a cut; the limit does not apply to it.
     """
     return [
         f"{row.point} at {row.bits} bits and {fps} FPS ({value:.2f})"
         for row in rows
         for fps, value in row.mbps.items()
-        if value > max_mbps and row.point not in ("input", INPUT_FILES)
+        if value > max_mbps and row.point not in (INPUT, INPUT_FILES)
     ]
 
 

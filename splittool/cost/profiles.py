@@ -14,7 +14,7 @@ def profile(source: FileRecord, graph: Graph, info: ModelInfo) -> ProfileReport:
     """Price a model.
 
     Args:
-        source: The file it was read from.
+        source: The file of the model.
         graph: Its graph.
         info: What it says about itself: the split points to show, if it names any.
     """

@@ -1,4 +1,4 @@
-"""What each side of a cut has to do."""
+"""The work on each side of a cut: operations, memory and parameters."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from splittool.runtime.info import ModelInfo
 
 
 def tensor_record(tensor: TensorInfo) -> TensorRecord:
-    """A tensor as reports show it; one whose size depends on the data has no cut to be shown in."""
+    """A tensor as reports show it; tensors whose size depends on the data cross no legal cut."""
     assert tensor.shape is not None
     return TensorRecord(tensor.name, list(tensor.shape), tensor.type, tensor.bits, tensor.elements)
 
@@ -58,10 +58,10 @@ def describe_split(graph: Graph, cut: Cut, costs: dict[int, OperationCost]) -> S
 
 @uncollected()
 def describe_places(graph: Graph) -> tuple[list[SplitRecord], list[RefusedRecord]]:
-    """Price every place to cut in topological order, the input first, in one pass.
+    """Price every split point in topological order, the input first, in one pass.
 
     Returns:
-        The places, and those where the graph cannot be cut.
+        The split points, and those where the graph cannot be cut.
     """
     costs = operation_costs(graph)
     whole, head = _work(graph, costs, costs), _Work()
@@ -80,7 +80,7 @@ def describe_places(graph: Graph) -> tuple[list[SplitRecord], list[RefusedRecord
 
 
 def list_splits(graph: Graph, info: ModelInfo) -> tuple[list[SplitRecord], list[RefusedRecord]]:
-    """Price the split points a model has names for, or else every place in topological order."""
+    """Price the named split points of a model, or else every one in topological order."""
     names = [name for name in info.split_points if name in graph.by_name]
     return (describe_splits(graph, [INPUT, *names]), []) if names else describe_places(graph)
 
@@ -118,7 +118,7 @@ def _record(
 
 
 def input_split(cut: CutReport) -> SplitRecord:
-    """The split point "input" of the network a cut was made from: nothing on the device."""
+    """The split point "input" of the network that a cut was made from: nothing on the device."""
     split = cut.split
     return SplitRecord(
         point=INPUT,

@@ -89,14 +89,14 @@ def test_when_nothing_fits_the_report_comes_first(capsys: pytest.CaptureFixture[
 
 
 BAD: list[tuple[list[str], int, str]] = [
-    (["--edge", "0GFLOPS"], 2, "--edge: '0GFLOPS' is not a compute rate"),
+    (["--edge", "0GFLOPS"], 2, "--edge '0GFLOPS' is not a compute rate"),
     (["--edge", "-1GFLOPS"], 2, "is not a compute rate; give one such as 100GFLOPS"),
-    (["--cloud", "5 parsecs"], 2, "--cloud: '5 parsecs' is not a compute rate"),
+    (["--cloud", "5 parsecs"], 2, "--cloud '5 parsecs' is not a compute rate"),
     (["--cloud", "100Mbps"], 2, "is not a compute rate"),
-    (["--link", "wet-string"], 2, "unknown link 'wet-string'"),
-    (["--link", "0Mbps"], 2, "unknown link '0Mbps'"),
-    (["--rtt", "10"], 2, "--rtt: '10' is not a time"),
-    (["--rtt", "-5ms"], 2, "--rtt: '-5ms' is not a time"),
+    (["--link", "wet-string"], 2, "--link 'wet-string' is not a known link"),
+    (["--link", "0Mbps"], 2, "'0Mbps' is not a known link"),
+    (["--rtt", "10"], 2, "--rtt '10' is not a time"),
+    (["--rtt", "-5ms"], 2, "--rtt '-5ms' is not a time"),
     (["--rtt", "9" * 400 + "ms"], 2, "is not a time"),
     (["--bits", "0"], 2, "bits"),
     (["--bits", "99"], 2, "bits"),

@@ -1,0 +1,94 @@
+"""The device, the cloud and the link between them, and what each takes for a network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from splittool.cost.bitrate import sent_bits
+from splittool.cost.minimum_cut import Times
+from splittool.cost.operations import WEIGHTED, OperationCost
+from splittool.cost.rates import operation_seconds
+from splittool.errors import UsageError
+from splittool.graph.graph import Graph
+from splittool.graph.split_points import Source
+from splittool.quantities import Link
+from splittool.reports import RateRecord
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where the two halves of a network run, and how they are joined.
+
+    Attributes:
+        edge: Compute rate of the device.
+        cloud: Compute rate of the cloud.
+        link: The link from the device to the cloud.
+        rtt_ms: Round-trip time of the link in milliseconds; whatever sends something waits for it.
+        bits: Bits per element of features that were not measured.
+        image_bytes: Size of the input as it is sent; None for raw values of its own type.
+    """
+
+    edge: RateRecord
+    cloud: RateRecord
+    link: Link
+    rtt_ms: float = 0.0
+    bits: int = 16
+    image_bytes: float | None = None
+
+    def transfer_ms(self, size: float) -> float:
+        """Milliseconds that some bytes take on the link."""
+        return size * 8 / (self.link.mbps * 1e3)
+
+    def times(
+        self, graph: Graph, costs: Mapping[int, OperationCost], sizes: Mapping[Source, float]
+    ) -> Times:
+        """Seconds that every operation takes on each side, and every tensor on the link."""
+        edge, cloud = (operation_seconds(rate, graph, costs) for rate in (self.edge, self.cloud))
+        return Times(edge, cloud, {s: self.transfer_ms(size) / 1e3 for s, size in sizes.items()})
+
+
+def tensor_bytes(graph: Graph, bits: int, image_bytes: float | None = None) -> dict[Source, float]:
+    """Bytes of each tensor on the link, by (operation, port), without tensors of open size.
+
+    A float takes `bits`, a whole number the bits of its type. What is computed from an image of
+    bytes before the first convolution or matrix product is still that image, scaled or shifted, and
+    takes no fewer bits than its pixels. Otherwise every plan with few bits would choose to send a
+    coarser image, which is not a cut of the network and whose accuracy nobody knows.
+
+    Args:
+        graph: The graph.
+        bits: Bits per element.
+        image_bytes: Size of the one input as it is sent, if it is compressed.
+
+    Raises:
+        UsageError: `image_bytes` is given, and the network has several inputs.
+    """
+    if image_bytes is not None and len(graph.parameters) > 1:
+        raise UsageError(
+            f"the size of a compressed image is for one input, and the network has"
+            f" {len(graph.parameters)}: leave out --image-bytes and reports of the whole network"
+        )
+    pixels = _pixels(graph)
+    sizes = {}
+    for source in graph.consumers:
+        operation, tensor = graph.operations[source[0]], graph.tensor(source)
+        if operation.constant or tensor.shape is None:
+            continue
+        each = sent_bits(tensor, bits)
+        sizes[source] = tensor.elements * (max(each, 8) if source[0] in pixels else each) / 8
+        if operation.type == "Parameter" and image_bytes is not None:
+            sizes[source] = image_bytes
+    return sizes
+
+
+def _pixels(graph: Graph) -> set[int]:
+    """Operations that put out an image of bytes, or what no weighted layer made of one."""
+    found: set[int] = set()
+    for op in graph.operations:
+        sources = [u for u, _ in op.inputs if not graph.operations[u].constant]
+        if op.type == "Parameter":
+            holds = op.outputs[0].type == "u8"
+        else:
+            holds = bool(sources) and found.issuperset(sources) and op.type not in WEIGHTED
+        if holds:
+            found.add(op.index)
+    return found

@@ -1,0 +1,62 @@
+"""The limits that a row of a plan must keep to."""
+
+from collections import Counter
+
+from splittool.errors import UsageError
+from splittool.quantities import require_positive
+from splittool.reports import LimitsRecord, PlanReport, PlanRow
+
+
+def check_limits(limits: LimitsRecord) -> LimitsRecord:
+    """Refuse limits that mean nothing.
+
+    Raises:
+        UsageError: A limit is out of range.
+    """
+    dice, gflops = limits.min_dice, limits.max_edge_gflops
+    if dice is not None and not 0 <= dice <= 1:
+        raise UsageError(f"--min-dice {dice:g} is out of range; give 0 to 1")
+    if gflops is not None and not 0 <= gflops < float("inf"):
+        raise UsageError(f"--max-edge-gflops {gflops:g} is out of range; give 0 or more")
+    require_positive(limits.min_fps, "--min-fps")
+    require_positive(limits.max_latency_ms, "--max-latency")
+    return limits
+
+
+def excluded_by(row: PlanRow, limits: LimitsRecord) -> list[str]:
+    """Names of the limits that a row exceeds; a row without a measured Dice fails any `min_dice`."""
+    return [
+        name
+        for name, (value, highest) in _values(row).items()
+        if (limit := getattr(limits, name)) is not None
+        and (value is None or (value > limit if highest else value < limit))
+    ]
+
+
+def _values(row: PlanRow) -> dict[str, tuple[float | None, bool]]:
+    """The value that each limit applies to, and whether the limit is a highest or a lowest one."""
+    return {
+        "min_dice": (row.dice, False),
+        "max_edge_gflops": (row.head_gflops, True),
+        "min_fps": (float("inf") if row.fps is None else row.fps, False),
+        "max_latency_ms": (row.latency_ms, True),
+    }
+
+
+def nothing_fits(report: PlanReport) -> str:
+    """Why no row was chosen, in one line: the limit that excludes most, and the best value."""
+    counts = Counter(name for row in report.rows for name in row.excluded)
+    name, count = counts.most_common(1)[0]
+    found = [_values(row)[name] for row in report.rows]
+    values = [value for value, _ in found if value is not None]
+    flag = "--" + name.removesuffix("_ms").replace("_", "-")
+    if not values:
+        return (
+            f"{flag} {getattr(report.limits, name):g} excludes every split point: none has a"
+            " measured Dice; give reports with --infer"
+        )
+    best = min(values) if found[0][1] else max(values)
+    return (
+        f"nothing fits all limits; {flag} {getattr(report.limits, name):g} excludes most,"
+        f" {count} of {len(report.rows)} rows (the best has {best:.4g}); relax it"
+    )
