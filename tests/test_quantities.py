@@ -211,5 +211,5 @@ def test_numbers_above_zero() -> None:
     require_positive(0.1, "fps")
     require_positive(None, "fps")
     for value in (0, -1, math.nan, math.inf):
-        with pytest.raises(UsageError, match="fps .* is out of range; give a number above 0"):
+        with pytest.raises(UsageError, match=r"fps .* is out of range; give a number above 0"):
             require_positive(value, "fps")

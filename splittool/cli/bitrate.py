@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splittool.cli.options import Fps, Shapes, positive
+from splittool.cli.options import Fps, Shapes
 from splittool.cli.output import Output
 from splittool.quantities import Link, parse_link
-from splittool.tables import make_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from splittool.reports import BitrateReport, CutReport, FileRecord, SplitRecord
+    from splittool.reports import CutReport, FileRecord, SplitRecord
 
 
 def bitrate(
@@ -30,7 +27,7 @@ def bitrate(
     ] = None,
     fps: Fps = None,
     at: Annotated[
-        list[str] | None, typer.Option(help="Only this split point; repeat for several.")
+        list[str] | None, typer.Option(help="Price this split point only; repeat for several.")
     ] = None,
     link: Annotated[
         list[Link] | None,
@@ -41,116 +38,69 @@ def bitrate(
         ),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Compare with the bytes of the images in this folder.")
+        Path | None, typer.Option(help="Compare with the image files in this folder.")
     ] = None,
     max_mbps: Annotated[
-        float | None, typer.Option(help="Exit with 5 if a split point needs more.")
+        float | None, typer.Option(help="Exit with 5 if a split point needs more Mbit/s.")
     ] = None,
     shape: Shapes = None,
 ) -> None:
-    """Tell what each split point sends.
+    """Compute the bitrate of each split point.
 
-    Mbit/s = elements x bits x FPS / 10^6, uncompressed. All crossing tensors are billed. The row
-    "input" is the image itself in raw 8-bit pixels, and "input files" the image files as they are.
-    Links by name are the user data rates of 3GPP TS 22.261, table 7.1-1; a device sends on the
+    Mbit/s = elements x bits x FPS / 10^6, uncompressed, with all crossing tensors counted. The row
+    "input" is the image itself in raw 8-bit pixels, and "input files" are the image files as they
+    are. Links by name are the user data rates of 3GPP TS 22.261, table 7.1-1; a device sends on the
     uplink.
     """
     output: Output = ctx.obj
-    from splittool.codec.choices import check_bits
-    from splittool.cost.bitrate import DEFAULT_LINKS, input_files_row, over_limit, split_row
-    from splittool.errors import UsageError
-    from splittool.reports import BitrateReport
+    from splittool.cost.bitrate import DEFAULT_LINKS, Streams, bitrate_report
+    from splittool.data.images import list_images
+    from splittool.errors import ThresholdError
 
-    precisions = [check_bits(number) for number in bits or [16]]
-    rates = positive(fps or [10.0], "--fps")
-    limits = positive([] if max_mbps is None else [max_mbps], "--max-mbps")
-    links = dict(link or map(parse_link, DEFAULT_LINKS))
-    if at and (source == "-" or source.endswith(".json")):
-        raise UsageError(f"--at is for a model; {source} is one cut, made at its own split point")
-    record, splits = _read_splits(source, at or [], shape or [])
-    rows = [
-        split_row(split, precision, rates, links)
-        for number, precision in enumerate(precisions)
-        for split in splits
-        if split.point != "input" or number == 0  # raw pixels cost the same at every precision
-    ]
-    files = []
-    if images is not None:
-        from splittool.data.images import list_images
-
-        files = list_images(images)
-        mean = sum(path.stat().st_size for path in files) / len(files)
-        rows.insert(1, input_files_row(mean, rates, links))
-    report = BitrateReport(
-        source=record,
-        bits=precisions,
-        fps=rates,
-        links=links,
-        rows=rows,
-        image_files=len(files) or None,
+    streams = Streams(
+        bits=bits or [16],
+        fps=fps or [10.0],
+        links=link or DEFAULT_LINKS,
+        images=[] if images is None else list_images(images),
         max_mbps=max_mbps,
-        over_limit=over_limit(rows, limits[0]) if limits else [],
     )
-    output.emit(report, [_table(report)])
+    streams.check()
+    record, splits = _read(source, at or [], shape or [])
+    report = bitrate_report(record, splits, streams)
+    output.emit(report)
     if report.over_limit:
-        from splittool.errors import ThresholdError
-
         raise ThresholdError(
             f"above --max-mbps {max_mbps:g}: {', '.join(report.over_limit)};"
             " choose another split point, fewer --bits or a lower --fps"
         )
 
 
-def _read_splits(
+def _read(
     source: str, at: list[str], shapes: list[str]
 ) -> "tuple[FileRecord | None, list[SplitRecord]]":
-    """The split points of a model, or the one of a cut report beside its input."""
+    """The split points of a model; of a cut report, its own after the network's input."""
+    from splittool.cost.splits import described_at, input_split
+    from splittool.errors import UsageError
+    from splittool.reports import CutReport, file_record, read_report
+
+    if source == "-" or source.endswith(".json"):
+        if at:
+            raise UsageError(f"--at is for a model; {source} is a cut at one split point already")
+        if source == "-":
+            report = _standard_input()
+            return report.source, [input_split(report), report.split]
+        report = read_report(Path(source), CutReport)
+        return file_record(Path(source)), [input_split(report), report.split]
+    from splittool.network.network import Network
+
+    network = Network.load(source, shapes)
+    return network.record, described_at(network.graph, network.info, at)
+
+
+def _standard_input() -> "CutReport":
     from splittool.errors import InputError
-    from splittool.reports import CutReport, decode, file_record, read_report
+    from splittool.reports import CutReport, decode
 
-    if source == "-":
-        if sys.stdin is None:
-            raise InputError("standard input is closed; pipe a cut report into it")
-        report = decode(sys.stdin.buffer.read(), "standard input", CutReport)
-        return report.source, _cut_splits(report)
-    path = Path(source)
-    if path.suffix == ".json":
-        report = read_report(path, CutReport)
-        return file_record(path), _cut_splits(report)
-    from splittool.cost.splits import describe_splits, list_splits
-    from splittool.graph.graph import read_graph
-    from splittool.graph.reading import load_model
-    from splittool.graph.split_points import INPUT
-    from splittool.runtime.info import read_info
-
-    model = load_model(path, shapes)
-    graph = read_graph(model)
-    if at:
-        points = [INPUT, *(name for name in at if name != INPUT)]
-        return file_record(path), describe_splits(graph, points)
-    return file_record(path), list_splits(graph, read_info(model))[0]
-
-
-def _cut_splits(report: "CutReport") -> "list[SplitRecord]":
-    """What a cut sends, after what sending its input would cost."""
-    from splittool.cost.splits import input_split
-
-    return [input_split(report), report.split]
-
-
-def _table(report: "BitrateReport") -> "Table":
-    several = len(report.bits) > 1
-    rows = []
-    for row in report.rows:
-        size = "-" if row.elements is None else f"{row.elements:,}"
-        cells = [row.point, "-" if row.bits is None else str(row.bits), size]
-        cells += [f"{row.mbps[f'{fps:g}']:.2f}" for fps in report.fps]
-        for name in report.links:
-            fits = [f"{fps:g}" for fps in report.fps if row.links[name][f"{fps:g}"]]
-            cells.append(" ".join(fits) if fits else "none")
-        rows.append(cells)
-    columns = ["point", "bits", "elements", *(f"Mbit/s\n{fps:g} FPS" for fps in report.fps)]
-    for name, rate in report.links.items():
-        columns.append(f"fits {name.replace('-', '-' + chr(10))}\n{rate:g} Mbit/s")
-    bits = "several precisions" if several else f"{report.bits[0]} bits"
-    return make_table(f"bitrate at {bits}; 'fits' lists the FPS that do", columns, rows)
+    if sys.stdin is None:
+        raise InputError("standard input is closed; pipe a cut report into it")
+    return decode(sys.stdin.buffer.read(), "standard input", CutReport)

@@ -16,7 +16,7 @@ COMMANDS = {
     "cut": ("cut:cut", "Cut a network into head and tail."),
     "profile": ("profile_model:profile", "Count operations, parameters and memory."),
     "bench-vpu": ("bench_vpu:bench_vpu", "Measure frames per second over time."),
-    "bitrate": ("bitrate:bitrate", "Tell what each split point sends."),
+    "bitrate": ("bitrate:bitrate", "Compute the bitrate of each split point."),
     "calibrate": ("calibrate:calibrate", "Choose the quantiser's ranges for a cut from images."),
     "infer": ("infer:infer", "Predict defects, whole or cut."),
     "compare": ("compare:compare", "Compare cuts with the compressed input."),

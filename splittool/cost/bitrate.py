@@ -11,6 +11,9 @@ from splittool.quantities import LINKS, Link, require_positive
 from splittool.reports import BitrateReport, BitrateRow, FileRecord, SplitRecord, TensorRecord
 
 INPUT_FILES = "input files"
+DEFAULT_LINKS = tuple(
+    Link(name, LINKS[name]) for name in ("indoor-hotspot-up", "indoor-hotspot-down")
+)
 
 _QUANTISED = ("f16", "bf16", "f32", "f64")
 
@@ -29,11 +32,21 @@ class Streams:
 
     bits: Sequence[int] = (16,)
     fps: Sequence[float] = (10.0,)
-    links: Sequence[Link] = tuple(
-        Link(name, LINKS[name]) for name in ("indoor-hotspot-up", "indoor-hotspot-down")
-    )
+    links: Sequence[Link] = DEFAULT_LINKS
     images: Sequence[Path] = ()
     max_mbps: float | None = None
+
+    def check(self) -> None:
+        """Find what is out of range, before a network is read.
+
+        Raises:
+            UsageError: Bits, a frame rate or the limit is out of range.
+        """
+        for bits in self.bits:
+            check_bits(bits)
+        for fps in self.fps:
+            require_positive(fps, "--fps")
+        require_positive(self.max_mbps, "--max-mbps")
 
 
 def bitrate_report(
@@ -49,14 +62,11 @@ def bitrate_report(
     Raises:
         UsageError: Bits, a frame rate or the limit is out of range.
     """
-    bits = [check_bits(number) for number in streams.bits]
-    for fps in streams.fps:
-        require_positive(fps, "--fps")
-    require_positive(streams.max_mbps, "--max-mbps")
+    streams.check()
     links = dict(streams.links)
     rows = [
         split_row(split, precision, streams.fps, links)
-        for number, precision in enumerate(bits)
+        for number, precision in enumerate(streams.bits)
         for split in splits
         if split.point != INPUT or number == 0  # raw pixels cost the same at every precision
     ]
@@ -65,7 +75,7 @@ def bitrate_report(
         rows.insert(1, input_files_row(mean, streams.fps, links))
     return BitrateReport(
         source=source,
-        bits=bits,
+        bits=list(streams.bits),
         fps=list(streams.fps),
         links=links,
         rows=rows,
@@ -86,7 +96,7 @@ def payload_bytes(tensors: Sequence[TensorRecord], bits: int) -> float:
 
 
 def sent_bits(tensor: TensorRecord | TensorInfo, bits: int) -> int:
-    """Bits per element on the link: whole numbers, such as an image's pixels, are sent unchanged."""
+    """Bits per element on the link: whole numbers, such as pixels, are sent as they are."""
     return bits if tensor.type in _QUANTISED else tensor.bits
 
 

@@ -24,7 +24,7 @@ def check_limits(limits: LimitsRecord) -> LimitsRecord:
 
 
 def excluded_by(row: PlanRow, limits: LimitsRecord) -> list[str]:
-    """Names of the limits that a row exceeds; a row without a measured Dice fails any `min_dice`."""
+    """Names of the limits that a row does not meet; an unmeasured Dice meets no `min_dice`."""
     return [
         name
         for name, (value, highest) in _values(row).items()

@@ -8,9 +8,8 @@ its side, or its share of a measured head's time.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from splittool.codec.choices import check_bits
 from splittool.cost.deployment import Deployment, tensor_bytes
@@ -34,8 +33,7 @@ from splittool.quantities import (
 )
 from splittool.reports import FileRecord, LimitsRecord, PlanReport, PlanRow
 from splittool.runtime.info import ModelInfo
-
-Objective = Literal["latency", "fps"]
+from splittool.vocabulary import Objective
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,22 @@ class PlanOptions:
     infer: Sequence[str | Path] = ()
     image_bytes: float | None = None
     best: Objective = "latency"
-    limits: LimitsRecord = LimitsRecord()
+    limits: LimitsRecord = field(default_factory=LimitsRecord)
     shapes: Sequence[str] = ()
+
+    def check(self) -> None:
+        """Find what is out of range, before a network is read.
+
+        Raises:
+            UsageError: An option is out of range or cannot be read.
+        """
+        check_limits(self.limits)
+        check_bits(self.bits)
+        require_positive(self.image_bytes, "--image-bytes")
+        parse_link(self.link)
+        parse_milliseconds(self.rtt)
+        parse_compute(self.edge)
+        parse_compute(self.cloud)
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ class Goal:
     """What the chosen row is best in, and the limits that it must keep to."""
 
     objective: Objective = "latency"
-    limits: LimitsRecord = LimitsRecord()
+    limits: LimitsRecord = field(default_factory=LimitsRecord)
 
 
 def plan(source: FileRecord, graph: Graph, info: ModelInfo, options: PlanOptions) -> PlanReport:
@@ -91,21 +103,18 @@ def plan(source: FileRecord, graph: Graph, info: ModelInfo, options: PlanOptions
         InputError: A report is damaged, of another kind or of another network, or the graph cannot
             be cut at all.
     """
-    goal = Goal(options.best, check_limits(options.limits))
-    require_positive(options.image_bytes, "--image-bytes")
-    bits, link = check_bits(options.bits), parse_link(options.link)
-    rtt_ms = parse_milliseconds(options.rtt)
-    edge, cloud = parse_compute(options.edge), parse_compute(options.cloud)
+    options.check()
     measured = read_measured(graph, [Path(path) for path in options.infer])
     size = measured.image_bytes if options.image_bytes is None else options.image_bytes
     deployment = Deployment(
-        edge=read_rate(edge, source, graph),
-        cloud=read_rate(cloud, source, graph),
-        link=link,
-        rtt_ms=rtt_ms,
-        bits=bits,
+        edge=read_rate(parse_compute(options.edge), source, graph),
+        cloud=read_rate(parse_compute(options.cloud), source, graph),
+        link=parse_link(options.link),
+        rtt_ms=parse_milliseconds(options.rtt),
+        bits=options.bits,
         image_bytes=size,
     )
+    goal = Goal(options.best, options.limits)
     report = choose(source, graph, info.split_points, deployment, goal, measured)
     report.shapes = list(options.shapes)
     return report

@@ -24,7 +24,7 @@ _EVERYTHING = ()  # the ends of a head that has no tail
 
 
 def place_halves(graph: Graph, times: Times) -> Halves:
-    """For every split point in topological order, for sending the input, and for sending nothing."""
+    """For every split point in topological order, for the input, and for the whole network."""
     edge, cloud = 0.0, sum(times.cloud.values())
     found: Halves = {_EVERYTHING: (sum(times.edge.values()), 0.0), (INPUT,): (edge, cloud)}
     for place in places(graph):
@@ -119,7 +119,8 @@ class Pricing:
             head_ms=sides["edge"],
             transfer_ms=sides["link"],
             tail_ms=sides["cloud"],
-            latency_ms=sum(sides.values()) + (self.deployment.rtt_ms if kind != "edge-only" else 0.0),
+            latency_ms=sum(sides.values())
+            + (self.deployment.rtt_ms if kind != "edge-only" else 0.0),
             fps=1e3 / sides[slowest] if sides[slowest] else None,
             bottleneck=slowest if sides[slowest] else None,
             codec=sent.codec,

@@ -85,6 +85,17 @@ def list_splits(graph: Graph, info: ModelInfo) -> tuple[list[SplitRecord], list[
     return (describe_splits(graph, [INPUT, *names]), []) if names else describe_places(graph)
 
 
+def described_at(graph: Graph, info: ModelInfo, at: Sequence[str]) -> list[SplitRecord]:
+    """Price the input and the split points asked for, or all of `list_splits` if none are.
+
+    Raises:
+        InputError: A name is unknown.
+    """
+    if not at:
+        return list_splits(graph, info)[0]
+    return describe_splits(graph, [INPUT, *(name for name in at if name != INPUT)])
+
+
 def _work(graph: Graph, part: Iterable[int], costs: dict[int, OperationCost]) -> _Work:
     work = _Work()
     for index in part:

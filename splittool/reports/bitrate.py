@@ -1,8 +1,16 @@
-"""What split points send."""
+"""The bitrate of split points."""
+
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
+from splittool.tables import make_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
 
 
 class BitrateRow(msgspec.Struct, frozen=True):
@@ -27,3 +35,21 @@ class BitrateReport(Report, tag="splittool.bitrate/1"):
     image_files: int | None
     max_mbps: float | None
     over_limit: list[str]
+
+    def tables(self) -> "Sequence[RenderableType]":
+        """One row for each split point and precision, with the frame rates that fit each link."""
+        columns = ["point", "bits", "elements", *(f"Mbit/s\n{fps:g} FPS" for fps in self.fps)]
+        for name, rate in self.links.items():
+            columns.append(f"fits {name.replace('-', '-' + chr(10))}\n{rate:g} Mbit/s")
+        bits = "several precisions" if len(self.bits) > 1 else f"{self.bits[0]} bits"
+        title = f"bitrate at {bits}; 'fits' lists the FPS that fit the link"
+        return [make_table(title, columns, [self._cells(row) for row in self.rows])]
+
+    def _cells(self, row: BitrateRow) -> list[str]:
+        size = "-" if row.elements is None else f"{row.elements:,}"
+        cells = [row.point, "-" if row.bits is None else str(row.bits), size]
+        cells += [f"{row.mbps[f'{fps:g}']:.2f}" for fps in self.fps]
+        for name in self.links:
+            fits = [f"{fps:g}" for fps in self.fps if row.links[name][f"{fps:g}"]]
+            cells.append(" ".join(fits) if fits else "none")
+        return cells

@@ -1,11 +1,19 @@
-"""Latency and throughput of every place to cut."""
+"""Latency and throughput of every split point."""
 
-from typing import Annotated, Literal
+import shlex
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
 from splittool.reports.cut import RefusedRecord
+from splittool.tables import make_table, short, verbatim
+from splittool.vocabulary import Objective
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
 
 
 class HeadRateRecord(msgspec.Struct, frozen=True):
@@ -17,11 +25,11 @@ class HeadRateRecord(msgspec.Struct, frozen=True):
 
 
 class RateRecord(msgspec.Struct, frozen=True):
-    """How quick a side is: as given, or frames per second of a benchmark x GFLOPs of its model.
+    """Compute rate of a side: as given, or frames per second of a benchmark x GFLOPs of its model.
 
     Where heads were measured, each operation takes its share, by FLOPs, of the time by which the
-    smallest head that has it is slower than the one before; `fps` and `model_gflops` are then of
-    the largest, whose mean rate is that of what no head has.
+    smallest head that has it is slower than the one before; `fps` and `model_gflops` are then those
+    of the largest head, whose mean rate applies to the operations that no head has.
     """
 
     given: str
@@ -32,9 +40,16 @@ class RateRecord(msgspec.Struct, frozen=True):
     model_gflops: float | None = None
     heads: list[HeadRateRecord] = msgspec.field(default_factory=list)
 
+    def shown(self) -> str:
+        """The rate in a few words."""
+        if self.report is None:
+            return self.given
+        heads = f", {len(self.heads)} heads measured" if self.heads else ""
+        return f"{self.gflops_per_second:.4g} GFLOPS ({self.given}{heads})"
+
 
 class LimitsRecord(msgspec.Struct, frozen=True):
-    """What a place must keep to; null where nothing was asked for."""
+    """The limits that a row must keep to; null where there is none."""
 
     min_dice: float | None = None
     max_edge_gflops: float | None = None
@@ -74,14 +89,37 @@ class PlanRow(msgspec.Struct, frozen=True):
     codec: str | None = None
     quality: int | None = None
 
+    def cells(self) -> list[str]:
+        """What a table shows of it."""
+        names = self.at if self.kind == "cut" else [self.point]
+        lines = [*names, f"({self._way()})"] if self.measured else names
+        return [
+            "\n".join(lines),
+            "+".join(map(_number, (self.head_ms, self.transfer_ms, self.tail_ms))),
+            _number(self.latency_ms),
+            _number(self.fps),
+            self.bottleneck or "-",
+            f"{self.head_gflops_share:.0%}",
+            f"{self.payload_bytes / 1e3:.0f}",
+            short(self.dice, 3),
+        ]
+
+    def _way(self) -> str:
+        """How the input or the crossing tensors were compressed."""
+        if self.kind == "cloud-only":
+            return f"{self.codec}{'' if self.quality is None else f' q{self.quality}'}"
+        bits = "mixed bits" if self.bits is None else f"{self.bits}-bit"
+        return f"{bits} {self.codec or ''}".rstrip()
+
 
 class PlanReport(Report, tag="splittool.plan/1"):
-    """Every place to cut under the rates of edge, link and cloud, and the best.
+    """Every split point under the rates of edge, link and cloud, and the best one.
 
-    `chosen` is the place in `rows` of the best one within the limits, null if there is none;
-    `best_cut` of the best one with a convolution or matrix product in the head, within the limits
-    if any of these is, null if there is none; `optimum` of the least latency over all closed cuts,
-    those that are no place in topological order included, whatever the limits.
+    `rows` are edge only, cloud only, and the cuts. `chosen` is the number of the best row within
+    the limits, null if there is none. `best_cut` is that of the best cut with a convolution or
+    matrix product in its head, within the limits if any such cut is, null if there is no such cut.
+    `optimum` is that of the least latency over all closed cuts, whatever the limits; it need not be
+    a split point in topological order. `shapes` are the input shapes that were asked for.
     """
 
     source: FileRecord
@@ -92,7 +130,7 @@ class PlanReport(Report, tag="splittool.plan/1"):
     rtt_ms: float
     bits: int
     image_bytes: float | None
-    objective: Literal["latency", "fps"]
+    objective: Objective
     limits: LimitsRecord
     inferred: list[FileRecord]
     rows: Annotated[list[PlanRow], msgspec.Meta(min_length=2)]
@@ -101,3 +139,100 @@ class PlanReport(Report, tag="splittool.plan/1"):
     optimum: int
     not_counted: dict[str, int] = msgspec.field(default_factory=dict)
     refused: list[RefusedRecord] = msgspec.field(default_factory=list)
+    shapes: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def best(self) -> PlanRow | None:
+        """The chosen row; None if none is within the limits."""
+        return None if self.chosen is None else self.rows[self.chosen]
+
+    def tables(self, every: bool = False) -> "Sequence[RenderableType]":
+        """The rows that matter, what they rest on, and the command that makes the cut.
+
+        Args:
+            every: Show all rows.
+        """
+        numbers = sorted(range(len(self.rows)) if every else self._shown())
+        rows = []
+        for number in numbers:
+            name, *cells = self.rows[number].cells()
+            mark = "* " if number == self.chosen else "  "
+            rows.append([mark + name.replace("\n", "\n  "), *cells])
+        columns = ["  point", "head+link\n+tail ms", "total\nms", "FPS", "slow-\nest"]
+        columns += ["edge\nshare", "kB", "Dice"]
+        if all(row.dice is None for row in self.rows):
+            columns.pop()
+            rows = [row[:-1] for row in rows]
+        title = f"plans for {self.source.path}; * is chosen for {self.objective}"
+        remarks = self._remarks(len(self.rows) - len(rows))
+        return [make_table(title, columns, rows), *remarks, *self._next()]
+
+    def _shown(self) -> set[int]:
+        """Rows of named, measured and chosen split points, each sent in the best way there is."""
+        found = {self.chosen, self.best_cut, self.optimum} - {None}
+        best: dict[tuple[str, ...], int] = {}
+        for number, row in enumerate(self.rows):
+            if row.named or row.measured or row.kind != "cut":
+                place = (row.kind, *row.at)
+                before = self.rows[best.setdefault(place, number)]
+                if _rank(row, self.objective) < _rank(before, self.objective):
+                    best[place] = number
+        return {number for number in (*found, *best.values()) if number is not None}
+
+    def _remarks(self, hidden: int) -> list[str]:
+        optimum = self.rows[self.optimum]
+        lines = [
+            f"edge {self.edge.shown()}, cloud {self.cloud.shown()}; link {self.link}"
+            f" ({self.link_mbps:g} Mbit/s), {self.rtt_ms:g} ms round trip;"
+            f" features in {self.bits} bits",
+            f"least latency of all closed cuts: {optimum.latency_ms:.4g} ms, {optimum.point}",
+        ]
+        chosen, whole = self.best, self.rows[0].dice
+        told = self.limits.min_dice is not None
+        if chosen and chosen.dice is not None and whole is not None and not told:
+            lines.append(
+                f"Dice {chosen.dice:.4g} where chosen, {whole:.4g} of the whole; --min-dice sets"
+                " the least"
+            )
+        if hidden:
+            lines.append(f"{hidden} more rows with --all")
+        if self.not_counted:
+            unknown = ", ".join(f"{name} x{number}" for name, number in self.not_counted.items())
+            lines.append(
+                f"counted as taking no time, because their FLOPs are not defined here: {unknown}"
+            )
+        return lines
+
+    def _next(self) -> "list[RenderableType]":
+        """The command that makes the chosen cut, or else the best one there is."""
+        chosen = self.best
+        if chosen and chosen.kind == "cut":
+            return ["make this cut with:", verbatim(self._cut_command(chosen))]
+        if self.best_cut is None:
+            return []
+        row = self.rows[self.best_cut]
+        value = f"{row.latency_ms:.4g} ms"
+        if self.objective == "fps" and row.fps is not None:
+            value = f"{row.fps:.4g} FPS"
+        why = f"{chosen.point} needs no cut" if chosen else "nothing is within the limits"
+        return [f"{why}; the best cut ({value}) is made with:", verbatim(self._cut_command(row))]
+
+    def _cut_command(self, row: PlanRow) -> str:
+        words = ["splittool", "cut", self.source.path]
+        for option, values in (("--shape", self.shapes), ("--at", row.at)):
+            words += [word for value in values for word in (option, value)]
+        return shlex.join(words)
+
+
+def _rank(row: PlanRow, objective: str) -> tuple[bool, float, float]:
+    """Orders rows: those within the limits first, then the best, then those with more Dice."""
+    slowness = row.latency_ms if objective == "latency" or not row.fps else 1 / row.fps
+    return bool(row.excluded), slowness, -(row.dice or 0.0)
+
+
+def _number(value: float | None) -> str:
+    """At most four characters below 10,000."""
+    if value is None:
+        return "-"
+    digits = 0 if value == 0 or value >= 100 else 1 if value >= 10 else 2
+    return f"{value:.{digits}f}"

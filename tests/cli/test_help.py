@@ -55,12 +55,12 @@ def test_no_heavy_import(arguments: list[str], environment: dict[str, str]) -> N
 def test_internal_errors_are_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from splittool.codec import choices
+    from splittool.cost.bitrate import Streams
 
-    def fail(bits: int) -> None:
+    def fail(streams: Streams) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(choices, "check_bits", fail)
+    monkeypatch.setattr(Streams, "check", fail)
     assert run(["bitrate", "x.xml"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "internal error: ZeroDivisionError: a bug" in line

@@ -1,7 +1,7 @@
 import io
 import json
+import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -129,21 +129,49 @@ def test_bad_input(
     assert says in line
 
 
-@pytest.mark.usefixtures("workspace")
-@pytest.mark.parametrize("every", [False, True])
-def test_the_table_fits_a_terminal(every: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def shown(report: PlanReport, every: bool = False) -> str:
+    """What a terminal of 80 columns shows."""
     from rich.console import Console
 
-    from splittool.cli.output import Output
+    console = Console(width=80, record=True, file=io.StringIO(), highlight=False)
+    for part in report.tables(every):
+        console.print(part, markup=False, crop=False)
+    return console.export_text()
 
-    shown: list[Any] = []
-    monkeypatch.setattr(Output, "emit", lambda self, report, tables: shown.extend(tables))
-    assert run([*BASE, *(["--all"] if every else [])]) == 0
-    console = Console(width=80, record=True, file=io.StringIO())
-    for part in shown:
-        console.print(part)
-    text = console.export_text()
+
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize("every", [False, True])
+def test_the_table_fits_a_terminal(every: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(planned(capsys), every)
     assert "maxpool_2" in text
     assert "edge only" in text
     assert ("more rows with --all" in text) is not every
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--edge", "1TFLOPS", "--link", "1kbps"], "edge only needs no cut; the best cut"),
+        (["--edge", "1MFLOPS", "--link", "100Gbps"], "cloud only needs no cut; the best cut"),
+        (["--edge", "1MFLOPS", "--max-latency", "0.001"], "nothing is within the limits"),
+        (["--cloud", "1GFLOPS", "--link", "1Gbps", "--best", "fps"], "make this cut with:"),
+    ],
+)
+@pytest.mark.usefixtures("workspace")
+def test_the_next_command_can_be_pasted(
+    options: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a folder whose name needs quotes, with a shape, whatever was chosen."""
+    Path("my models").mkdir()
+    for suffix in (".xml", ".bin"):
+        Path(f"unet{suffix}").rename(f"my models/unet{suffix}")
+    shape = ["--shape", "pixels=1x3x96x128"]
+    code = ExitCode.THRESHOLD if "--max-latency" in options else 0
+    assert run(["plan", "my models/unet.xml", *BASE[2:], *shape, *options]) == code
+    text = shown(decode(capsys.readouterr().out.encode(), "stdout", PlanReport))
+    assert says in text
+    command = text[text.index("splittool cut") :].splitlines()[0]
+    assert command.startswith("splittool cut 'my models/unet.xml' --shape pixels=1x3x96x128 --at ")
+    assert run([*shlex.split(command)[1:], "-o", "made"]) == 0
+    capsys.readouterr()

@@ -8,12 +8,15 @@ import pytest
 from openvino import Model, Type
 from openvino import opset13 as op
 
+from splittool.cost.deployment import Deployment, tensor_bytes
+from splittool.cost.limits import nothing_fits
 from splittool.cost.measurements import Measured, Sent, read_measured
 from splittool.cost.operations import operation_costs
-from splittool.cost.plans import Terms, nothing_fits, plan, tensor_bytes
+from splittool.cost.plans import Goal, PlanOptions, choose, plan
 from splittool.errors import UsageError
 from splittool.graph.graph import Graph, Operation, TensorInfo, read_graph
 from splittool.graph.split_points import find_cut, places
+from splittool.quantities import Link
 from splittool.reports import (
     FileRecord,
     HeadRateRecord,
@@ -25,6 +28,7 @@ from splittool.reports import (
     ScoreRecord,
     encode,
 )
+from splittool.runtime.info import ModelInfo
 
 SOURCE = FileRecord("x.xml", 1, "0")
 POINTS = [f"maxpool_{level}" for level in range(1, 6)]
@@ -50,19 +54,21 @@ INFER = InferReport(
 )
 
 
-def terms(edge: float, cloud: float, mbps: float, **others: Any) -> Terms:
-    return Terms(RateRecord("", edge), RateRecord("", cloud), "link", mbps, **others)
+def terms(edge: float, cloud: float, mbps: float, **others: Any) -> Deployment:
+    link, given = Link("link", mbps), {"bits": 8, **others}
+    return Deployment(RateRecord("", edge), RateRecord("", cloud), link, **given)
 
 
 def planned(
     graph: Graph,
-    given: Terms,
+    given: Deployment,
     objective: Any = "latency",
     measured: Measured | None = None,
     points: list[str] | None = None,
     **limits: float,
 ) -> PlanReport:
-    return plan(SOURCE, graph, points or [], given, LimitsRecord(**limits), objective, measured)
+    goal = Goal(objective, LimitsRecord(**limits))
+    return choose(SOURCE, graph, points or [], given, goal, measured)
 
 
 def row(report: PlanReport, point: str) -> PlanRow:
@@ -207,7 +213,11 @@ def test_measured_heads_take_what_they_took(paper_graph: Graph) -> None:
         HeadRateRecord("maxpool_3", gflops["maxpool_3"], 20.0),
     ]
     edge = RateRecord("bench.json", 20 * gflops["maxpool_3"], heads=heads)
-    report = planned(paper_graph, Terms(edge, RateRecord("", 5000), "link", 1000), points=POINTS)
+    report = planned(
+        paper_graph,
+        Deployment(edge, RateRecord("", 5000), Link("link", 1000), bits=8),
+        points=POINTS,
+    )
     assert row(report, "maxpool_1").head_ms == pytest.approx(1e3 / 50)
     assert row(report, "maxpool_3").head_ms == pytest.approx(1e3 / 20)
     assert 1e3 / 50 < row(report, "maxpool_2").head_ms < 1e3 / 20
@@ -232,7 +242,7 @@ def test_a_compressed_image_is_one_image() -> None:
     x, y = (op.parameter([1, 4], Type.f32, name=name) for name in "xy")
     graph = read_graph(Model([op.result(op.add(x, y))], [x, y], "m"))
     assert planned(graph, terms(1, 1, 1)).rows[1].payload_bytes == 8
-    with pytest.raises(UsageError, match="for one input; the network has 2"):
+    with pytest.raises(UsageError, match="for one input, and the network has 2"):
         planned(graph, terms(1, 1, 1, image_bytes=10))
 
 
@@ -242,7 +252,7 @@ def test_a_compressed_image_is_one_image() -> None:
         ({"max_edge_gflops": -1}, "--max-edge-gflops -1 excludes most, 6 of 6"),
         ({"min_fps": 1e9}, "--min-fps 1e+09 excludes most"),
         ({"max_latency_ms": 1e-9, "min_fps": 1}, "--max-latency 1e-09 excludes most"),
-        ({"min_dice": 0.5, "max_latency_ms": 1e9}, "--min-dice 0.5 excludes every place"),
+        ({"min_dice": 0.5, "max_latency_ms": 1e9}, "--min-dice 0.5 excludes every split point"),
     ],
 )
 def test_when_nothing_fits(limit: dict[str, float], says: str, small: Graph) -> None:
@@ -301,7 +311,7 @@ def test_under_the_papers_assumptions_send_the_input(
         (terms(100, 5000, 10, bits=2, image_bytes=160_000), "edge only"),
     ],
 )
-def test_what_changes_it(given: Terms, chosen: str, paper_graph: Graph) -> None:
+def test_what_changes_it(given: Deployment, chosen: str, paper_graph: Graph) -> None:
     report = planned(paper_graph, given, points=POINTS)
     assert report.chosen is not None
     assert report.rows[report.chosen].point == chosen
@@ -315,3 +325,33 @@ def test_compressed_features_win_below_the_bytes_of_the_input(paper_graph: Graph
 
     assert chosen(2_048_000) == "edge only"  # 4 bits an element
     assert chosen(700_000) == "maxpool_1"  # 1.4 bits
+
+
+def test_a_plan_from_what_people_write(paper_graph: Graph) -> None:
+    info = ModelInfo(split_points=POINTS)
+    written = PlanOptions("100GFLOPS", "5TFLOPS", "100Mbps", rtt="10ms")
+    numbers = PlanOptions(100, 5000.0, 100, rtt=10)
+    one, other = (plan(SOURCE, paper_graph, info, given) for given in (written, numbers))
+    assert one.rows == other.rows
+    assert one.best == one.rows[one.chosen or 0]
+    assert (one.bits, one.link, one.link_mbps, one.rtt_ms) == (16, "100Mbps", 100, 10)
+    assert {found.point for found in one.rows if found.named} == set(POINTS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"edge": "fast"},
+        {"link": "wifi"},
+        {"rtt": "1h"},
+        {"bits": 17},
+        {"image_bytes": 0},
+        {"limits": LimitsRecord(min_dice=2)},
+        {"limits": LimitsRecord(max_edge_gflops=-1)},
+        {"limits": LimitsRecord(min_fps=0)},
+    ],
+)
+def test_options_out_of_range(change: dict[str, Any], paper_graph: Graph) -> None:
+    given = PlanOptions(**{"edge": 100, "cloud": 5000, "link": 100, **change})
+    with pytest.raises(UsageError):
+        plan(SOURCE, paper_graph, ModelInfo(), given)

@@ -29,7 +29,7 @@ def test_unknown_operations_are_listed_and_not_counted(tmp_path: Path) -> None:
     x = op.parameter([1, 10], ov.Type.f32, name="x")
     model = ov.Model([op.result(op.relu(op.erf(op.erf(op.exp(x)))))], [x], "m")
     (tmp_path / "m.xml").touch()
-    report = profile(tmp_path / "m.xml", read_graph(model), ModelInfo())
+    report = profile(file_record(tmp_path / "m.xml"), read_graph(model), ModelInfo())
     assert report.not_counted == {"Erf": 2, "Exp": 1}
     assert report.gflops == pytest.approx(20 / 1e9)
     assert [layer.gflops is None for layer in report.layers] == [True, True, True, False]
@@ -40,7 +40,7 @@ def test_model_analyzers_figure_of_the_papers_network_to_the_last_digit(
 ) -> None:
     """9.7463 GFLOPs and MaxMem 110.2037 M are published for the network without normalisation."""
     (tmp_path / "m.xml").touch()
-    report = profile(tmp_path / "m.xml", paper_graph, ModelInfo())
+    report = profile(file_record(tmp_path / "m.xml"), paper_graph, ModelInfo())
     pixels = 3 * 256 * 1600
     normalise = [layer for layer in report.layers if layer.name.startswith("normalise")]
     assert sum(layer.gflops or 0 for layer in normalise) == pytest.approx(pixels / 1e9)
@@ -53,7 +53,7 @@ def test_model_analyzers_figure_of_the_papers_network_to_the_last_digit(
 
 
 def test_16_bit_weights_are_counted_again_by_model_analyzer_only(exported: Path) -> None:
-    report = profile(exported, read_graph(load_model(exported)), ModelInfo())
+    report = profile(file_record(exported), read_graph(load_model(exported)), ModelInfo())
     converted = report.model_analyzer.weight_conversion_elements
     assert converted == pytest.approx(report.parameters, abs=4)
     assert report.model_analyzer.max_memory_elements == (

@@ -12,9 +12,10 @@ import numpy as np
 import openvino as ov
 import pytest
 
+from splittool.cost.deployment import Deployment, tensor_bytes
 from splittool.cost.minimum_cut import best_cut
 from splittool.cost.operations import operation_costs
-from splittool.cost.plans import Terms, plan, tensor_bytes
+from splittool.cost.plans import Goal, choose
 from splittool.cost.splits import describe_places
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
@@ -22,7 +23,8 @@ from splittool.graph.halves import make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import Cut, find_cut
 from splittool.graph.verification import Verifier
-from splittool.reports import FileRecord, LimitsRecord, RateRecord, SplitRecord
+from splittool.quantities import Link
+from splittool.reports import FileRecord, RateRecord, SplitRecord
 from splittool.runtime.core import core
 
 SAMPLE = 20
@@ -222,8 +224,8 @@ def test_cuts_of_a_zoo_network_are_the_whole(name: str, tmp_path: Path) -> None:
 def test_the_best_cut_of_a_zoo_network_is_no_worse_than_any_place(name: str, mbps: float) -> None:
     path = _find("onnx", f"onnx/backend/test/data/light/light_{name}.onnx")
     graph = read_graph(load_model(path))
-    terms = Terms(RateRecord("", 10), RateRecord("", 1000), "link", mbps)
-    report = plan(FileRecord("x", 1, "0"), graph, [], terms, LimitsRecord())
+    terms = Deployment(RateRecord("", 10), RateRecord("", 1000), Link("link", mbps), bits=8)
+    report = choose(FileRecord("x", 1, "0"), graph, [], terms, Goal())
     times = terms.times(graph, operation_costs(graph), tensor_bytes(graph, terms.bits))
     cut = best_cut(graph, times)
     assert cut is not None
