@@ -133,6 +133,9 @@ Fps = Annotated[
 ]
 
 
+NO_COMPILER = "note: no Myriad compiler is here, so no .blob; splittool doctor says how"
+
+
 def positive(values: list[float], option: str) -> list[float]:
     """Refuse numbers that are not above zero.
 
@@ -146,24 +149,12 @@ def positive(values: list[float], option: str) -> list[float]:
 
 
 def compiler_for(output: Output, target: str, shaves: int | None) -> Path | None:
-    """The Myriad compiler, where one is asked for and there.
+    """The Myriad compiler, where one is asked for and installed; see `runtime.myriad`."""
+    from splittool.runtime import myriad
 
-    Raises:
-        UsageError: SHAVEs are given for a target without them.
-        DeviceError: They are given and there is no compiler.
-    """
-    if target != "myriad":
-        if shaves is not None:
-            raise UsageError("--blob-shaves is for --target myriad; give both")
-        return None
-    from splittool.errors import DeviceError
-    from splittool.runtime.myriad import find_compiler
-
-    compiler = find_compiler()
-    if compiler is None and shaves is not None:
-        raise DeviceError("--blob-shaves needs the Myriad compiler; splittool doctor says how")
-    if compiler is None:
-        output.note("note: no Myriad compiler is here, so no .blob; splittool doctor says how")
+    compiler = myriad.compiler_for(target, shaves)
+    if target == "myriad" and compiler is None:
+        output.note(NO_COMPILER)
     return compiler
 
 

@@ -136,7 +136,7 @@ def train(
     command gives the compressed input a fair chance.
     """
     from splittool.training.distributed import is_first
-    from splittool.training.run import RunOptions
+    from splittool.training.run import TrainingOptions
     from splittool.training.run import train as run_training
     from splittool.training.settings import make_settings
 
@@ -161,7 +161,7 @@ def train(
         crop=crop,
         jpeg=augment_jpeg,
     )
-    options = RunOptions(device, workers, resume, force, backbone_weights, start_from)
+    options = TrainingOptions(device, workers, resume, force, backbone_weights, start_from)
     try:
         with output.progress() as bar:
             report = run_training(

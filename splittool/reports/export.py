@@ -1,16 +1,22 @@
 """A checkpoint as OpenVINO IR."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
+from splittool.tables import make_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
 
 
 class BlobRecord(msgspec.Struct, frozen=True):
     """A network compiled for Myriad X.
 
-    Of its `stages`, `hardware_stages` run on the neural compute engine, the rest on the SHAVEs;
+    `hardware_stages` of its `stages` run on the neural compute engine, the rest on the SHAVEs.
     `ddr_bytes` and `cmx_bytes` are activations in the device's slow and fast memory.
     """
 
@@ -31,7 +37,10 @@ def blob_line(blob: BlobRecord) -> str:
 
 
 class ExportReport(Report, tag="splittool.export/1"):
-    """A converted model; `difference` is the largest of a probability against torch in 32 bits."""
+    """A converted model.
+
+    `difference` is the largest difference of a probability from torch, which computes in 32 bits.
+    """
 
     source: FileRecord
     model: FileRecord
@@ -44,3 +53,16 @@ class ExportReport(Report, tag="splittool.export/1"):
     difference: float
     target: str = "openvino"
     blob: BlobRecord | None = None
+
+    def tables(self) -> "Sequence[RenderableType]":
+        """What the graph is, and how far it is from torch."""
+        rows = [
+            ["weights", f"{self.weight_precision}, {self.weights.bytes:,} bytes"],
+            ["input", f"{self.input_shape} 8-bit pixels"],
+            ["output", f"{self.output_shape} probabilities"],
+            ["classes", ", ".join(self.classes)],
+            ["split points", ", ".join(self.split_points)],
+            ["largest difference from torch", f"{self.difference:.1e}"],
+        ]
+        table = make_table(f"{self.source.path} as {self.model.path}", ["", ""], rows)
+        return [table, *([blob_line(self.blob)] if self.blob else [])]

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import openvino as ov
+from openvino._offline_transformations import compress_model_transformation
 
 from splittool.errors import OutputError
 from splittool.files import replacing
@@ -32,6 +33,11 @@ def save_ir(model: ov.Model, path: Path, half: bool = True, target: Target | Non
         write_ir(model, Path(folder) / path.name, half, target)
         (Path(folder) / weights.name).rename(binary)
         (Path(folder) / path.name).rename(xml)
+
+
+def halve_weights(model: ov.Model) -> None:
+    """Round weights to 16 bits in place, as `write_ir` does in the file."""
+    compress_model_transformation(model)
 
 
 def write_ir(model: ov.Model, path: Path, half: bool = True, target: Target | None = None) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import openvino as ov
 
-from splittool.errors import DeviceError, InputError, SplittoolError
+from splittool.errors import DeviceError, InputError, SplittoolError, UsageError
 from splittool.reports import BlobRecord, file_record
 from splittool.runtime.libraries import library_error, missing_library
 
@@ -39,6 +39,23 @@ def find_compiler() -> Path | None:
     on_path = shutil.which("myriad_compile")
     fetched = tools_folder() / "openvino-2021.3" / "openvino" / "libs" / "myriad_compile"
     return Path(on_path) if on_path else fetched if fetched.is_file() else None
+
+
+def compiler_for(target: str, shaves: int | None) -> Path | None:
+    """The compiler where a target needs it; None where it is not installed.
+
+    Raises:
+        UsageError: SHAVEs are given for a target without them.
+        DeviceError: SHAVEs are given, and the compiler is not installed.
+    """
+    if target != "myriad":
+        if shaves is not None:
+            raise UsageError("--blob-shaves is for --target myriad; give both")
+        return None
+    compiler = find_compiler()
+    if compiler is None and shaves is not None:
+        raise DeviceError("--blob-shaves needs the Myriad compiler; splittool doctor says how")
+    return compiler
 
 
 def blob_record(blob: "Blob", shown: str | None = None) -> BlobRecord:

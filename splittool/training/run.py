@@ -35,7 +35,7 @@ Draw = Callable[[Sequence[EpochRecord], Path], bool]
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class TrainingOptions:
     """How a run is carried out and what it starts from.
 
     Attributes:
@@ -59,7 +59,7 @@ def train(
     folder: Path,
     output: Path,
     settings: Settings | None = None,
-    options: RunOptions | None = None,
+    options: TrainingOptions | None = None,
     progress: Progress = nobody,
     observer: Observer | None = None,
     draw: Draw | None = None,
@@ -88,7 +88,7 @@ def train(
         DeviceError: The device is not available.
         UsageError: The settings do not fit the images or the device.
     """
-    settings, options = settings or make_settings(), options or RunOptions()
+    settings, options = settings or make_settings(), options or TrainingOptions()
     outputs = Outputs.beside(output)
     device = choose_device(options.device)
     settings = _settle(settings, options, device)
@@ -109,7 +109,7 @@ def train(
         return processes.share(report)
 
 
-def _settle(settings: Settings, options: RunOptions, device: torch.device) -> Settings:
+def _settle(settings: Settings, options: TrainingOptions, device: torch.device) -> Settings:
     """Settings with the precision that "auto" stands for, and the hashes of files to start from."""
     hashes: dict[str, str] = {}
     for field, path, fix in (
@@ -126,7 +126,7 @@ def _settle(settings: Settings, options: RunOptions, device: torch.device) -> Se
 def _prepare(
     folder: Path,
     settings: Settings,
-    options: RunOptions,
+    options: TrainingOptions,
     outputs: Outputs,
     processes: World,
     watchers: tuple[Progress, Observer],
@@ -170,7 +170,7 @@ def _prepare(
 
 def _start_model(
     settings: Settings,
-    options: RunOptions,
+    options: TrainingOptions,
     classes: Sequence[str],
     statistics: tuple[float, float],
 ) -> Segmenter:

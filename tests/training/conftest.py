@@ -11,7 +11,7 @@ import pytest
 from splittool.reports import EpochRecord, TrainReport
 from splittool.training.observer import Observer
 from splittool.training.outputs import Outputs
-from splittool.training.run import RunOptions, train
+from splittool.training.run import TrainingOptions, train
 from splittool.training.settings import make_settings
 
 
@@ -42,7 +42,7 @@ class RunTraining(Protocol):
         outputs: Outputs,
         recipe: str = ...,
         observer: Observer | None = ...,
-        options: RunOptions | None = ...,
+        options: TrainingOptions | None = ...,
         folder: Path | None = ...,
         network: dict[str, Any] | None = ...,
         **changes: Any,
@@ -55,14 +55,14 @@ def run_training(steel: Path) -> RunTraining:
         outputs: Outputs,
         recipe: str = "balanced",
         observer: Observer | None = None,
-        options: RunOptions | None = None,
+        options: TrainingOptions | None = None,
         folder: Path | None = None,
         network: dict[str, Any] | None = None,
         **changes: Any,
     ) -> TrainReport:
         tiny = network or {"widths": [4, 6], "bottleneck": 8}
         settings = make_settings(recipe, tiny, **{"epochs": 2, "precision": "f32", **changes})
-        chosen = options or RunOptions(workers=0)
+        chosen = options or TrainingOptions(workers=0)
         return train(folder or steel, outputs.model, settings, chosen, observer=observer)
 
     return run

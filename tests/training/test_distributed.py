@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from splittool.training.outputs import Outputs
-from splittool.training.run import RunOptions, train
+from splittool.training.run import TrainingOptions, train
 from splittool.training.settings import make_settings
 
 TOLERANCE = 1e-3
@@ -50,7 +50,7 @@ def test_two_processes_have_the_loss_curve_of_one(steel: Path, tmp_path: Path, r
     one, two = (Outputs.beside(tmp_path / f"{name}.pt") for name in ("one", "two"))
     _on_two_processes(steel, two.model, recipe)
     settings = make_settings(recipe, epochs=2, batch_size=2, precision="f32")
-    train(steel, one.model, settings, RunOptions(device="cpu", workers=0))
+    train(steel, one.model, settings, TrainingOptions(device="cpu", workers=0))
     histories = [
         [json.loads(line) for line in outputs.history.read_text().splitlines()]
         for outputs in (one, two)
@@ -75,7 +75,7 @@ import torch
 from splittool.errors import StoppedError
 from splittool.training.distributed import world
 from splittool.training.observer import Observer
-from splittool.training.run import RunOptions, train
+from splittool.training.run import TrainingOptions, train
 from splittool.training.settings import make_settings
 
 class StopAfter(Observer):
@@ -89,14 +89,14 @@ class StopAfter(Observer):
 with world(torch.device("cpu")) as processes:
     whole, parts = (Path({str(tmp_path)!r}) / name for name in ("w.pt", "p.pt"))
     folder, settings = Path({str(steel)!r}), make_settings("balanced", epochs=2, precision="f32")
-    alone = RunOptions("cpu", workers=0)
+    alone = TrainingOptions("cpu", workers=0)
     reports = [train(folder, whole, settings, alone)]
     try:
         train(folder, parts, settings, alone, observer=StopAfter())
     except StoppedError as stopped:
         assert "epoch 1 of 2, step 2 of 3" in str(stopped), stopped
     torch.distributed.barrier()  # the first process writes the file that all go on from
-    reports.append(train(folder, parts, settings, RunOptions("cpu", workers=0, resume=True)))
+    reports.append(train(folder, parts, settings, TrainingOptions("cpu", workers=0, resume=True)))
     assert [(report.epochs, report.processes) for report in reports] == [(2, 2)] * 2
     assert reports[0].best.validation == reports[1].best.validation
 """)

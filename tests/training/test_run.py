@@ -27,14 +27,14 @@ from splittool.models import build, checkpoints
 from splittool.reports import EpochRecord
 from splittool.training.distributed import World
 from splittool.training.outputs import Outputs
-from splittool.training.run import RunOptions, choose_canvas, pixel_statistics, train
+from splittool.training.run import TrainingOptions, choose_canvas, pixel_statistics, train
 from splittool.training.settings import Settings, make_settings
 
 TIMES = ("seconds", "seconds_per_step", "images_per_second")
 
 
-HERE = RunOptions(workers=0)
-RESUME = RunOptions(workers=0, resume=True)
+HERE = TrainingOptions(workers=0)
+RESUME = TrainingOptions(workers=0, resume=True)
 
 
 def _without_times(history: list[EpochRecord]) -> list[EpochRecord]:
@@ -192,7 +192,7 @@ def test_crops_resume_alike(run_training: Any, stop_after: Any, tmp_path: Path) 
 def test_worker_processes_change_nothing(run_training: Any, tmp_path: Path) -> None:
     here, there = (Outputs.beside(tmp_path / f"{name}.pt") for name in ("here", "there"))
     run_training(here, epochs=1)
-    run_training(there, epochs=1, options=RunOptions(workers=1))
+    run_training(there, epochs=1, options=TrainingOptions(workers=1))
     _assert_same(_end_state(here), _end_state(there))
 
 
@@ -200,7 +200,7 @@ def test_fine_tuning_starts_from_a_model(run_training: Any, tmp_path: Path) -> N
     first, second = (Outputs.beside(tmp_path / f"{name}.pt") for name in ("first", "second"))
     run_training(first, epochs=1)
     trained = torch.load(first.model, weights_only=True)["state"]
-    start = RunOptions(workers=0, start=first.model)
+    start = TrainingOptions(workers=0, start=first.model)
     run_training(second, options=start, epochs=1, learning_rate=1e-12, jpeg=(30, 60), seed=3)
     tuned = torch.load(second.model, weights_only=True)["state"]
     for name, value in trained.items():
@@ -212,7 +212,7 @@ def test_fine_tuning_starts_from_a_model(run_training: Any, tmp_path: Path) -> N
 
 
 def test_seeds_decide(run_training: Any, tmp_path: Path) -> None:
-    outputs, anew = Outputs.beside(tmp_path / "net.pt"), RunOptions(workers=0, force=True)
+    outputs, anew = Outputs.beside(tmp_path / "net.pt"), TrainingOptions(workers=0, force=True)
     losses = [
         run_training(outputs, options=anew, epochs=1, seed=seed).last.train.loss
         for seed in (0, 0, 1)
@@ -318,7 +318,7 @@ def test_images_of_many_sizes_are_padded_or_resized(
     write_synthetic(tmp_path / "mixed", 12, 64, 96, 0)
     clean = [sample.path for sample in read_folder(tmp_path / "mixed")[0] if not sample.runs]
     Image.open(clean[0]).crop((0, 0, 70, 41)).save(clean[0])
-    anew = {"options": RunOptions(workers=0, force=True), "folder": tmp_path / "mixed"}
+    anew = {"options": TrainingOptions(workers=0, force=True), "folder": tmp_path / "mixed"}
     padded = run_training(outputs, **anew, epochs=1)
     assert (padded.height, padded.width, padded.fit) == (64, 96, "pad")
     resized = run_training(outputs, **anew, epochs=1, size=(32, 48))
@@ -408,7 +408,7 @@ def test_a_run_without_a_score_has_no_model_to_report(
     table.write_text("\n".join([header, rows[0]]) + "\n")  # one image shows a defect
     outputs.model.touch()
     with pytest.raises(TrainingError, match="no held-out image has a defect"):
-        run_training(outputs, folder=tmp_path / "s", options=RunOptions(workers=0, force=True))
+        run_training(outputs, folder=tmp_path / "s", options=TrainingOptions(workers=0, force=True))
 
 
 def test_the_history_is_json_lines(run_training: Any, outputs: Outputs) -> None:
@@ -455,7 +455,7 @@ def test_training_starts_from_the_backbone_given(
     torch.save(other.state_dict(), backbone)
     changes = {"arch": "pspnet", "epochs": 1, "learning_rate": 1e-9, "precision": "f32"}
     settings = make_settings("balanced", SMALL["pspnet"], **changes)
-    train(steel, outputs.model, settings, RunOptions(workers=0, backbone=backbone))
+    train(steel, outputs.model, settings, TrainingOptions(workers=0, backbone=backbone))
     state = checkpoints.read(outputs.state, checkpoints.STATE)["model"]
     name = "layer2.0.conv2.weight"
     assert torch.allclose(state[f"network.{name}"], other.state_dict()[name], atol=1e-6)
