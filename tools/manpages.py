@@ -101,10 +101,19 @@ def man_pages() -> dict[Path, str]:
     root = typer.main.get_command(app)
     context = root.make_context("splittool", [], resilient_parsing=True)
     pages = {Path("man/splittool.1"): page("splittool", root, context)}
-    for child in root.list_commands(context):  # type: ignore[attr-defined]
-        command = root.get_command(context, child)  # type: ignore[attr-defined]
-        child_context = command.make_context(child, [], parent=context, resilient_parsing=True)
-        pages[Path(f"man/splittool-{child}.1")] = page(f"splittool {child}", command, child_context)
+    pages.update(_pages_below("splittool", root, context))
+    return pages
+
+
+def _pages_below(name: str, group: Any, context: Any) -> dict[Path, str]:
+    """The pages of the commands of a group, and of the groups in it."""
+    pages = {}
+    for child in group.list_commands(context) if hasattr(group, "list_commands") else ():
+        command = group.get_command(context, child)
+        inner = command.make_context(child, [], parent=context, resilient_parsing=True)
+        full = f"{name} {child}"
+        pages[Path(f"man/{full.replace(' ', '-')}.1")] = page(full, command, inner)
+        pages.update(_pages_below(full, command, inner))
     return pages
 
 

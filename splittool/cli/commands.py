@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 # Name: where it is, and the first line of its help. In the order in which a chain uses them.
 COMMANDS = {
     "synth": ("synth:synth", "Make synthetic steel sheets with masks."),
+    "data": ("data:data", "Bring data sets into the layout that train and infer read."),
     "train": ("train:train", "Train a segmentation network."),
     "export": ("export:export", "Convert a checkpoint to OpenVINO IR."),
     "cut": ("cut:cut", "Cut a network into head and tail."),

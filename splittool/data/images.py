@@ -58,7 +58,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> Pixels:
         InputError: It is missing, damaged, too large, not such an image, or of a mode or a number
             of pages that is refused.
     """
-    with _open(path, max_pixels) as image:
+    with open_image(path, max_pixels) as image:
         return to_rgb(image, str(path))
 
 
@@ -68,13 +68,17 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     Raises:
         InputError: It is missing, too large or not an image.
     """
-    with _open(path, max_pixels) as image:
+    with open_image(path, max_pixels) as image:
         return upright_size(image)
 
 
 @contextmanager
-def _open(path: Path, max_pixels: int) -> Iterator[Image.Image]:
-    """Open an image; what Pillow raises, here or in the block, becomes an InputError."""
+def open_image(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    """Open an image file of one of `FORMATS`.
+
+    Raises:
+        InputError: In place of all that Pillow raises, here or in the block.
+    """
     try:
         with _open_any_size(path) as image:
             _refuse_large(path, image, max_pixels)

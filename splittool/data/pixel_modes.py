@@ -39,7 +39,7 @@ def to_rgb(image: Image.Image, name: str) -> NDArray[np.uint8]:
     Raises:
         InputError: Its mode says no range (I, F) or needs a colour profile (LAB).
     """
-    orientation = 1 if isinstance(image, TiffImagePlugin.TiffImageFile) else _exif(image)
+    orientation = stored_orientation(image)
     if image.mode in _DEEP or (image.mode == "I" and image.format == "PNG"):
         # Older versions of Pillow open a 16-bit PNG in mode I.
         pixels = np.repeat(_eight_bits(image)[..., None], 3, axis=2)
@@ -86,15 +86,19 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
         orientation = image.tag_v2.get(_ORIENTATION, 1)
     else:
         width, height = image.size
-        orientation = _exif(image)
+        orientation = stored_orientation(image)
     return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
 
 
-def _exif(image: Image.Image) -> int:
-    """The orientation that the header states; 1, upright, where it states none or nonsense.
+def stored_orientation(image: Image.Image) -> int:
+    """The orientation that the pixels have as Pillow decodes them, from the header.
+
+    1, upright, where it states none or nonsense; and for TIFF, which Pillow turns itself.
 
     `Image.getexif` would decode a whole PNG to look for EXIF behind the pixels.
     """
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 1
     exif = Image.Exif()
     try:
         exif.load(image.info.get("exif") or b"")

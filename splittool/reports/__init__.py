@@ -35,6 +35,7 @@ from splittool.reports.doctor import CheckRecord as CheckRecord
 from splittool.reports.doctor import DoctorReport as DoctorReport
 from splittool.reports.export import BlobRecord as BlobRecord
 from splittool.reports.export import ExportReport as ExportReport
+from splittool.reports.imports import ImportReport as ImportReport
 from splittool.reports.infer import ImageRecord as ImageRecord
 from splittool.reports.infer import InferReport as InferReport
 from splittool.reports.infer import ScoreRecord as ScoreRecord

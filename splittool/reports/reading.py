@@ -15,6 +15,7 @@ from splittool.reports.compare import CompareReport
 from splittool.reports.cut import CutReport, SplitsReport
 from splittool.reports.doctor import DoctorReport
 from splittool.reports.export import ExportReport
+from splittool.reports.imports import ImportReport
 from splittool.reports.infer import InferReport
 from splittool.reports.plan import PlanReport
 from splittool.reports.plot import PlotReport
@@ -24,6 +25,7 @@ from splittool.reports.train import TrainReport
 
 AnyReport = (
     SynthReport
+    | ImportReport
     | TrainReport
     | ExportReport
     | CutReport
