@@ -47,7 +47,7 @@ def test_names_of_classes_arrive_in_predictions(
     monkeypatch.chdir(coco.parent)
     commands = (
         "data import coco coco -o steel",
-        "train steel -o unet.pt --epochs 1 --widths 4,6 --bottleneck 8 --quiet",
+        "train steel -o unet.pt --epochs 1 --quiet",
         "export unet.pt -o unet.xml",
         "infer unet.xml steel/train_images -o out --threshold 0",
     )
