@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from splittool.bench.options import DeviceOptions, Schedule
-from splittool.bench.run import bench
-from splittool.bench.workload import Subject, heads
+from splittool.benchmark.options import DeviceOptions, Schedule
+from splittool.benchmark.run import bench
+from splittool.benchmark.workload import Subject, heads
 from splittool.data.images import Canvas
 from splittool.export.conversion import to_graph
 from splittool.models import build

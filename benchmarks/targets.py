@@ -15,7 +15,7 @@ import numpy as np
 import openvino as ov
 import torch
 
-from splittool.bench.old_runtime import OldRuntime, find_runtime
+from splittool.benchmark.old_runtime import OldRuntime, find_runtime
 from splittool.data.images import Canvas, parse_size
 from splittool.errors import DeviceError, InputError
 from splittool.export.conversion import to_graph

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from splittool.benchmark.options import DeviceOptions as DeviceOptions
+    from splittool.benchmark.options import Schedule as Schedule
+    from splittool.benchmark.run import bench as bench
+    from splittool.benchmark.workload import Workload as Workload
     from splittool.data.synthetic_folder import write_synthetic
     from splittool.network.comparison import CompareOptions as CompareOptions
     from splittool.network.comparison import compare as compare
@@ -31,6 +35,7 @@ _HOMES = {
     "load": "splittool.network.network:Network.load",
     "open": "splittool.split.split_network:SplitNetwork.open",
     "compare": "splittool.network.comparison:compare",
+    "bench": "splittool.benchmark.run:bench",
     "train": "splittool.training.run:train",
     "synth": "splittool.data.synthetic_folder:write_synthetic",
     "Network": "splittool.network.network:Network",
@@ -41,6 +46,9 @@ _HOMES = {
     "LinkOptions": "splittool.split.options:LinkOptions",
     "CalibrationOptions": "splittool.split.calibration:CalibrationOptions",
     "CompareOptions": "splittool.network.comparison:CompareOptions",
+    "DeviceOptions": "splittool.benchmark.options:DeviceOptions",
+    "Schedule": "splittool.benchmark.options:Schedule",
+    "Workload": "splittool.benchmark.workload:Workload",
 }
 
 __all__ = ["__version__", *_HOMES]

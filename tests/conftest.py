@@ -17,7 +17,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from networks import write_cut
 
-from splittool.bench.old_runtime import OldRuntime
+from splittool.benchmark.old_runtime import OldRuntime
 from splittool.data.images import Canvas
 from splittool.data.synthetic_folder import write_synthetic
 from splittool.export.conversion import convert

@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"cost"},
     {"split"},
     {"network"},
-    {"bench", "figures", "plots"},
+    {"benchmark", "figures", "plots"},
     {"cli"},
 ]
 WITHOUT_TORCH = {"reports", "data", "codec", "runtime", "graph", "cost", "split", "network"}

@@ -113,10 +113,10 @@ def bench_vpu(
     it to rank cuts.
     """
     output: Output = ctx.obj
-    from splittool.bench.estimate import estimate as estimate_fps
-    from splittool.bench.options import DeviceOptions, Schedule
-    from splittool.bench.run import bench
-    from splittool.bench.workload import Workload
+    from splittool.benchmark.estimate import estimate as estimate_fps
+    from splittool.benchmark.options import DeviceOptions, Schedule
+    from splittool.benchmark.run import bench
+    from splittool.benchmark.workload import Workload
     from splittool.interrupt import Interrupt
 
     if estimate:

@@ -14,6 +14,6 @@ def doctor(ctx: typer.Context) -> None:
     item is not an error: the exit code is 0.
     """
     output: Output = ctx.obj
-    from splittool.bench.doctor import examine
+    from splittool.benchmark.doctor import examine
 
     output.emit(examine())

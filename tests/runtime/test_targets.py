@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from openvino import opset1, opset7, opset8, opset9, opset11, opset12, opset14, opset15
 
-from splittool.bench.old_runtime import OldRuntime
+from splittool.benchmark.old_runtime import OldRuntime
 from splittool.errors import InputError
 from splittool.graph.reading import load_model
 from splittool.runtime.core import core

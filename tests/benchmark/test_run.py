@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from networks import write_cut
 
-from splittool.bench.options import DeviceOptions, Schedule
-from splittool.bench.run import bench
-from splittool.bench.workload import Subject, Workload, heads, subject
+import splittool
+from splittool.benchmark.options import DeviceOptions, Schedule
+from splittool.benchmark.run import bench
+from splittool.benchmark.workload import Subject, Workload, heads, subject
 from splittool.errors import DeviceError, ExitCode, InputError, StoppedError, UsageError
 from splittool.graph.reading import load_model
 from splittool.interrupt import Interrupt
+from splittool.network.network import Network
 from splittool.reports import BenchReport, BenchSetReport, file_record
 
 FIVE = Schedule(iterations=5, warmup_s=0, window_s=1)
@@ -56,13 +58,19 @@ def test_minutes_and_the_name_of_a_device(exported: Path) -> None:
 def test_models_in_memory(exported: Path) -> None:
     """They have the record of the file that they would be written to."""
     model = load_model(exported)
-    ready = Subject(model, file_record(exported))
-    report = bench([model, ready, load_model(exported)], options=CPU, schedule=FIVE)
+    models = [model, Network.load(exported), Subject(model, file_record(exported))]
+    report = bench(models, options=CPU, schedule=FIVE)
     assert isinstance(report, BenchSetReport)
     first, second, third = report.runs
     assert first.source.path == model.get_friendly_name()
-    assert first.source == third.source
-    assert first.source.sha256 == second.source.sha256 == file_record(exported).sha256
+    assert second.source == third.source == file_record(exported)
+    assert first.source.sha256 == second.source.sha256
+
+
+def test_the_public_name_is_the_function(exported: Path) -> None:
+    """The folder with the benchmark has a name of its own, so that neither hides the other."""
+    assert splittool.bench is bench
+    assert splittool.DeviceOptions is DeviceOptions
 
 
 def test_memory_is_that_of_the_measured_process(exported: Path) -> None:
@@ -94,7 +102,7 @@ def test_interrupted_before_the_first_frame(
     exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "splittool.bench.run.throttle_events", lambda: os.kill(os.getpid(), signal.SIGTERM)
+        "splittool.benchmark.run.throttle_events", lambda: os.kill(os.getpid(), signal.SIGTERM)
     )
     with pytest.raises(StoppedError, match="before the first frame") as stopped:
         bench([exported, exported], options=CPU, schedule=FIVE)

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from splittool.bench.benchmark_app import BenchmarkApp
-from splittool.bench.live import LiveRate
-from splittool.bench.measurement import Samples, drift, join, percentiles, windows
-from splittool.bench.old_session import OldSession, choose_runtime
-from splittool.bench.options import DeviceOptions, Schedule
-from splittool.bench.sensors import throttle_events
-from splittool.bench.session import InstalledSession, SensorLog, Session, Setup
-from splittool.bench.workload import Model, Subject, Workload, workload
+from splittool.benchmark.benchmark_app import BenchmarkApp
+from splittool.benchmark.live import LiveRate
+from splittool.benchmark.measurement import Samples, drift, join, percentiles, windows
+from splittool.benchmark.old_session import OldSession, choose_runtime
+from splittool.benchmark.options import DeviceOptions, Schedule
+from splittool.benchmark.sensors import throttle_events
+from splittool.benchmark.session import InstalledSession, SensorLog, Session, Setup
+from splittool.benchmark.workload import Model, Subject, Workload, workload
 from splittool.errors import DeviceError, ExitCode, StoppedError, UsageError
 from splittool.interrupt import Interrupt
 from splittool.progress import Progress, nobody

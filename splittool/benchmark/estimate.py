@@ -4,9 +4,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from splittool.bench.chips import CHIPS
-from splittool.bench.roofline import roofline
-from splittool.bench.workload import Model, Subject, Workload, workload
+from splittool.benchmark.chips import CHIPS
+from splittool.benchmark.roofline import roofline
+from splittool.benchmark.workload import Model, Subject, Workload, workload
 from splittool.errors import DeviceError, InputError
 from splittool.graph.graph import read_graph
 from splittool.progress import Progress, counter, nobody
@@ -26,7 +26,7 @@ def estimate(
 
     Args:
         models: One model or several, as files or in memory.
-        chip: A name of `splittool.bench.chips.CHIPS`.
+        chip: A name of `splittool.benchmark.chips.CHIPS`.
         progress: Told after each model.
         note: Told why a model is estimated from its operations although a compiler is here.
 

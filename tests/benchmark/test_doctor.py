@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-
 from splittool.bench import doctor
-from splittool.bench.doctor import examine
+
+from splittool.benchmark.doctor import examine
 from splittool.reports import CheckRecord, DoctorReport
 
 NAMES = [

@@ -9,15 +9,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from splittool.bench.measurement import Samples
-from splittool.bench.options import Schedule
+from splittool.benchmark.measurement import Samples
+from splittool.benchmark.options import Schedule
 from splittool.errors import DeviceError
 from splittool.reports import ReferenceRecord
 from splittool.runtime.ir import write_ir
 
 if TYPE_CHECKING:
-    from splittool.bench.session import Setup
-    from splittool.bench.workload import Subject
+    from splittool.benchmark.session import Setup
+    from splittool.benchmark.workload import Subject
 
 _SLACK_S = 300.0  # that it may take to load and compile
 

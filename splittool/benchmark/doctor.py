@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from splittool.bench.old_runtime import RUNTIME_VARIABLE, OldRuntime, find_runtime
+from splittool.benchmark.old_runtime import RUNTIME_VARIABLE, OldRuntime, find_runtime
 from splittool.errors import SplittoolError
 from splittool.reports import CheckRecord, DoctorReport
 from splittool.runtime.core import core

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Protocol
 
-from splittool.bench.measurement import Samples, measure
-from splittool.bench.options import DeviceOptions, Schedule
-from splittool.bench.sensors import hottest, resident_bytes
-from splittool.bench.workload import Subject
+from splittool.benchmark.measurement import Samples, measure
+from splittool.benchmark.options import DeviceOptions, Schedule
+from splittool.benchmark.sensors import hottest, resident_bytes
+from splittool.benchmark.workload import Subject
 from splittool.interrupt import Interrupt
 from splittool.reports import TemperatureRecord
 from splittool.runtime.core import core
@@ -66,7 +66,7 @@ class Session(Protocol):
     def measure(
         self, schedule: Schedule, interrupt: Interrupt, tick: Tick, log: SensorLog
     ) -> Samples:
-        """Keep the device busy; see `splittool.bench.measurement.measure`."""
+        """Keep the device busy; see `splittool.benchmark.measurement.measure`."""
 
     def close(self) -> None:
         """Release the device."""

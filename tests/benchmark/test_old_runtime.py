@@ -10,10 +10,10 @@ import numpy as np
 import psutil
 import pytest
 
-from splittool.bench.old_runtime import OldRuntime, explain, find_runtime
-from splittool.bench.old_session import choose_runtime
-from splittool.bench.options import DeviceOptions, Schedule
-from splittool.bench.run import bench
+from splittool.benchmark.old_runtime import OldRuntime, explain, find_runtime
+from splittool.benchmark.old_session import choose_runtime
+from splittool.benchmark.options import DeviceOptions, Schedule
+from splittool.benchmark.run import bench
 from splittool.cli.main import run
 from splittool.errors import DeviceError, ExitCode, InputError
 from splittool.graph.reading import load_model
@@ -119,7 +119,7 @@ def test_a_worker_that_is_killed(exported: Path, old_python: Path) -> None:
 def test_a_worker_ends_with_its_parent(old_ir: Path, old_python: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from splittool.bench.old_runtime import OldRuntime\n"
+        "from splittool.benchmark.old_runtime import OldRuntime\n"
         "runtime = OldRuntime(Path(sys.argv[1]))\n"
         "runtime.load(Path(sys.argv[2]), 'CPU', 'latency', None, {})\n"
         "import numpy as np\n"
@@ -219,7 +219,7 @@ def test_one_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\nexec sleep 100\n")
     program.chmod(0o755)
-    monkeypatch.setattr("splittool.bench.old_runtime._START_S", 0.2)
+    monkeypatch.setattr("splittool.benchmark.old_runtime._START_S", 0.2)
     with pytest.raises(DeviceError, match="did not answer for 0 s and was stopped"):
         OldRuntime(program)
 

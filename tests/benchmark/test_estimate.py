@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from splittool.bench.chips import CHIPS
-from splittool.bench.estimate import estimate
-from splittool.bench.roofline import roofline
-from splittool.bench.workload import Workload
+from splittool.benchmark.chips import CHIPS
+from splittool.benchmark.estimate import estimate
+from splittool.benchmark.roofline import roofline
+from splittool.benchmark.workload import Workload
 from splittool.cost.operations import operation_costs
 from splittool.graph.graph import read_graph
 from splittool.graph.reading import load_model

@@ -1,6 +1,5 @@
 """What a benchmark measures: models, the heads of their split points, images to run them on."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,17 +8,16 @@ from typing import TypeAlias
 import numpy as np
 import openvino as ov
 
-from splittool.bench.measurement import Inputs
+from splittool.benchmark.measurement import Inputs
 from splittool.data.image_lists import expand_inputs
 from splittool.data.images import Canvas, read_image
 from splittool.errors import InputError, UsageError
 from splittool.graph.graph import read_graph
 from splittool.graph.halves import make_halves
-from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
-from splittool.reports import FileRecord, file_record
+from splittool.network.network import Network
+from splittool.reports import FileRecord
 from splittool.runtime.info import read_info
-from splittool.runtime.ir import write_ir
 
 _MOST_IMAGES = 32  # enough to differ, and little memory
 
@@ -48,7 +46,7 @@ class Subject:
         return self.split_point or self.source.path
 
 
-Model: TypeAlias = str | Path | ov.Model | Subject
+Model: TypeAlias = str | Path | ov.Model | Subject | Network
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ class Workload:
     """Models to measure, and on what.
 
     Attributes:
-        models: Files, models in memory, or subjects that are ready.
-        shapes: Input shapes to set, as `load_model` takes them.
+        models: Files, or models in memory.
+        shapes: Input shapes to set, such as "1x3x256x1600" or "NAME=1x3x256x1600".
         splits: Measure the head of every named split point as well; for a single model.
         images: Folders, images or lists to run on; random values if empty.
     """
@@ -99,17 +97,8 @@ def subject(model: Model, shapes: Sequence[str] = ()) -> Subject:
     """
     if isinstance(model, Subject):
         return model
-    if isinstance(model, ov.Model):
-        return Subject(model, _record_in_memory(model))
-    return Subject(load_model(Path(model), shapes), file_record(Path(model)))
-
-
-def _record_in_memory(model: ov.Model) -> FileRecord:
-    """The record of the IR that the model would be written to, under the model's own name."""
-    with tempfile.TemporaryDirectory(prefix="splittool-") as folder:
-        path = Path(folder) / "model.xml"
-        write_ir(model, path, half=False)
-        return file_record(path, model.get_friendly_name())
+    network = model if isinstance(model, Network) else Network.load(model, list(shapes) or None)
+    return Subject(network.model, network.record)
 
 
 def heads(whole: Subject) -> list[Subject]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splittool.bench.measurement import Samples, measure, percentiles, windows
-from splittool.bench.options import Schedule
+from splittool.benchmark.measurement import Samples, measure, percentiles, windows
+from splittool.benchmark.options import Schedule
 from splittool.errors import DeviceError, ExitCode
 from splittool.graph.reading import load_model
 from splittool.interrupt import Interrupt

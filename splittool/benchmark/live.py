@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from splittool.bench.options import Schedule
+from splittool.benchmark.options import Schedule
 from splittool.progress import Progress
 
 

@@ -7,7 +7,7 @@ is longer; steps follow one another. Nothing real is that fast: this ranks cuts,
 from collections import Counter
 from dataclasses import dataclass
 
-from splittool.bench.chips import Chip
+from splittool.benchmark.chips import Chip
 from splittool.cost.operations import operation_costs
 from splittool.graph.graph import Graph, Operation
 from splittool.reports import EstimateRecord

@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from splittool.bench.options import Schedule
+from splittool.benchmark.options import Schedule
 from splittool.errors import DeviceError
 from splittool.interrupt import Interrupt
 from splittool.reports import WindowRecord

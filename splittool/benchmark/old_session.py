@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from splittool.bench.measurement import Recorder, Samples, random_inputs
-from splittool.bench.old_runtime import OldRuntime, find_runtime
-from splittool.bench.options import DeviceOptions, Schedule
-from splittool.bench.sensors import hottest
-from splittool.bench.session import SensorLog, Setup, Tick
-from splittool.bench.workload import Subject
+from splittool.benchmark.measurement import Recorder, Samples, random_inputs
+from splittool.benchmark.old_runtime import OldRuntime, find_runtime
+from splittool.benchmark.options import DeviceOptions, Schedule
+from splittool.benchmark.sensors import hottest
+from splittool.benchmark.session import SensorLog, Setup, Tick
+from splittool.benchmark.workload import Subject
 from splittool.errors import DeviceError, UsageError
 from splittool.interrupt import Interrupt
 from splittool.runtime.ir import write_ir
