@@ -1,4 +1,8 @@
-"""Which precisions and codecs there are; without numpy, so that a command can refuse early."""
+"""The bits and codecs a user may choose; without numpy, so that a command can refuse early.
+
+`parse_bits`, `parse_codecs`, `parse_bit_list` and `parse_codec_list` read the text of an option and
+can be given to typer: `typer.Option(parser=parse_bits)`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +13,7 @@ from splittool.errors import UsageError
 
 MIN_BITS, MAX_BITS = 1, 16
 DEFAULT_BITS = 16
-CALIBRATED_BITS = (16, 8, 6, 4, 3, 2)  # that ranges are chosen for, where nothing is asked for
+CALIBRATED_BITS = (16, 8, 6, 4, 3, 2)  # calibrated unless others are asked for
 CODEC_NAMES = ("raw", "fast", "small")
 DEFAULT_CODEC = "fast"
 
@@ -18,17 +22,23 @@ T = TypeVar("T", int, str)
 
 @dataclass(frozen=True)
 class Choice(Generic[T]):
-    """What an option says: of the tensors named, and of the others."""
+    """What an option gives to each crossing tensor.
+
+    Attributes:
+        option: The option, for messages.
+        others: The value for every tensor that is not in `named`.
+        named: Values by the name of the tensor.
+    """
 
     option: str
     others: T
     named: dict[str, T]
 
     def of(self, names: Sequence[str]) -> dict[str, T]:
-        """What it says of each crossing tensor.
+        """The value for each of these crossing tensors.
 
         Raises:
-            UsageError: A name is of none of them.
+            UsageError: The option names a tensor that is not among them.
         """
         for name in self.named:
             if name not in names:
@@ -41,10 +51,10 @@ class Choice(Generic[T]):
 
 
 def check_bits(bits: int) -> int:
-    """Refuse precisions that make no sense.
+    """Return the bits of an element if splittool can send that many.
 
     Raises:
-        UsageError: Not from 1 to 16.
+        UsageError: They are not from 1 to 16.
     """
     if not MIN_BITS <= bits <= MAX_BITS:
         raise UsageError(f"--bits {bits} is out of range; give {MIN_BITS} to {MAX_BITS}")
@@ -52,46 +62,76 @@ def check_bits(bits: int) -> int:
 
 
 def parse_bits(text: str | None) -> Choice[int]:
-    """Read `4`, `maxpool_2=4,encoder_1.relu_2=2`, or `8,maxpool_2=4`.
+    """Read the bits of an element: `4`, `maxpool_2=4,encoder_1.relu_2=2`, or `8,maxpool_2=4`.
 
     Args:
-        text: What was given; None is 16 bits, as is what names some tensors only for the others.
+        text: The option's text; None gives 16 bits to every tensor, and so does a text that names
+            only some tensors to the others.
 
     Raises:
-        UsageError: It is none of these, or bits are out of range.
+        UsageError: The text cannot be read, or the bits are out of range.
     """
-
-    def bits(number: str) -> int:
-        try:
-            return check_bits(int(number))
-        except ValueError:
-            raise UsageError(
-                f"--bits {text!r} is not a number of bits; give {MIN_BITS} to {MAX_BITS}, or"
-                " TENSOR=BITS,TENSOR=BITS"
-            ) from None
-
-    return _parse(text, "--bits", bits, DEFAULT_BITS)
+    hint = f"give {MIN_BITS} to {MAX_BITS}, or TENSOR=BITS,TENSOR=BITS"
+    return _parse(text, "--bits", lambda word: _bits(word, text, hint), DEFAULT_BITS)
 
 
 def parse_codecs(text: str | None) -> Choice[str]:
-    """Read `small`, or `maxpool_2=small,encoder_1.relu_2=raw`; what is not named is `fast`.
+    """Read codecs: `small`, or `maxpool_2=small,encoder_1.relu_2=raw`.
+
+    Args:
+        text: The option's text; tensors that it does not name get `fast`, and None names none.
 
     Raises:
         UsageError: There is no such codec.
     """
+    return _parse(text, "--codec", lambda word: _codec(word, text), DEFAULT_CODEC)
 
-    def codec(name: str) -> str:
-        if name not in CODEC_NAMES:
-            raise UsageError(
-                f"--codec {text!r} is not a codec; give one of {', '.join(CODEC_NAMES)}, or"
-                " TENSOR=CODEC,TENSOR=CODEC"
-            )
-        return name
 
-    return _parse(text, "--codec", codec, DEFAULT_CODEC)
+def parse_bit_list(text: str) -> tuple[int, ...]:
+    """Read several numbers of bits to try one after the other: `8,4`.
+
+    Raises:
+        UsageError: The text is not such a list, or a number is out of range.
+    """
+    hint = "write a list of numbers, as in 8,4"
+    return tuple(_bits(word, text, hint) for word in _words(text, hint, "--bits"))
+
+
+def parse_codec_list(text: str) -> tuple[str, ...]:
+    """Read several codecs to try one after the other: `raw,fast`.
+
+    Raises:
+        UsageError: There is no such codec.
+    """
+    hint = f"give some of {', '.join(CODEC_NAMES)}"
+    return tuple(_codec(word, text) for word in _words(text, hint, "--codec"))
+
+
+def _bits(word: str, text: str | None, hint: str) -> int:
+    word = word.strip()
+    if not (word.isascii() and word.isdigit()):
+        raise UsageError(f"--bits {text!r} is not a number of bits; {hint}")
+    return check_bits(int(word))
+
+
+def _codec(word: str, text: str | None) -> str:
+    if word.strip() not in CODEC_NAMES:
+        raise UsageError(
+            f"--codec {text!r} is not a codec; give one of {', '.join(CODEC_NAMES)}, or"
+            " TENSOR=CODEC,TENSOR=CODEC"
+        )
+    return word.strip()
+
+
+def _words(text: str, hint: str, option: str) -> list[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise UsageError(f"{option} {text!r} is empty; {hint}")
+    return list(dict.fromkeys(words))
 
 
 def _parse(text: str | None, option: str, read: Callable[[str], T], default: T) -> Choice[T]:
+    """Read VALUE or NAME=VALUE, separated by commas; VALUE alone is for tensors not named."""
     others: T | None = None
     named: dict[str, T] = {}
     for part in [] if text is None else text.split(","):

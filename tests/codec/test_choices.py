@@ -1,6 +1,17 @@
-import pytest
+from typing import Annotated
 
-from splittool.codec.choices import CODEC_NAMES, parse_bits, parse_codecs
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from splittool.codec.choices import (
+    CODEC_NAMES,
+    Choice,
+    parse_bit_list,
+    parse_bits,
+    parse_codec_list,
+    parse_codecs,
+)
 from splittool.codec.payload import CODECS
 from splittool.errors import UsageError
 
@@ -66,3 +77,38 @@ def test_the_nearest_name_is_suggested() -> None:
         parse_bits("maxpol_2=4").of(NAMES)
     with pytest.raises(UsageError, match=r"there are encoder_1\.relu_2, maxpool_2"):
         parse_bits("xyz=4").of(NAMES)
+
+
+def test_lists_to_try_one_after_the_other() -> None:
+    assert parse_bit_list("8, 4,8") == (8, 4)
+    assert parse_codec_list("raw,small") == ("raw", "small")
+
+
+@pytest.mark.parametrize("text", ["", ",", "8,x", "8 4", "-1"])
+def test_what_is_not_a_list_of_bits_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--bits '.*'.*as in 8,4"):
+        parse_bit_list(text)
+
+
+def test_lists_hold_what_there_is() -> None:
+    with pytest.raises(UsageError, match="--bits 17 is out of range"):
+        parse_bit_list("8,17")
+    with pytest.raises(UsageError, match="--codec 'raw,zip' is not a codec; give one of raw"):
+        parse_codec_list("raw,zip")
+
+
+def test_typer_takes_them_as_parsers() -> None:
+    app = typer.Typer()
+    found = []
+
+    @app.command()
+    def command(
+        bits: Annotated[Choice[int] | None, typer.Option(parser=parse_bits)] = None,
+        codec: Annotated[Choice[str] | None, typer.Option(parser=parse_codecs)] = None,
+    ) -> None:
+        found.append((bits, codec))
+
+    CliRunner().invoke(app, ["--bits", "8,a=4"], catch_exceptions=False)
+    assert found == [(Choice("--bits", 8, {"a": 4}), None)]
+    with pytest.raises(UsageError, match="--codec 'zip' is not a codec"):
+        CliRunner().invoke(app, ["--codec", "zip"], catch_exceptions=False)
