@@ -31,6 +31,7 @@ class Format(IntEnum):
     PACKED = 0
     ZSTD = 1
     JPEG_LS = 2
+    LEARNED = 3
 
 
 class Coded(NamedTuple):

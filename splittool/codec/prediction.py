@@ -28,6 +28,10 @@ class History:
             return None
         return self.symbols[index][0]
 
+    def ends_with(self, reference: int) -> bool:
+        """Whether the last frame has this checksum, of which short frames name 24 bits."""
+        return self.checksum is not None and reference in (self.checksum, self.checksum & 0xFFFFFF)
+
     def keep(self, checksum: int, symbols: list[tuple[Symbols, int]]) -> None:
         """Let this frame be the last."""
         self.checksum, self.symbols = checksum, symbols

@@ -12,12 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from splittool.codec.envelope import largest_frame
 from splittool.codec.frame import (
     CUT_ID_BYTES,
     decode_frame,
     encode_frame,
     frame_cut_id,
-    largest_frame,
 )
 from splittool.codec.payload import CODECS, Format
 from splittool.codec.prediction import History
@@ -311,7 +311,7 @@ def test_a_table_that_lies_is_refused(changes: dict[str, int], message: str) -> 
 def test_ranges_that_nobody_measured_are_refused(low: float, step: float) -> None:
     body = bytearray(_entry()[:-4])
     body[-13:-5] = np.array([low, step], "<f4").tobytes()
-    with pytest.raises(FrameError, match="tensor t is quantised with ranges that are no numbers"):
+    with pytest.raises(FrameError, match="tensor t is quantised with ranges that are not finite"):
         decode_frame(_close(bytes(body)), CUT_ID, [SPEC])
 
 
@@ -320,7 +320,7 @@ def test_header_problems_are_named() -> None:
     other = bytes([1]) * 16
     with pytest.raises(FrameError, match="another cut or calibration, 0000"):
         decode_frame(frame, other, [SPEC])
-    with pytest.raises(FrameError, match=r"version 3\.0, this splittool reads 1\.0 and 2\.0"):
+    with pytest.raises(FrameError, match=r"version 3\.0, and this splittool reads 1\.0 and 2\.0"):
         decode_frame(frame[:4] + b"\3" + frame[5:], CUT_ID, [SPEC])
     with pytest.raises(FrameError, match="holds 1 tensors instead of 2"):
         decode_frame(frame, CUT_ID, [SPEC, SPEC])

@@ -1,0 +1,260 @@
+"""An entropy coder for flags whose probabilities both sides know: rANS over masks of eight.
+
+Range asymmetric numeral systems (Duda, "Asymmetric numeral systems", arXiv:1311.2540) with whole
+numbers only, so that every machine makes the same bytes. Many flags of one probability are coded as
+masks of eight, and rare ones first as masks of groups of 8, of 64, ... in which there are any, so
+that each step carries some bits and a loop in Python is quick enough. Few flags are coded one by
+one.
+
+docs/frame-format.md has the format step by step.
+"""
+
+from bisect import bisect_right
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Flags = NDArray[np.bool_]
+Buckets = NDArray[np.uint8]
+Integers = NDArray[np.int64]
+
+# Probabilities of a flag, n / 65536, by bucket: 1 / (1 + exp(10 - bucket / 2)).
+PROBABILITIES = (
+    *(3, 5, 8, 13, 22, 36, 60, 98, 162, 267, 439, 720),
+    *(1179, 1921, 3108, 4971, 7812, 11955, 17625, 24743, 32768),
+)
+EVEN = len(PROBABILITIES) - 1  # the bucket of 1/2; those above it mirror those below
+BUCKETS = 2 * EVEN + 1
+
+_BITS = 16
+_WHOLE = 1 << _BITS
+_LEAST = 1 << 20  # a state below it takes the next byte
+_GROUP = 8
+_MANY = 64  # flags of one bucket, or groups, that are worth masks
+_RARE = _WHOLE // 16
+
+_UNSET = np.array([_WHOLE - probability for probability in PROBABILITIES], np.int64)
+
+
+class Table(NamedTuple):
+    """How often each mask occurs.
+
+    Attributes:
+        frequencies: (masks,) of 65536.
+        starts: (masks,) the sum of the frequencies before.
+        lists: Both as lists, which a loop reads faster.
+    """
+
+    frequencies: Integers
+    starts: Integers
+    lists: tuple[list[int], list[int]]
+
+
+@lru_cache(maxsize=1024)
+def table(probability: int, flags: int, some: bool) -> Table:
+    """The table of masks of some flags.
+
+    Args:
+        probability: Of a flag, n / 65536.
+        flags: 1 to 8.
+        some: One flag at least is known to be set.
+    """
+    weights = [
+        probability**ones * (_WHOLE - probability) ** (flags - ones) for ones in range(flags + 1)
+    ]
+    total = _WHOLE**flags - (weights[0] if some else 0)
+    each = [max(1, weight * _WHOLE // total) for weight in weights]
+    if some:
+        each[0] = 0
+    counts = [each[mask.bit_count()] for mask in range(1 << flags)]
+    counts[counts.index(max(counts))] += _WHOLE - sum(counts)
+    frequencies = np.array(counts, np.int64)
+    starts = np.cumsum(frequencies) - frequencies
+    return Table(frequencies, starts, (counts, starts.tolist()))
+
+
+@lru_cache(maxsize=4096)
+def levels(bucket: int, flags: int) -> tuple[int, ...]:
+    """Probabilities, n / 65536, of a flag, of a group of 8, of 64, ...: as many as are coded."""
+    found = [PROBABILITIES[bucket]]
+    groups = -(-flags // _GROUP)
+    while found[-1] < _RARE and groups >= _MANY:
+        none = (_WHOLE - found[-1]) ** _GROUP >> (_BITS * (_GROUP - 1))
+        found.append(_WHOLE - none)
+        groups = -(-groups // _GROUP)
+    return tuple(found)
+
+
+class _Stage(NamedTuple):
+    """Flags that are coded together.
+
+    Attributes:
+        mirrored: (n,) where a flag is more likely set than not, and coded the other way round.
+        single: Which flags are coded one by one.
+        unset: Of these, of 65536, how often a flag is not set.
+        many: Of each other bucket the number, and which flags are in it.
+    """
+
+    mirrored: Flags
+    single: NDArray[np.intp] | slice
+    unset: Integers
+    many: list[tuple[int, NDArray[np.intp]]]
+
+
+def _stage(buckets: Buckets) -> _Stage:
+    mirrored = buckets > EVEN
+    folded = np.minimum(buckets, 2 * EVEN - buckets)
+    if len(buckets) < _MANY:
+        return _Stage(mirrored, slice(None), _UNSET[folded], [])
+    counts = np.bincount(folded, minlength=EVEN + 1)
+    many = [
+        (each, np.flatnonzero(folded == each)) for each in np.flatnonzero(counts >= _MANY).tolist()
+    ]
+    single = np.flatnonzero((counts < _MANY)[folded])
+    return _Stage(mirrored, single, _UNSET[folded[single]], many)
+
+
+class Encoder:
+    """Collects flags, and codes them all at the end, the last one first."""
+
+    def __init__(self) -> None:
+        self._frequencies: list[Integers] = []
+        self._starts: list[Integers] = []
+
+    def flags(self, flags: Flags, buckets: Buckets) -> Flags:
+        """Take flags and the buckets of their probabilities; returns the flags."""
+        stage = _stage(buckets)
+        coded = flags ^ stage.mirrored
+        single = coded[stage.single]
+        self._frequencies.append(np.where(single, _WHOLE - stage.unset, stage.unset))
+        self._starts.append(np.where(single, stage.unset, 0))
+        for bucket, which in stage.many:
+            self._many(coded[which], levels(bucket, len(which)))
+        return flags
+
+    def _many(self, flags: Flags, probabilities: tuple[int, ...]) -> None:
+        rows = [flags]  # of masks, those of single flags first
+        for _ in probabilities:
+            rows.append(np.packbits(rows[-1] != 0, bitorder="little"))
+        for number in range(len(probabilities) - 1, -1, -1):
+            some = number < len(probabilities) - 1
+            self._masks(rows[number + 1], len(rows[number]), probabilities[number], some)
+
+    def _masks(self, masks: NDArray[np.uint8], flags: int, probability: int, some: bool) -> None:
+        """All masks of one level; with `some`, those without a flag are known already."""
+        last = flags - (len(masks) - 1) * _GROUP
+        whole = masks if last == _GROUP else masks[:-1]
+        self._take(table(probability, _GROUP, some), whole[whole != 0] if some else whole)
+        if last < _GROUP and (masks[-1] or not some):
+            self._take(table(probability, last, some), masks[-1:])
+
+    def _take(self, of: Table, masks: NDArray[np.uint8]) -> None:
+        self._frequencies.append(of.frequencies[masks])
+        self._starts.append(of.starts[masks])
+
+    def bytes(self) -> bytes:
+        """The bytes of all flags taken."""
+        if not self._frequencies:
+            return b""
+        frequencies = np.concatenate(self._frequencies)[::-1].tolist()
+        starts = np.concatenate(self._starts)[::-1].tolist()
+        state = 0
+        found = bytearray()
+        for frequency, start in zip(frequencies, starts, strict=True):
+            limit = frequency << 12
+            while state >= limit:
+                found.append(state & 255)
+                state >>= 8
+            state = (state // frequency << _BITS) + state % frequency + start
+        while state:
+            found.append(state & 255)
+            state >>= 8
+        return bytes(found[::-1])
+
+
+class Decoder:
+    """Gives flags back in the order in which an encoder took them.
+
+    Args:
+        data: The encoder's bytes. What comes of any others is arbitrary, and takes no longer.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+        self._state = self._filled(0)
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether all was read, and what is left is what an encoder begins with."""
+        return self._state == 0 and self._at == len(self._data)
+
+    def flags(self, buckets: Buckets) -> Flags:
+        """The next flags, as many as there are buckets."""
+        stage = _stage(buckets)
+        found = np.empty(len(buckets), bool)
+        found[stage.single] = self._single(stage.unset.tolist())
+        for bucket, which in stage.many:
+            found[which] = self._many(len(which), levels(bucket, len(which)))
+        return found ^ stage.mirrored
+
+    def _single(self, unset: list[int]) -> list[bool]:
+        state, found = self._state, []
+        for border in unset:
+            slot = state & (_WHOLE - 1)
+            flag = slot >= border
+            found.append(flag)
+            if flag:
+                state = (_WHOLE - border) * (state >> _BITS) + slot - border
+            else:
+                state = border * (state >> _BITS) + slot
+            if state < _LEAST:
+                state = self._filled(state)
+        self._state = state
+        return found
+
+    def _many(self, count: int, probabilities: tuple[int, ...]) -> Flags:
+        counts = [count]  # of flags, of groups of 8, ...
+        for _ in probabilities:
+            counts.append(-(-counts[-1] // _GROUP))
+        present = None
+        for number in range(len(probabilities) - 1, -1, -1):
+            masks = self._masks(counts[number], probabilities[number], present)
+            present = np.unpackbits(masks, count=counts[number], bitorder="little").view(bool)
+        assert present is not None
+        return present
+
+    def _masks(self, flags: int, probability: int, present: Flags | None) -> NDArray[np.uint8]:
+        """The masks of one level, zero where the level above says that no flag is set."""
+        groups = -(-flags // _GROUP)
+        some = present is not None
+        which = np.arange(groups) if present is None else np.flatnonzero(present)
+        last = flags - (groups - 1) * _GROUP
+        part = last < _GROUP and len(which) > 0 and which[-1] == groups - 1
+        found = self._give(table(probability, _GROUP, some), len(which) - part)
+        if part:
+            found += self._give(table(probability, last, some), 1)
+        masks = np.zeros(groups, np.uint8)
+        masks[which] = found
+        return masks
+
+    def _give(self, of: Table, count: int) -> list[int]:
+        frequencies, starts = of.lists
+        state, found = self._state, []
+        for _ in range(count):
+            slot = state & (_WHOLE - 1)
+            mask = bisect_right(starts, slot) - 1
+            found.append(mask)
+            state = frequencies[mask] * (state >> _BITS) + slot - starts[mask]
+            if state < _LEAST:
+                state = self._filled(state)
+        self._state = state
+        return found
+
+    def _filled(self, state: int) -> int:
+        while state < _LEAST and self._at < len(self._data):
+            state = state << 8 | self._data[self._at]
+            self._at += 1
+        return state
