@@ -40,12 +40,12 @@ def unpack(payload: Data, bits: int, count: int) -> Symbols:
     """The inverse of `pack`.
 
     Raises:
-        ValueError: The payload has the wrong length.
+        ValueError: The payload has the wrong length, or bits after the last symbol are set.
     """
     fields = _fields(bits)
     length = len(payload)
     if length != packed_bytes(count, bits):
-        raise ValueError(f"{length} bytes instead of {packed_bytes(count, bits)}")
+        raise ValueError(f"of {length} bytes instead of {packed_bytes(count, bits)}")
     symbols: Symbols = np.zeros(count, dtype=symbol_type(bits))
     offset = 0
     for width, shift in fields:
@@ -92,4 +92,6 @@ def _unpack_field(packed: NDArray[np.uint8], width: int, count: int) -> NDArray[
         share = values[part * size : (part + 1) * size]
         np.right_shift(packed[: len(share)], np.uint8(part * width), out=share)
         share &= mask
+        if (packed[len(share) :] >> np.uint8(part * width) & mask).any():
+            raise ValueError("with padding that is not zero")
     return values

@@ -90,7 +90,7 @@ def fit(
 
 def _most_frequent(symbols: NDArray[np.integer]) -> int:
     values, counts = np.unique(symbols, return_counts=True)
-    return int(values[counts.argmax()])
+    return int(values.tolist()[int(np.argmax(counts))])
 
 
 def _weights(differences: Ints, each: Pass, groups: int) -> NDArray[np.int16]:
@@ -106,7 +106,8 @@ def _weights(differences: Ints, each: Pass, groups: int) -> NDArray[np.int16]:
         known = np.append(known, [3 * channels, 3 * channels + 1])
         for channel in group:
             found[channel, known] = _regression(features[known], unusual[channel])
-    return np.clip(np.rint(found * _LOGIT), -32767, 32767).astype(np.int16)
+    weights: NDArray[np.int16] = np.clip(np.rint(found * _LOGIT), -32767, 32767).astype(np.int16)
+    return weights
 
 
 def _samples(differences: Ints, each: Pass) -> tuple[NDArray[np.float32], Flags]:
@@ -130,7 +131,7 @@ def _samples(differences: Ints, each: Pass) -> tuple[NDArray[np.float32], Flags]
 
 def _stride(differences: Ints, each: Pass) -> int:
     """Every how many latents are enough for a regression."""
-    places = taken(differences[0], each).shape[1]
+    places: int = taken(differences[0], each).shape[1]
     return max(1, places * len(differences) // _ROWS)
 
 
@@ -181,13 +182,12 @@ def _tables(counts: dict[str, Doubles], channels: int) -> dict[str, NDArray[np.u
     unusual = counts["unusual"].reshape(len(PASSES), channels, LEVELS, 2)
     negative = counts["negative"].reshape(channels, SIGNS, 2)
     larger = counts["larger"].reshape(channels, LARGEST - 1, SIZES, 2)
+    smooth = np.broadcast_to(_sigmoid(levels), unusual.shape[:-1])
     halves = np.full(negative.shape[:-1], 0.5)
     some = _shares(larger.sum(axis=(0, 2)), np.full(LARGEST - 1, 0.5))
     return {
         "any": _buckets(_shares(counts["any"], np.full(len(PASSES), 0.5))),
-        "unusual": _buckets(
-            _shares(unusual, np.broadcast_to(_sigmoid(levels), unusual.shape[:-1]))
-        ),
+        "unusual": _buckets(_shares(unusual, smooth)),
         "negative": _buckets(_shares(negative, halves)),
         "larger": _buckets(
             _shares(larger, _shares(larger.sum(axis=0), np.repeat(some[:, None], SIZES, 1))[None])
@@ -210,4 +210,7 @@ def _shares(counts: Doubles, prior: Doubles) -> Doubles:
 
 def _buckets(likely: Doubles) -> NDArray[np.uint8]:
     logits = np.log(likely / (1 - likely))
-    return np.clip(np.rint(2 * logits) + rans.EVEN, 0, rans.BUCKETS - 1).astype(np.uint8)
+    found: NDArray[np.uint8] = np.clip(np.rint(2 * logits) + rans.EVEN, 0, rans.BUCKETS - 1).astype(
+        np.uint8
+    )
+    return found

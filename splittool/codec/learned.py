@@ -1,4 +1,4 @@
-"""Codec `learned`: small whole numbers of a latent to very few bytes, by a model of their neighbours.
+"""Codec `learned`: small whole numbers to very few bytes, by a model of their neighbours.
 
 Each symbol is a few yes-or-no decisions: is it another than its channel's usual one, is it below,
 is it further away. What is likely is looked up in tables, by a score of the neighbours that were
@@ -62,7 +62,7 @@ class LatentModel:
         return len(self.usual)
 
     @cached_property
-    def exact_weights(self) -> NDArray[np.float32] | NDArray[np.float64]:
+    def exact_weights(self) -> NDArray[Any]:
         """The weights as floats in which no sum that can occur is rounded, in whatever order."""
         largest = np.abs(self.weights.astype(np.int64)).sum(axis=2).max() * 8 * _SMALL
         return self.weights.astype(np.float32 if largest < 2**24 else np.float64)
@@ -275,8 +275,8 @@ class Walk:
         # Where nothing is around, a whole place is asked for first: there are many of these.
         quiet = np.flatnonzero(~(near | far).any(axis=0))
         used = np.ones(len(places), bool)
-        any_ = self._code("any", np.full(len(quiet), number), truth[:, quiet].any(axis=0))
-        used[quiet] = any_
+        some: Flags = np.any(truth[:, quiet], axis=0)
+        used[quiet] = self._code("any", np.full(len(quiet), number), some)
         which = np.flatnonzero(used)
         features = features_of(near[:, which], far[:, which], model.exact_weights.dtype)
         self._unusual(number, features, places[which], truth[:, which])
@@ -334,7 +334,7 @@ class Walk:
         return size
 
     def _rest(self, given: Ints) -> Ints:
-        """Whole numbers from 0 in Exp-Golomb code: how many bits the next number has, then these."""
+        """Whole numbers from 0 in Exp-Golomb code: how many bits one more has, then these."""
         lengths = np.zeros(len(given), np.int32)
         open_ = np.arange(len(given))
         for length in range(_LARGE_BITS):
@@ -365,7 +365,7 @@ def neighbours(
 def features_of(
     near: NDArray[np.uint8], far: NDArray[np.uint8], dtype: np.dtype[Any]
 ) -> NDArray[Any]:
-    """(3 C + 2, places): near and far neighbours, room for the same place, whether it is quiet, 1."""
+    """(3 C + 2, places): near and far neighbours, room for the same place, is it quiet, 1."""
     channels, places = near.shape
     features = np.zeros((3 * channels + 2, places), dtype)
     features[:channels] = near
@@ -379,4 +379,5 @@ def level_of(scores: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Levels, 0 to 31, of scores in 1/256 of a logit: each is half a logit wide."""
     scaled = np.add(scores, 2048, out=scores)
     scaled *= 1 / 128  # a power of two, so that nothing is rounded
-    return np.clip(scaled, 0, LEVELS - 1, out=scaled).astype(np.uint8)
+    found: NDArray[np.uint8] = np.clip(scaled, 0, LEVELS - 1, out=scaled).astype(np.uint8)
+    return found

@@ -114,7 +114,7 @@ def _decode_packed(payload: Data, shape: tuple[int, ...], bits: int) -> Symbols:
     try:
         return unpack(payload, bits, int(np.prod(shape, dtype=np.int64))).reshape(shape)
     except ValueError as error:
-        raise PayloadError(f"packed symbols of {error}") from None
+        raise PayloadError(f"packed symbols {error}") from None
 
 
 def _zstd(packed: bytes, level: int) -> Coded:

@@ -11,7 +11,7 @@ docs/frame-format.md has the format step by step.
 
 from bisect import bisect_right
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +135,7 @@ class Encoder:
         return flags
 
     def _many(self, flags: Flags, probabilities: tuple[int, ...]) -> None:
-        rows = [flags]  # of masks, those of single flags first
+        rows: list[NDArray[Any]] = [flags]  # of masks, those of single flags first
         for _ in probabilities:
             rows.append(np.packbits(rows[-1] != 0, bitorder="little"))
         for number in range(len(probabilities) - 1, -1, -1):
