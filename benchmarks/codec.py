@@ -26,11 +26,9 @@ from splittool.codec.quantiser import quantise
 from splittool.data.images import list_images, read_image
 from splittool.data.synthetic_folder import write_synthetic
 from splittool.graph.reading import load_model
-from splittool.reports import CutReport, read_report
+from splittool.network.network import Network
 from splittool.runtime.info import read_info
-from splittool.split.files import write_cut
-from splittool.split.link import open_link
-from splittool.split.runners import HeadPipeline, canvas_of
+from splittool.split.options import LinkOptions, RunOptions
 
 Symbols = np.ndarray[Any, np.dtype[Any]]
 Pair = tuple[Callable[[Symbols, int], Any], Callable[[Any, Symbols, int], Symbols]]
@@ -173,16 +171,14 @@ def at_point(
     model: Path, point: str, images: list[Path], folder: Path, bits: int, rounds: int
 ) -> list[Any]:
     """Print times of head, coding and decoding at one point; returns the tensors of all images."""
-    write_cut(model, [point], folder, 1e-3)
-    path = folder / "cut.json"
-    cut = read_report(path, CutReport)
-    head = HeadPipeline(path, cut, "CPU", "f32")
-    canvas = canvas_of(head, None)
+    split = Network.load(model).cut(point).write(folder, 1e-3)
+    head = split.head(RunOptions(precision="f32"))
+    canvas = split.canvas()
     pixels = [canvas.image(read_image(image)) for image in images]
     head_ms, tensors = least(lambda: head.run(pixels[0]), rounds)
     line = f"{point:12s} {sum(t.size for t in tensors):>10,} {head_ms:8.1f}"
     for codec in CODECS:
-        link = open_link(path, cut, bits, codec, "frame")
+        link = split.link(LinkOptions(bits, codec, "frame"))
         encode_ms, frame = least(lambda link=link: link.encode(0, tensors), rounds)
         decode_ms, _ = least(lambda link=link, frame=frame: link.decode(frame), rounds)
         line += f" | {len(frame):>9,} {encode_ms:7.1f} {decode_ms:7.1f} {encode_ms / head_ms:6.2f}"

@@ -37,10 +37,9 @@ from splittool.data.images import Canvas
 from splittool.errors import InputError
 from splittool.export.conversion import convert
 from splittool.graph.graph import read_graph
-from splittool.graph.halves import Halves, make_halves
+from splittool.graph.halves import Halves, Verifier, make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
-from splittool.graph.verification import Verifier
 from splittool.models import build
 from splittool.models.checkpoints import Checkpoint, weights_of
 from splittool.runtime.ir import save_ir, write_ir

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from splittool.data.images import read_image
-from splittool.reports import CutReport, read_report
-from splittool.split.link import open_link
-from splittool.split.runners import HeadPipeline, canvas_of
+from splittool.split.options import LinkOptions, RunOptions
+from splittool.split.split_network import SplitNetwork
 
 # Pixels a frame, and grey levels of noise.
 FILMS = {
@@ -48,16 +47,18 @@ def main() -> None:
     parser.add_argument("--bits", type=int, default=4)
     parser.add_argument("--frames", type=int, default=6)
     arguments = parser.parse_args()
-    cut = read_report(arguments.cut, CutReport)
-    head = HeadPipeline(arguments.cut, cut, "CPU", "f32")
-    image = canvas_of(head, None).image(read_image(arguments.image))
+    split = SplitNetwork.open(arguments.cut)
+    head = split.head(RunOptions(precision="f32"))
+    image = split.canvas().image(read_image(arguments.image))
     print("film                                 codec   alone kB  predicted kB  ratio  encode ms")
     for name, (speed, noise) in FILMS.items():
         for codec in ("fast", "small"):
             sizes: dict[int, list[int]] = {1: [], arguments.frames: []}
             times: dict[int, list[float]] = {1: [], arguments.frames: []}
             links = {
-                every: open_link(arguments.cut, cut, arguments.bits, codec, "calibrated", every)
+                every: split.link(
+                    LinkOptions(arguments.bits, codec, "calibrated", key_interval=every)
+                )
                 for every in sizes
             }
             for number, pixels in enumerate(film(image, arguments.frames, speed, noise)):

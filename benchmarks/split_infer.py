@@ -10,10 +10,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from splittool.data.image_lists import expand_inputs, labels_for
-from splittool.reports import CutReport, read_report
-from splittool.split.evaluation import gather, predict
-from splittool.split.runners import Pipeline, SplitPipeline, WholePipeline, canvas_of
+import splittool
 
 
 def main() -> None:
@@ -24,24 +21,17 @@ def main() -> None:
     parser.add_argument("images")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    cut = read_report(arguments.cut, CutReport)
-    pipelines: dict[str, Pipeline] = {
-        "whole": WholePipeline(arguments.whole, "CPU", "auto"),
-        **{
-            f"split, {bits} bits": SplitPipeline(arguments.cut, cut, bits, "CPU", "auto")
-            for bits in (16, 8, 4)
-        },
-    }
-    paths = expand_inputs([arguments.images])
-    labels = labels_for(paths, None)
-    rates: dict[str, list[float]] = {name: [] for name in pipelines}
+    network, split = splittool.load(arguments.whole), splittool.open(arguments.cut)
+    rates: dict[str, list[float]] = {}
     for _ in range(arguments.rounds):
-        for name, pipeline in pipelines.items():
-            canvas = canvas_of(pipeline, None)
-            samples = gather(paths, labels, canvas)
+        for bits in (None, 16, 8, 4):
             with tempfile.TemporaryDirectory() as folder:
-                done = predict(pipeline, canvas, samples, labels, Path(folder), 0.5)
-            rates[name].append(len(samples) / done.seconds)
+                if bits is None:
+                    report = network.evaluate(arguments.images, folder=folder)
+                else:
+                    report = split.evaluate(arguments.images, bits, folder=folder)
+            name = "whole" if bits is None else f"split, {bits} bits"
+            rates.setdefault(name, []).append(report.images_per_second)
     whole = statistics.median(rates["whole"])
     for name, values in rates.items():
         rate = statistics.median(values)

@@ -86,4 +86,4 @@ def calibrate(
     split = SplitNetwork.open(source)
     with output.progress() as progress:
         report = split.calibrate(images, bits, how, labels, output_file, force, progress)
-    output.emit(report, report.tables(output_file or source.parent / FILE_NAME))
+    output.emit(report, written=output_file or source.parent / FILE_NAME)

@@ -104,7 +104,7 @@ def cut(
     if calibrate:
         with output.progress() as progress:
             split.calibrate(calibrate, force=force, progress=progress)
-    output.emit(split.report, split.report.tables(output_folder, calibrated=bool(calibrate)))
+    output.emit(split.report, folder=output_folder, calibrated=bool(calibrate))
 
 
 def _check_calibration(images: list[str], folder: Path, force: bool) -> None:

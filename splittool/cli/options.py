@@ -11,8 +11,7 @@ from splittool.errors import UsageError
 from splittool.vocabulary import Fit, TargetName
 
 if TYPE_CHECKING:
-    from splittool.runtime.image_ports import Normalisation
-    from splittool.split.options import RunOptions
+    from splittool.split.options import Normalisation, RunOptions
 
 _COMMON = {
     "json": ("--json", "Print the JSON report even on a terminal."),
@@ -181,7 +180,7 @@ def run_options(given: dict[str, Any]) -> "RunOptions":
 
 
 def _normalisation(mean: float | None, scale: float | None) -> "Normalisation | None":
-    from splittool.runtime.image_ports import Normalisation
+    from splittool.split.options import Normalisation
 
     if (mean is None) != (scale is None):
         raise UsageError("--mean and --scale go together; give both")

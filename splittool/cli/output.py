@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
@@ -11,8 +11,6 @@ from splittool.errors import OutputError, PipeClosedError
 from splittool.tables import printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from splittool.progress import Progress
     from splittool.reports import Report
 
@@ -41,12 +39,13 @@ class Output:
         if self.verbose:
             self.note(message)
 
-    def emit(self, report: "Report", tables: "Sequence[RenderableType] | None" = None) -> None:
+    def emit(self, report: "Report", tables: Any = None, **how: Any) -> None:
         """Print a report: as tables on a terminal, as JSON elsewhere.
 
         Args:
             report: What the command found.
-            tables: How to show it; by default as the report itself does.
+            tables: What to show in place of its own tables.
+            how: How its tables are to be drawn; see the report's `tables`.
 
         Raises:
             OutputError: stdout is closed.
@@ -58,10 +57,10 @@ class Output:
             from rich.console import Console
 
             console = Console(highlight=False)
-            for table in report.tables() if tables is None else tables:
+            for table in report.tables(**how) if tables is None else tables:
                 console.print(table, markup=False, crop=False)
             return
-        from splittool.reports import encode
+        from splittool.reports.base import encode
 
         try:
             sys.stdout.buffer.write(encode(report))  # UTF-8, whatever the terminal's encoding

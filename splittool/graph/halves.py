@@ -1,14 +1,23 @@
-"""The two halves of a cut, as models of their own."""
+"""The two halves of a cut, and the proof that together they compute what the whole network does."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import openvino as ov
+from numpy.typing import NDArray
 from openvino import opset13 as opset
 
 from splittool.graph.graph import Graph, Operation
 from splittool.graph.split_points import Cut, require_both_sides
+from splittool.runtime.core import core
 from splittool.runtime.info import read_info, write_info
+
+_F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+
+Array = NDArray[np.generic]
+Inputs = dict[str, Array]
 
 
 class Halves(NamedTuple):
@@ -80,3 +89,124 @@ def _writers(graph: Graph, side: Sequence[int]) -> list[Operation]:
     """The writers of the states that one side reads; no cut puts the two apart."""
     states = {graph.operations[index].variable for index in side}
     return [writer for writer in graph.writers if writer.variable in states]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How far head and tail together are from the whole.
+
+    Attributes:
+        difference: Largest absolute difference of an output value.
+        output_range: Largest minus smallest value, in the whole, of the output that differs most;
+            its largest value where all are the same.
+        tolerance: Largest difference allowed, as a share of `output_range`.
+        resolution: Difference of neighbouring numbers of the output's type at its largest value: no
+            computation can be nearer than that.
+    """
+
+    difference: float
+    output_range: float
+    tolerance: float
+    resolution: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """The difference as a share of the output's range."""
+        return self.difference / max(self.output_range, 1e-30)
+
+    @property
+    def allowed(self) -> float:
+        """Largest difference allowed."""
+        return max(self.tolerance * max(self.output_range, 1e-30), self.resolution)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference is allowed; a NaN is not."""
+        return self.difference <= self.allowed
+
+
+class Verifier:
+    """What the whole puts out for one input, for its cuts to be held against.
+
+    Args:
+        inputs: The whole's inputs, by name.
+        outputs: What the whole makes of them.
+    """
+
+    def __init__(self, inputs: Inputs, outputs: Sequence[Array]) -> None:
+        self._inputs, self._outputs = inputs, outputs
+
+    @staticmethod
+    def of(whole: ov.Model, seed: int = 0) -> "Verifier":
+        """Run the whole once, on a random input, in 32 bits on the CPU."""
+        inputs = random_input(whole, seed)
+        return Verifier(inputs, run_in_f32(whole, list(inputs.values())))
+
+    def verify(self, halves: Halves, tolerance: float) -> Verification:
+        """Run head and tail on the same input, and compare with what the whole put out.
+
+        Args:
+            halves: The two sides of a cut of the whole.
+            tolerance: Largest difference allowed, as a share of the output's range.
+        """
+        head, tail = halves
+        return self.compare(
+            run_in_f32(tail, run_in_f32(head, [self._inputs[_name(p)] for p in head.inputs])),
+            tolerance,
+        )
+
+    def compare(self, found: Sequence[Array], tolerance: float) -> Verification:
+        """Hold outputs against those of the whole; the output that differs most decides."""
+        pairs = zip(self._outputs, found, strict=True)
+        proofs = [_compare(whole, both, tolerance) for whole, both in pairs]
+        # A NaN is the worst there is, and `max` alone would not find it.
+        return max(proofs, key=lambda proof: (np.isnan(proof.difference), _excess(proof)))
+
+
+def run_in_f32(model: ov.Model, inputs: Sequence[Array]) -> list[Array]:
+    """The outputs of a model on the CPU, computed in 32 bits."""
+    results = core().compile_model(model, "CPU", _F32)(list(inputs))
+    return [np.array(values) for values in results.values()]
+
+
+def _name(port: ov.Output) -> str:
+    name: str = port.get_node().get_friendly_name()
+    return name
+
+
+def _excess(proof: Verification) -> float:
+    return proof.difference / max(proof.allowed, 1e-300)
+
+
+def _compare(whole: Array, both: Array, tolerance: float) -> Verification:
+    expected, found = whole.astype(np.float64), both.astype(np.float64)
+    if expected.shape != found.shape:  # sizes may depend on the data
+        return Verification(float("inf"), 0.0, tolerance)
+    if not expected.size:
+        return Verification(0.0, 0.0, tolerance)
+    finite = expected[np.isfinite(expected)]
+    largest = float(np.abs(finite).max()) if finite.size else 0.0
+    spread = float(finite.max() - finite.min()) if finite.size else 0.0
+    real = np.issubdtype(whole.dtype, np.floating)
+    resolution = largest * float(np.finfo(str(whole.dtype)).eps) if real else 0.0
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        differences = np.where(expected == found, 0.0, np.abs(expected - found))
+    return Verification(float(np.max(differences)), spread or largest, tolerance, resolution)
+
+
+def random_input(model: ov.Model, seed: int = 0) -> Inputs:
+    """Random values for every input of a model, by the input's name.
+
+    They lie in the natural range of the input's type: pixels, flags, or a unit normal. Wide
+    integers are indices or lengths more often than pixels, and 0 and 1 are valid ones.
+    """
+    rng = np.random.default_rng(seed)
+    return {_name(port): _random(rng, port) for port in model.inputs}
+
+
+def _random(rng: np.random.Generator, port: ov.Output) -> Array:
+    dtype = port.get_element_type().to_dtype()
+    shape = tuple(port.get_shape())
+    if np.issubdtype(dtype, np.floating):
+        return rng.standard_normal(shape).astype(dtype)
+    return rng.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)

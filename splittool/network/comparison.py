@@ -25,12 +25,17 @@ from splittool.graph.split_points import find_cut
 from splittool.network.network import Network
 from splittool.progress import Progress, nobody
 from splittool.reports import ArmRecord, CompareReport
-from splittool.runtime.image_ports import put_maps, take_pixels
-from splittool.split.evaluation import Counts, Evaluated, Task, evaluate
+from splittool.split.evaluation import Counts, Evaluated, Task, evaluate, make_task
 from splittool.split.link import tensor_spec
 from splittool.split.options import RunOptions
-from splittool.split.runners import HeadRunner, Inference, TailRunner, WholeRunner
-from splittool.split.tasks import make_task
+from splittool.split.runners import (
+    HeadRunner,
+    Inference,
+    TailRunner,
+    WholeRunner,
+    put_maps,
+    take_pixels,
+)
 
 BITS = (16, 8, 6, 4, 3, 2)
 QUALITIES = (95, 85, 75, 50, 30, 20, 10, 5)

@@ -10,9 +10,8 @@ from splittool.cost.operations import operation_costs
 from splittool.cost.splits import describe_split, tensor_record
 from splittool.errors import VerificationError
 from splittool.graph.graph import Graph, TensorInfo
-from splittool.graph.halves import Halves, make_halves
+from splittool.graph.halves import Halves, Verification, Verifier, make_halves
 from splittool.graph.split_points import Cut
-from splittool.graph.verification import Verification, Verifier
 from splittool.reports import CutReport, FileRecord, SplitRecord
 from splittool.runtime.info import read_info
 from splittool.split.files import (

@@ -14,10 +14,9 @@ from splittool.cost.splits import describe_places, list_splits
 from splittool.data.samples import Picture, Pictures, Truth
 from splittool.errors import VerificationError
 from splittool.graph.graph import Graph, read_graph
-from splittool.graph.halves import make_halves
+from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.reading import load_model, prepare
 from splittool.graph.split_points import find_cut
-from splittool.graph.verification import Verifier
 from splittool.network.cut import NetworkCut
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import (
@@ -31,11 +30,10 @@ from splittool.reports import (
 from splittool.runtime.info import ModelInfo, read_info
 from splittool.runtime.ir import write_ir
 from splittool.split.answer import Answer, answer
-from splittool.split.evaluation import class_names
+from splittool.split.evaluation import class_names, make_task, one_image
 from splittool.split.options import RunOptions
 from splittool.split.prediction import Subject, predict
 from splittool.split.runners import WholeRunner, canvas_of
-from splittool.split.tasks import make_task, one_image
 
 Shape = str | Sequence[int]
 Shapes = Shape | Sequence[str] | Mapping[str, Shape] | None

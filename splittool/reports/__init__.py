@@ -6,7 +6,11 @@ files it was made from by SHA-256. What was not measured is null, never zero.
 
 from splittool.reports.base import FileRecord as FileRecord
 from splittool.reports.base import Report as Report
+from splittool.reports.base import decode as decode
+from splittool.reports.base import decode_any as decode_any
+from splittool.reports.base import encode as encode
 from splittool.reports.base import file_record as file_record
+from splittool.reports.base import read_report as read_report
 from splittool.reports.base import versions as versions
 from splittool.reports.bench import AssumptionRecord as AssumptionRecord
 from splittool.reports.bench import BenchReport as BenchReport
@@ -48,11 +52,6 @@ from splittool.reports.plot import PlotReport as PlotReport
 from splittool.reports.profiles import LayerRecord as LayerRecord
 from splittool.reports.profiles import ModelAnalyzerRecord as ModelAnalyzerRecord
 from splittool.reports.profiles import ProfileReport as ProfileReport
-from splittool.reports.reading import AnyReport as AnyReport
-from splittool.reports.reading import decode as decode
-from splittool.reports.reading import decode_any as decode_any
-from splittool.reports.reading import encode as encode
-from splittool.reports.reading import read_report as read_report
 from splittool.reports.synth import SynthReport as SynthReport
 from splittool.reports.train import EpochRecord as EpochRecord
 from splittool.reports.train import PartRecord as PartRecord

@@ -1,16 +1,18 @@
-"""What all reports share: the files they are of, when they were made, and with what."""
+"""What all reports share: their files, time and versions; reports as text, and back."""
 
 import platform
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, Union, overload
 
 import msgspec
 
 from splittool import __version__
-from splittool.files import sha256
+from splittool.errors import InputError
+from splittool.files import require_file, sha256
 from splittool.tables import as_html
 
 if TYPE_CHECKING:
@@ -56,3 +58,67 @@ def versions() -> dict[str, str]:
 def file_record(path: Path, shown: str | None = None) -> FileRecord:
     """Describe a file; `shown` is the name to record in place of its path."""
     return FileRecord(shown or str(path), path.stat().st_size, sha256(path))
+
+
+@cache
+def _any_report() -> Any:
+    """The union of all kinds of reports."""
+    return Union[tuple(Report.__subclasses__())]  # noqa: UP007, of kinds that are found here
+
+
+R = TypeVar("R", bound=Report)
+S = TypeVar("S", bound=Report)
+
+
+def encode(report: Report) -> bytes:
+    """A report as indented JSON text with a line end."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def decode(text: bytes, name: str, *kinds: type[R]) -> R:
+    """Read a report of one of some kinds.
+
+    Args:
+        text: The JSON.
+        name: Where it came from, for messages.
+        kinds: The report classes expected.
+
+    Raises:
+        InputError: It is not JSON, not a report of ours, or of another kind.
+    """
+    wanted = " or ".join(str(kind.__struct_config__.tag) for kind in kinds) + " report"
+    found = decode_any(text, name, wanted)
+    if not isinstance(found, kinds):
+        raise InputError(f"{name} is a {found.__struct_config__.tag} report; give a {wanted}")
+    return found
+
+
+def decode_any(text: bytes, name: str, wanted: str = "report of splittool") -> Report:
+    """Read a report of any kind.
+
+    Args:
+        text: The JSON.
+        name: Where it came from, for messages.
+        wanted: What was expected, for messages.
+
+    Raises:
+        InputError: It is not JSON, or not a report of ours.
+    """
+    try:
+        found: Report = msgspec.json.decode(text, type=_any_report())
+    except msgspec.ValidationError as error:
+        raise InputError(f"{name} is not a splittool report ({error}); make it again") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} is not JSON ({error}); give a {wanted}") from None
+    return found
+
+
+@overload
+def read_report(path: Path, kind: type[R]) -> R: ...
+@overload
+def read_report(path: Path, kind: type[R], other: type[S]) -> R | S: ...
+def read_report(path: Path, kind: type[Report], other: type[Report] | None = None) -> Report:
+    """Read a report file of one or another kind; see `decode`."""
+    require_file(path, "make one with --json")
+    kinds = [kind] if other is None else [kind, other]
+    return decode(path.read_bytes(), str(path), *kinds)

@@ -20,8 +20,7 @@ from splittool.codec.bitpack import pack, packed_bytes
 from splittool.codec.quantiser import Quantised, dequantise, quantise, reciprocals
 from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError, VerificationError
-from splittool.graph.halves import Halves
-from splittool.graph.verification import Verification, Verifier, random_input, run_in_f32
+from splittool.graph.halves import Halves, Verification, Verifier, random_input, run_in_f32
 from splittool.reports import BakedRecord, CutReport, TensorRecord, read_report
 from splittool.runtime.info import read_info, write_info
 from splittool.split.calibration_file import calibrated_specs

@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import openvino as ov
-
-from splittool.errors import InputError
-from splittool.files import make_folder, output_errors, refuse_existing, sha256
-from splittool.graph.halves import Halves
-from splittool.graph.reading import load_model
-from splittool.graph.verification import Verification
+from splittool.files import make_folder, output_errors, refuse_existing
+from splittool.graph.halves import Halves, Verification
 from splittool.reports import (
     BlobRecord,
     CutReport,
@@ -136,24 +131,3 @@ def verification_record(proof: Verification) -> VerificationRecord:
     return VerificationRecord(
         proof.difference, proof.output_range, proof.tolerance, device="CPU", precision="f32"
     )
-
-
-def read_half(path: Path, files: list[FileRecord]) -> ov.Model:
-    """One half of a cut, after comparing its files with what the cut recorded.
-
-    Args:
-        path: The cut.json.
-        files: The records of the half's .xml and .bin.
-
-    Raises:
-        InputError: A file is missing or not the one that was verified.
-    """
-    for record in files:
-        file = path.parent / record.path
-        if not file.is_file():
-            raise InputError(f"there is no file {file}, which {path} names; make the cut again")
-        if file.stat().st_size != record.bytes or sha256(file) != record.sha256:
-            raise InputError(
-                f"{file} is not the one that {path} was verified with; make the cut again"
-            )
-    return load_model(next(path.parent / r.path for r in files if r.path.endswith(".xml")))

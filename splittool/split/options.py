@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from splittool.codec.choices import DEFAULT_CODEC
-from splittool.runtime.image_ports import Normalisation
 from splittool.vocabulary import Fit, RangesFrom
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What a graph that takes real numbers wants of a pixel value p: (p - mean) / scale."""
+
+    mean: float
+    scale: float
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,9 @@ from splittool.errors import InputError
 from splittool.files import make_folder, replacing, write_bytes
 from splittool.progress import Progress, nobody
 from splittool.reports import FileRecord, ImageRecord, InferReport, encode, file_record
-from splittool.split.evaluation import Counts, Evaluated, Task, evaluate, score
+from splittool.split.evaluation import Counts, Evaluated, Task, evaluate, refuse_same_names, score
 from splittool.split.options import RunOptions
 from splittool.split.runners import Inference, Runner, SplitRunner
-from splittool.split.tasks import refuse_same_names
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import openvino as ov
+
 from splittool.data.images import Canvas
 from splittool.data.samples import Picture, Pictures, Truth
 from splittool.errors import InputError, UsageError
-from splittool.files import refuse_existing, write_bytes
+from splittool.files import refuse_existing, sha256, write_bytes
 from splittool.graph.halves import Halves
+from splittool.graph.reading import load_model
 from splittool.progress import Progress, nobody
 from splittool.reports import (
     CalibrationReport,
     CutReport,
+    FileRecord,
     InferReport,
     encode,
     file_record,
@@ -24,13 +28,12 @@ from splittool.split.baked import BakedBits, bake
 from splittool.split.bit_search import Judge, search_bits
 from splittool.split.calibration import Bits, CalibrationOptions, calibrate
 from splittool.split.calibration_file import FILE_NAME, with_ranges
-from splittool.split.evaluation import Task, class_names
-from splittool.split.files import DESCRIPTION, read_half
+from splittool.split.evaluation import Task, class_names, image_task, make_task, one_image
+from splittool.split.files import DESCRIPTION
 from splittool.split.link import Link, open_link, tensor_spec
 from splittool.split.options import LinkOptions, RunOptions
 from splittool.split.prediction import Subject, predict
 from splittool.split.runners import HeadRunner, SplitRunner, TailRunner, canvas_of
-from splittool.split.tasks import image_task, make_task, one_image
 from splittool.vocabulary import RangesMethod
 
 RUN, LINK = RunOptions(), LinkOptions()
@@ -264,3 +267,24 @@ def _changed(link: LinkOptions, bits: Bits | None, codec: str | None) -> LinkOpt
         bits=link.bits if bits is None else bits,
         codec=link.codec if codec is None else codec,
     )
+
+
+def read_half(path: Path, files: list[FileRecord]) -> ov.Model:
+    """One half of a cut, after comparing its files with what the cut recorded.
+
+    Args:
+        path: The cut.json.
+        files: The records of the half's .xml and .bin.
+
+    Raises:
+        InputError: A file is missing or not the one that was verified.
+    """
+    for record in files:
+        file = path.parent / record.path
+        if not file.is_file():
+            raise InputError(f"there is no file {file}, which {path} names; make the cut again")
+        if file.stat().st_size != record.bytes or sha256(file) != record.sha256:
+            raise InputError(
+                f"{file} is not the one that {path} was verified with; make the cut again"
+            )
+    return load_model(next(path.parent / r.path for r in files if r.path.endswith(".xml")))

@@ -11,10 +11,9 @@ from openvino import opset13 as op
 
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
-from splittool.graph.halves import Halves, make_halves
+from splittool.graph.halves import Halves, Verification, Verifier, make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut, places
-from splittool.graph.verification import Verification, Verifier
 from splittool.runtime.core import core
 from splittool.runtime.info import ModelInfo, read_info, write_info
 from splittool.runtime.ir import write_ir

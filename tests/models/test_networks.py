@@ -11,9 +11,8 @@ import torch
 from splittool.data.images import Canvas
 from splittool.export.conversion import convert
 from splittool.graph.graph import read_graph
-from splittool.graph.halves import make_halves
+from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.split_points import find_cut
-from splittool.graph.verification import Verifier
 from splittool.models import NETWORKS, Segmenter, build, checkpoints, options_of
 from splittool.runtime.core import core
 from splittool.training.losses import bce_dice_loss

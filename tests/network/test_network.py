@@ -9,7 +9,7 @@ from openvino import opset13 as op
 from splittool.data.images import list_images, read_image
 from splittool.data.kaggle import read_folder
 from splittool.errors import InputError, UsageError, VerificationError
-from splittool.graph import verification
+from splittool.graph import halves as verification
 from splittool.graph.graph import Graph, read_graph
 from splittool.network import network as module
 from splittool.network.network import Network, shape_texts

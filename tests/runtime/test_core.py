@@ -5,11 +5,10 @@ from pathlib import Path
 # Python's signal handlers run on the signal stack that faulthandler sets.
 SCRIPT = """
 import faulthandler, signal, sys
-from pathlib import Path
 faulthandler.enable()
-from splittool.split.runners import WholePipeline
-first = WholePipeline(Path(sys.argv[1]), "CPU", "f32")
-second = WholePipeline(Path(sys.argv[1]), "CPU", "f32")
+from splittool.network.network import Network
+first = Network.load(sys.argv[1]).runner()
+second = Network.load(sys.argv[1]).runner()
 del first
 del second
 signal.signal(signal.SIGINT, lambda *_: print("handled"))

@@ -19,10 +19,9 @@ from splittool.cost.plans import Goal, choose
 from splittool.cost.splits import describe_places
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
-from splittool.graph.halves import make_halves
+from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import Cut, find_cut
-from splittool.graph.verification import Verifier
 from splittool.quantities import Link
 from splittool.reports import FileRecord, RateRecord, SplitRecord
 from splittool.runtime.core import core

@@ -11,10 +11,9 @@ import pytest
 from splittool.cost.splits import describe_places
 from splittool.errors import InputError
 from splittool.graph.graph import read_graph
-from splittool.graph.halves import make_halves
+from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
-from splittool.graph.verification import Verifier
 
 onnx = pytest.importorskip("onnx")
 helper = pytest.importorskip("onnx.helper")

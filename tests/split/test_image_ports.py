@@ -7,13 +7,18 @@ from networks import write_cut
 from openvino import opset13 as op
 
 from splittool.errors import InputError
-from splittool.reports import CutReport, read_report
-from splittool.runtime.image_ports import Normalisation
+from splittool.network.network import Network
 from splittool.runtime.ir import save_ir
-from splittool.split.runners import SplitPipeline, WholePipeline
+from splittool.split.options import Normalisation, RunOptions
+from splittool.split.runners import WholeRunner
+from splittool.split.split_network import SplitNetwork
 
 WEIGHTS = np.random.default_rng(0).standard_normal((2, 3, 1, 1), np.float32) / 4
 HALF = Normalisation(127.5, 127.5)
+
+
+def _whole(path: Path, normalisation: Normalisation | None = None) -> WholeRunner:
+    return Network.load(path).runner(RunOptions(precision="f32", normalisation=normalisation))
 
 
 def _network(path: Path, channels_last: bool, kind: ov.Type = ov.Type.f32) -> Path:
@@ -46,7 +51,7 @@ def test_real_numbers_are_normalised_and_channels_put_in_order(
     tmp_path: Path, pixels: np.ndarray, channels_last: bool
 ) -> None:
     path = _network(tmp_path / "m.xml", channels_last)
-    pipeline = WholePipeline(path, "CPU", "f32", normalisation=HALF)
+    pipeline = _whole(path, HALF)
     assert (pipeline.input_shape, pipeline.maps) == ((1, 3, 6, 8), 2)
     found = pipeline.run(pixels).probabilities
     assert found == pytest.approx(_expected((pixels.astype(np.float64) - 127.5) / 127.5), abs=1e-5)
@@ -57,16 +62,16 @@ def test_pixels_are_taken_as_they_are(
     tmp_path: Path, pixels: np.ndarray, channels_last: bool
 ) -> None:
     path = _network(tmp_path / "m.xml", channels_last, ov.Type.u8)
-    found = WholePipeline(path, "CPU", "f32").run(pixels).probabilities
+    found = _whole(path).run(pixels).probabilities
     assert found == pytest.approx(_expected(pixels.astype(np.float64)), abs=1e-4)
 
 
 def test_halves_are_adapted_alike(tmp_path: Path, pixels: np.ndarray) -> None:
     path = _network(tmp_path / "m.xml", channels_last=True)
     write_cut(path, ["conv"], tmp_path / "cut", 1e-5)
-    cut = read_report(tmp_path / "cut" / "cut.json", CutReport)
-    halves = SplitPipeline(tmp_path / "cut" / "cut.json", cut, 16, "CPU", "f32", HALF)
-    whole = WholePipeline(path, "CPU", "f32", normalisation=HALF)
+    options = RunOptions(precision="f32", normalisation=HALF)
+    halves = SplitNetwork.open(tmp_path / "cut").runner(options)
+    whole = _whole(path, HALF)
     frame = halves.run(pixels)
     assert frame.probabilities == pytest.approx(whole.run(pixels).probabilities, abs=1e-3)
     assert frame.elements == 2 * 6 * 8
@@ -75,7 +80,7 @@ def test_halves_are_adapted_alike(tmp_path: Path, pixels: np.ndarray) -> None:
 def test_an_unknown_normalisation_is_asked_for(tmp_path: Path) -> None:
     path = _network(tmp_path / "m.xml", channels_last=False)
     with pytest.raises(InputError, match=r"m\.xml takes real numbers, .* give --mean M --scale S"):
-        WholePipeline(path, "CPU", "f32")
+        _whole(path)
 
 
 @pytest.mark.parametrize("shape", [[1, 4, 6, 8], [2, 3, 6, 8], [3, 6, 8]])
@@ -83,7 +88,7 @@ def test_what_takes_no_image_is_refused(tmp_path: Path, shape: list[int]) -> Non
     x = op.parameter(shape, ov.Type.f32, name="x")
     save_ir(ov.Model([op.result(op.relu(x))], [x], "m"), tmp_path / "m.xml")
     with pytest.raises(InputError, match="does not take one image"):
-        WholePipeline(tmp_path / "m.xml", "CPU", "f32", normalisation=HALF)
+        _whole(tmp_path / "m.xml", HALF)
 
 
 def test_maps_of_another_size_are_refused(tmp_path: Path) -> None:
@@ -91,4 +96,4 @@ def test_maps_of_another_size_are_refused(tmp_path: Path) -> None:
     small = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
     save_ir(ov.Model([op.result(small)], [x], "m"), tmp_path / "m.xml")
     with pytest.raises(InputError, match="does not put out one map"):
-        WholePipeline(tmp_path / "m.xml", "CPU", "f32", normalisation=HALF)
+        _whole(tmp_path / "m.xml", HALF)
