@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from splittool.training.run import train as train
 
     load = Network.load
+    plan = Network.plan
     open = SplitNetwork.open  # noqa: A001
     synth = write_synthetic
 
@@ -35,6 +36,7 @@ _HOMES = {
     "load": "splittool.network.network:Network.load",
     "open": "splittool.split.split_network:SplitNetwork.open",
     "compare": "splittool.network.comparison:compare",
+    "plan": "splittool.network.network:Network.plan",
     "bench": "splittool.benchmark.run:bench",
     "train": "splittool.training.run:train",
     "synth": "splittool.data.synthetic_folder:write_synthetic",

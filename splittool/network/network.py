@@ -4,11 +4,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import openvino as ov
 
 from splittool.cost.operations import OperationCost, operation_costs
+from splittool.cost.plans import PlanOptions, plan
 from splittool.cost.profiles import profile
 from splittool.cost.splits import describe_places, list_splits
 from splittool.data.samples import Picture, Pictures, Truth
@@ -22,6 +24,7 @@ from splittool.progress import Progress, counter, nobody
 from splittool.reports import (
     FileRecord,
     InferReport,
+    PlanReport,
     ProfileReport,
     SplitRecord,
     SplitsReport,
@@ -184,6 +187,28 @@ class Network:
             verified.append(record)
             step()
         return verified, failed
+
+    def plan(
+        self,
+        edge: str | float | Path,
+        cloud: str | float | Path,
+        link: str | float,
+        **more: Any,
+    ) -> PlanReport:
+        """Price every cut for a device, a cloud and a link, and choose one.
+
+        Args:
+            edge: Compute rate of the device: "100GFLOPS", GFLOPS, or a report of `bench`.
+            cloud: Compute rate of the cloud, given in the same way.
+            link: "100Mbps", Mbit/s, or a link's name.
+            more: Other fields of `splittool.cost.plans.PlanOptions`, such as rtt, bits and limits.
+
+        Raises:
+            UsageError: A rate, link or limit cannot be read or is out of range.
+            InputError: A report is not usable, or the network cannot be cut at all.
+        """
+        options = PlanOptions(edge, cloud, link, **more)
+        return plan(self.record, self.graph, self.info, options)
 
     def cut(self, *at: str) -> NetworkCut:
         """Cut the network after some operations, in memory.

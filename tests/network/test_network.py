@@ -123,6 +123,13 @@ def test_arrays_with_masks_are_scored_like_files(network: Network, steel: Path) 
     assert nothing.scores is None
 
 
+def test_a_plan(network: Network) -> None:
+    report = network.plan("1GFLOPS", "5TFLOPS", "100Mbps", bits=8)
+    assert report.best is report.rows[report.chosen or 0]
+    assert {row.kind for row in report.rows} == {"edge-only", "cloud-only", "cut"}
+    assert network.plan(1.0, 5000.0, 100.0, bits=8).rows == report.rows
+
+
 def test_it_shows_itself_in_a_notebook(network: Network) -> None:
     shown = network._repr_html_()
     assert "maxpool_2" in shown
