@@ -1,4 +1,4 @@
-"""Image codecs, the rivals: what a user would send in place of crossing tensors."""
+"""Image codecs for the compressed-input baseline: sending the image, not crossing tensors."""
 
 import io
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _PILLOW = {"jpeg": "jpg", "webp": "webp", "avif": "avif", "png": "zlib"}
 
 
 def available() -> list[str]:
-    """The formats that can be written here."""
+    """The formats that this installation can write."""
     found = [name for name, feature in _PILLOW.items() if features.check(feature)]
     if find_spec("imagecodecs"):
         found.append("jpegxl")
@@ -26,11 +26,11 @@ def available() -> list[str]:
 
 
 def require(name: str) -> None:
-    """Check a format before work is spent.
+    """Check that a format can be written, before any work is done.
 
     Raises:
-        UsageError: There is no such format.
-        MissingExtraError: It cannot be written here.
+        UsageError: The format is unknown.
+        MissingExtraError: This installation cannot write it.
     """
     if name not in FORMATS:
         raise UsageError(f"unknown image format {name!r}; give one of: {', '.join(FORMATS)}")
@@ -43,12 +43,13 @@ def through(pixels: Pixels, name: str, quality: int) -> tuple[int, Pixels]:
     """Compress an image and decompress it.
 
     Args:
-        pixels: (H, W, 3). Grey ones are coded as grey, as somebody who counts bytes would.
+        pixels: (H, W, 3) RGB. An image of three equal channels is compressed as grey, which saves
+            bytes.
         name: One of `FORMATS`.
-        quality: 1 to 100, by the format's own scale; without meaning to a lossless one.
+        quality: 1 to 100 on the format's own scale; a lossless format ignores it.
 
     Returns:
-        Bytes, and the (H, W, 3) pixels that arrive.
+        Number of bytes, and the (H, W, 3) pixels after decoding.
     """
     grey = bool((pixels == pixels[..., :1]).all())
     data = _CODERS[name](pixels[..., 0] if grey else pixels, quality)

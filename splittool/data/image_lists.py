@@ -17,7 +17,7 @@ def expand_inputs(inputs: Sequence[str]) -> list[Path]:
             standard input. Paths in a list are relative to the current folder.
 
     Raises:
-        InputError: One is missing, or nothing is left.
+        InputError: A file or folder is missing, or a list names no images.
     """
     found: list[Path] = []
     for name in inputs:
@@ -54,6 +54,10 @@ def _listed(lines: Iterable[str], name: str) -> list[Path]:
 
 
 def labels_for(images: Sequence[Path], named: Path | None) -> Labels | None:
-    """The true masks: the table named, or the train.csv beside the images, or none."""
+    """Read the true masks: from the table named, else from train.csv beside the images.
+
+    Returns:
+        None if no table is named and none is found.
+    """
     path = named or find_labels(images[0])
     return None if path is None else read_labels(path)

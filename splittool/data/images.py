@@ -24,7 +24,7 @@ Pixels = NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 
-# Largest image, in pixels (8192x8192): evaluation takes about 40 bytes of memory for each.
+# Largest image, in pixels (8192x8192): infer takes about 35 bytes of memory for each.
 MAX_PIXELS = 2**26
 
 _OPENING = threading.Lock()
@@ -224,9 +224,11 @@ class Canvas:
             return probabilities[:, :height, :width]
         if (height, width) == (self.height, self.width):
             return probabilities
-        planes = [Image.fromarray(plane) for plane in probabilities]
-        size = (width, height)
-        return np.stack([np.asarray(p.resize(size, Image.Resampling.BILINEAR)) for p in planes])
+        restored = np.empty((len(probabilities), height, width), dtype=np.float32)
+        for target, plane in zip(restored, probabilities, strict=True):
+            resized = Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)
+            target[:] = np.asarray(resized)
+        return restored
 
     def valid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the canvas that an image of this size really covers."""

@@ -1,4 +1,4 @@
-"""Masks as pictures."""
+"""Masks as pictures: label maps, and overlays on the image."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ COLOURS = np.array(
     dtype=np.uint8,
 )
 
+_STRIP = 64  # rows
+
 
 def colour(index: int) -> NDArray[np.uint8]:
     """RGB of a class."""
@@ -34,8 +36,13 @@ def label_map(probabilities: NDArray[np.float32], masks: NDArray[np.bool_]) -> I
         probabilities: (C, H, W).
         masks: (C, H, W), the probabilities after the threshold.
     """
-    likeliest = np.where(masks, probabilities, -1).argmax(axis=0).astype(np.uint8) + 1
-    image = Image.fromarray(np.where(masks.any(axis=0), likeliest, 0).astype(np.uint8), "L")
+    labels = np.zeros(masks.shape[1:], dtype=np.uint8)
+    best = np.full(masks.shape[1:], -1, dtype=np.float32)
+    for index, (mask, likely) in enumerate(zip(masks, probabilities, strict=True)):
+        better = mask & (likely > best)
+        labels[better] = (index + 1) % 256
+        np.copyto(best, likely, where=better)
+    image = Image.fromarray(labels)
     palette = np.zeros((256, 3), dtype=np.uint8)
     for index in range(min(len(masks), 255)):
         palette[index + 1] = colour(index)
@@ -54,8 +61,11 @@ def overlay(
         truth: (C, H, W) true, or None.
     """
     picture = pixels.copy()
-    for index, mask in enumerate(masks):
-        picture[mask] = picture[mask] // 2 + colour(index) // 2
+    for top in range(0, len(picture), _STRIP):  # few rows at a time need little memory
+        strip = picture[top : top + _STRIP]
+        for index, mask in enumerate(masks[:, top : top + _STRIP]):
+            tinted = strip // 2 + colour(index) // 2
+            np.copyto(strip, tinted, where=mask[..., None])
     for index, mask in enumerate(truth if truth is not None else ()):
         picture[_outline(mask)] = colour(index)
     return Image.fromarray(picture)
