@@ -2,10 +2,10 @@
 
     python benchmarks/fuzz_frame.py --minutes 10
 
-Good frames of every codec and precision, alone or predicted from one before, are damaged at random,
-most of them with the checksum made right again so that the damage reaches the codecs. Every outcome
-but tensors of the right shapes or a FrameError is a crash: its frame is written to --crashes and
-the run goes on.
+Good frames of every codec and precision, long or short, alone or predicted from one before, are
+damaged at random, most of them with the checksum made right again so that the damage reaches the
+codecs. Every outcome but tensors of the right shapes or a FrameError is a crash: its frame is
+written to --crashes and the run goes on.
 """
 
 import argparse
@@ -16,11 +16,13 @@ import time
 import traceback
 import zlib
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from splittool.codec.frame import decode_frame, encode_frame
+from splittool.codec.latent_fit import fit
 from splittool.codec.payload import CODECS
 from splittool.codec.prediction import History
 from splittool.codec.quantiser import ranges_between
@@ -30,12 +32,21 @@ from splittool.errors import FrameError
 CUT_ID = bytes(range(16))
 HEADER, REFERENCE, ENTRY, CHECKSUM = 32, 4, 8, 4
 VERSION_AT = 4
+SHORT, SHORT_CHECKSUM = 0xE0, 3
 INTERESTING = [0, 1, 2, 3, 4, 8, 16, 127, 128, 255]
 
 
 def build_cut() -> tuple[list[TensorSpec], list[np.ndarray]]:
     """Tensors of several kinds; the largest is large enough for the codecs to work on."""
+    noise = np.random.default_rng(0)
+    latents = np.rint(noise.standard_t(3, (40, 4, 18, 25)) / 2).astype(np.int16)
     specs = [
+        TensorSpec(
+            "latent",
+            (1, 4, 18, 25),
+            ranges={8: ranges_between([-128], [127], 8)},
+            model=fit(latents + 128),
+        ),
         TensorSpec(
             "skip",
             (1, 8, 28, 40),
@@ -47,9 +58,8 @@ def build_cut() -> tuple[list[TensorSpec], list[np.ndarray]]:
         TensorSpec("indices", (1, 6), np.dtype(np.int64)),
         TensorSpec("nothing", (1, 0)),
     ]
-    noise = np.random.default_rng(0)
-    tensors = []
-    for spec in specs:
+    tensors = [latents[:1].astype(np.float32)]
+    for spec in specs[1:]:
         numbers = np.arange(int(np.prod(spec.shape))).reshape(spec.shape)
         wave = np.maximum(np.sin(numbers / 17) + noise.normal(0, 0.05, spec.shape), 0)
         tensors.append((wave if spec.is_quantised else wave * 99).astype(spec.dtype))
@@ -60,26 +70,56 @@ def seed_frames(specs: list[TensorSpec], tensors: list[np.ndarray]) -> list[tupl
     """Good frames for each codec, precision and kind of ranges, each with the frame before it."""
     frames = []
     later = [np.roll(tensor, 1, axis=-1) for tensor in tensors]
-    for codec in CODECS:
-        for bits in (1, 2, 3, 4, 6, 8, 12, 16):
-            for calibrated in (False, True):
-                sendings = [Sending(bits, codec, calibrated and bits in s.ranges) for s in specs]
-                history = History()
-                first = encode_frame(CUT_ID, 1, specs, tensors, sendings, history)
-                past = History(history.checksum, history.symbols)
-                second = encode_frame(CUT_ID, 2, specs, later, sendings, history)
-                frames += [(first, History()), (second, past)]
+    kinds = product(CODECS, (1, 2, 3, 4, 6, 8, 12, 16), (False, True), (False, True))
+    for codec, bits, calibrated, is_short in kinds:
+        sendings = [Sending(bits, codec, calibrated and bits in s.ranges) for s in specs]
+        history = History()
+        first = encode_frame(CUT_ID, 1, specs, tensors, sendings, history, is_short)
+        past = History(history.checksum, history.symbols)
+        second = encode_frame(CUT_ID, 2, specs, later, sendings, history, is_short)
+        frames += [(first, History()), (second, past)]
+        # Most of a short frame is a latent, as on a link that it is made for.
+        sendings[0] = Sending(8, "learned", calibrated=True)
+        frames += [(encode_frame(CUT_ID, bits, specs, tensors, sendings), History())]
     return frames
 
 
 def damage(frame: bytes, other: bytes, chance: random.Random, tensors: int) -> bytes:
     """A frame with one to eight things changed."""
+    if frame[0] & 0xFC == SHORT:
+        return _damage_short(frame, other, chance)
     body = bytearray(frame[:-CHECKSUM])
     for _ in range(chance.choice([1, 1, 2, 4, 8])):
         _change(body, other, chance, tensors)
     if chance.random() < 0.05:
         return bytes(body) + frame[-CHECKSUM:]
     return bytes(body) + struct.pack("<I", zlib.crc32(body))
+
+
+def _damage_short(frame: bytes, other: bytes, chance: random.Random) -> bytes:
+    """As `damage`, of a short frame: half of the changes are in its first bytes."""
+    body = bytearray(frame[:-SHORT_CHECKSUM])
+    for _ in range(chance.choice([1, 1, 2, 4, 8])):
+        at = chance.randrange(len(body) if chance.random() < 0.5 else min(len(body), 40))
+        kind = chance.randrange(4)
+        if kind == 0:
+            body[at] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            body[at] = chance.choice(INTERESTING)
+        elif kind == 2:
+            start = chance.randrange(len(other))
+            piece = other[start : start + chance.randrange(64)]
+            body[at : at + len(piece)] = piece
+        elif chance.random() < 0.5:
+            body[at:at] = chance.randbytes(chance.choice([1, 2, 9]))
+        else:
+            del body[at : at + chance.choice([1, 2, 9])]
+        if len(body) < 2:
+            break
+    if chance.random() < 0.05:
+        return bytes(body) + frame[-SHORT_CHECKSUM:]
+    checksum = zlib.crc32(CUT_ID + body) & 0xFFFFFF
+    return bytes(body) + checksum.to_bytes(SHORT_CHECKSUM, "little")
 
 
 def _change(body: bytearray, other: bytes, chance: random.Random, tensors: int) -> None:
@@ -157,8 +197,12 @@ def main() -> None:
     frames = seed_frames(specs, tensors)
     for frame, past in frames:
         assert check(frame, specs, past) == "read"
-    predicted = sum(frame[VERSION_AT] == 2 for frame, _ in frames)
-    assert 0 < predicted < len(frames) / 2
+    short = sum(frame[0] & 0xFC == SHORT for frame, _ in frames)
+    predicted = sum(
+        bool(frame[0] & 2) if frame[0] & 0xFC == SHORT else frame[VERSION_AT] == 2
+        for frame, _ in frames
+    )
+    assert 0 < predicted < len(frames) / 2 < short < len(frames)
     outcomes: Counter[str] = Counter()
     slowest = 0.0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

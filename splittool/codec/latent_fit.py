@@ -11,21 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splittool.codec import rans
-from splittool.codec.latents import BORDER, PASSES, Pass, taken
-from splittool.codec.learned import (
+from splittool.codec.latent_model import (
     LARGEST,
     LEVELS,
     SIGNS,
     SIZES,
+    LatentModel,
+    with_even,
+)
+from splittool.codec.latent_walk import (
     Flags,
     Indices,
     Ints,
-    LatentModel,
     Walk,
+    are_quiet,
     features_of,
     neighbours,
-    with_even,
 )
+from splittool.codec.latents import BORDER, PASSES, Pass, taken
 from splittool.errors import InputError
 from splittool.progress import Progress, counter, nobody
 
@@ -119,7 +122,7 @@ def _samples(differences: Ints, each: Pass) -> tuple[NDArray[np.float32], Flags]
         if not truth.size:
             continue
         near, far = neighbours(_known(latent, each), each, truth.shape[1])
-        used = np.flatnonzero((near | far).any(axis=0) | truth.any(axis=0))
+        used = np.flatnonzero(~are_quiet(near, far) | truth.any(axis=0))
         found = features_of(near[:, used], far[:, used], np.dtype(np.float32))
         found[2 * channels : 3 * channels] = truth[:, used] != 0
         features.append(found)

@@ -127,9 +127,10 @@ class Encoder:
         """Take flags and the buckets of their probabilities; returns the flags."""
         stage = _stage(buckets)
         coded = flags ^ stage.mirrored
-        single = coded[stage.single]
-        self._frequencies.append(np.where(single, _WHOLE - stage.unset, stage.unset))
-        self._starts.append(np.where(single, stage.unset, 0))
+        if len(stage.unset):
+            single = coded[stage.single]
+            self._frequencies.append(np.where(single, _WHOLE - stage.unset, stage.unset))
+            self._starts.append(np.where(single, stage.unset, 0))
         for bucket, which in stage.many:
             self._many(coded[which], levels(bucket, len(which)))
         return flags
@@ -162,14 +163,14 @@ class Encoder:
         starts = np.concatenate(self._starts)[::-1].tolist()
         state = 0
         found = bytearray()
+        write = found.append
         for frequency, start in zip(frequencies, starts, strict=True):
-            limit = frequency << 12
-            while state >= limit:
-                found.append(state & 255)
+            while state >= frequency << 12:
+                write(state & 255)
                 state >>= 8
             state = (state // frequency << _BITS) + state % frequency + start
         while state:
-            found.append(state & 255)
+            write(state & 255)
             state >>= 8
         return bytes(found[::-1])
 

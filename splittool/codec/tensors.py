@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from splittool.codec import learned
 from splittool.codec.bitpack import Data, Symbols, packed_bytes
 from splittool.codec.choices import MAX_BITS, MIN_BITS, check_bits
-from splittool.codec.learned import LatentModel
+from splittool.codec.latent_model import LatentModel
 from splittool.codec.payload import CODECS, Coded, Format, PayloadError, decode, encode_raw
 from splittool.codec.prediction import changes, restore
 from splittool.codec.quantiser import Quantised, Ranges, dequantise, quantise

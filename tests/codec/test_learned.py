@@ -14,7 +14,8 @@ from latents import make_latents
 from splittool.codec import learned
 from splittool.codec.frame import decode_frame, encode_frame, frame_cut_id
 from splittool.codec.latent_fit import fit
-from splittool.codec.learned import LatentModel, decode, encode, ideal_bits, read_model
+from splittool.codec.latent_model import LatentModel, read_model
+from splittool.codec.learned import decode, encode, ideal_bits
 from splittool.codec.payload import Format, PayloadError
 from splittool.codec.quantiser import Ranges
 from splittool.codec.tensors import Sending, TensorSpec
@@ -134,7 +135,8 @@ SCRIPT = """
 import hashlib, sys
 import numpy as np
 from latents import make_latents
-from splittool.codec.learned import decode, encode, read_model
+from splittool.codec.latent_model import read_model
+from splittool.codec.learned import decode, encode
 model = read_model(open(sys.argv[1], "rb").read())
 found = hashlib.sha256()
 for latent in make_latents((3, 3, 64, 400), 0.7, seed=3):
