@@ -19,8 +19,7 @@ from splittool.export.conversion import to_graph
 from splittool.models import build
 from splittool.reports import BenchSetReport, file_record
 from splittool.runtime.devices import Hint
-from splittool.runtime.info import ModelInfo, write_info
-from splittool.runtime.ir import save_ir
+from splittool.runtime.ir import ModelInfo, save_ir, write_info
 
 HINTS: tuple[Hint, Hint] = ("throughput", "latency")
 

@@ -27,7 +27,7 @@ from splittool.data.images import list_images, read_image
 from splittool.data.synthetic_folder import write_synthetic
 from splittool.graph.reading import load_model
 from splittool.network.network import Network
-from splittool.runtime.info import read_info
+from splittool.runtime.ir import read_info
 from splittool.split.options import LinkOptions, RunOptions
 
 Symbols = np.ndarray[Any, np.dtype[Any]]

@@ -23,8 +23,7 @@ from splittool.graph.graph import read_graph
 from splittool.graph.halves import make_halves
 from splittool.graph.split_points import find_cut
 from splittool.models import build
-from splittool.runtime.core import core
-from splittool.runtime.ir import write_ir
+from splittool.runtime.ir import core, write_ir
 from splittool.runtime.myriad import compile_blob, find_compiler
 from splittool.runtime.targets import TARGETS
 

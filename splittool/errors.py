@@ -68,7 +68,7 @@ class UncalibratedError(InputError):
 
 
 class FrameError(InputError):
-    """Bytes from the link are no frame of this cut."""
+    """Bytes from the link are not a frame of this cut."""
 
 
 class DeviceError(SplittoolError):

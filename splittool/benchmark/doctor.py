@@ -10,8 +10,8 @@ from pathlib import Path
 from splittool.benchmark.old_runtime import RUNTIME_VARIABLE, OldRuntime, find_runtime
 from splittool.errors import SplittoolError
 from splittool.reports import CheckRecord, DoctorReport
-from splittool.runtime.core import core
 from splittool.runtime.devices import VPUS
+from splittool.runtime.ir import core
 from splittool.runtime.myriad import COMPILER_VARIABLE, find_compiler, tools_folder
 
 _MOVIDIUS = "03e7"  # the USB vendor

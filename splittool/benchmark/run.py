@@ -15,8 +15,8 @@ from splittool.errors import DeviceError, ExitCode, StoppedError, UsageError
 from splittool.interrupt import Interrupt
 from splittool.progress import Progress, nobody
 from splittool.reports import BenchReport, BenchSetReport
-from splittool.runtime.core import core
 from splittool.runtime.devices import default_device, require_device
+from splittool.runtime.ir import core
 
 
 def bench(

@@ -12,8 +12,8 @@ from splittool.benchmark.sensors import hottest, resident_bytes
 from splittool.benchmark.workload import Subject
 from splittool.interrupt import Interrupt
 from splittool.reports import TemperatureRecord
-from splittool.runtime.core import core
 from splittool.runtime.devices import compile_model, default_device, vpus
+from splittool.runtime.ir import core
 
 Tick = Callable[[float, int], None]
 

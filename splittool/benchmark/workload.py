@@ -17,7 +17,7 @@ from splittool.graph.halves import make_halves
 from splittool.graph.split_points import find_cut
 from splittool.network.network import Network
 from splittool.reports import FileRecord
-from splittool.runtime.info import read_info
+from splittool.runtime.ir import read_info
 
 _MOST_IMAGES = 32  # enough to differ, and little memory
 

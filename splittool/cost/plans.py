@@ -32,7 +32,7 @@ from splittool.quantities import (
     require_positive,
 )
 from splittool.reports import FileRecord, LimitsRecord, PlanReport, PlanRow
-from splittool.runtime.info import ModelInfo
+from splittool.runtime.ir import ModelInfo
 from splittool.vocabulary import Objective
 
 

@@ -7,7 +7,7 @@ from splittool.cost.operations import model_analyzer_excess, operation_costs
 from splittool.cost.splits import describe_layers, list_splits
 from splittool.graph.graph import Graph
 from splittool.reports import FileRecord, ModelAnalyzerRecord, ProfileReport
-from splittool.runtime.info import ModelInfo
+from splittool.runtime.ir import ModelInfo
 
 
 def profile(source: FileRecord, graph: Graph, info: ModelInfo) -> ProfileReport:

@@ -8,7 +8,7 @@ from splittool.cost.operations import WEIGHTED, OperationCost, operation_costs
 from splittool.graph.graph import Graph, Operation, TensorInfo, uncollected
 from splittool.graph.split_points import INPUT, Cut, find_cut, places
 from splittool.reports import CutReport, LayerRecord, RefusedRecord, SplitRecord, TensorRecord
-from splittool.runtime.info import ModelInfo
+from splittool.runtime.ir import ModelInfo
 
 
 def tensor_record(tensor: TensorInfo) -> TensorRecord:

@@ -15,10 +15,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from splittool.data.images import Canvas
 from splittool.errors import UsageError
 from splittool.models import Segmenter, checkpoints
-from splittool.runtime.core import core
-from splittool.runtime.info import ModelInfo, write_info
-from splittool.runtime.ir import halve_weights
-from splittool.runtime.tidy import fold_shapes, unique_names
+from splittool.runtime.ir import (
+    ModelInfo,
+    core,
+    fold_shapes,
+    halve_weights,
+    unique_names,
+    write_info,
+)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import openvino as ov
 
-from splittool.runtime.tidy import unique_names
+from splittool.runtime.ir import unique_names
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from openvino import opset13 as opset
 
 from splittool.graph.graph import Graph, Operation
 from splittool.graph.split_points import Cut, require_both_sides
-from splittool.runtime.core import core
-from splittool.runtime.info import read_info, write_info
+from splittool.runtime.ir import core, read_info, write_info
 
 _F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 

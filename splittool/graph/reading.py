@@ -9,8 +9,7 @@ from openvino.frontend import FrontEndManager
 
 from splittool.errors import InputError, UsageError
 from splittool.files import require_file
-from splittool.runtime.core import core
-from splittool.runtime.tidy import fold_shapes
+from splittool.runtime.ir import core, fold_shapes
 
 SUFFIXES = (".pt", ".xml", ".onnx", ".tflite")
 
@@ -25,7 +24,7 @@ def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
 
     Raises:
         InputError: It is missing, damaged, of an unknown kind, or its input shapes are not fixed.
-        UsageError: A shape is no shape, of an unknown input, or one the model cannot take.
+        UsageError: A shape cannot be read, is of an unknown input, or does not fit the model.
         MissingExtraError: A .pt is given and torch is not installed.
     """
     if path.suffix not in SUFFIXES:

@@ -13,7 +13,7 @@ from splittool.graph.graph import Graph, TensorInfo
 from splittool.graph.halves import Halves, Verification, Verifier, make_halves
 from splittool.graph.split_points import Cut
 from splittool.reports import CutReport, FileRecord, SplitRecord
-from splittool.runtime.info import read_info
+from splittool.runtime.ir import read_info
 from splittool.split.files import (
     DESCRIPTION,
     Form,

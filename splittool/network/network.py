@@ -30,8 +30,7 @@ from splittool.reports import (
     SplitsReport,
     file_record,
 )
-from splittool.runtime.info import ModelInfo, read_info
-from splittool.runtime.ir import write_ir
+from splittool.runtime.ir import ModelInfo, read_info, write_ir
 from splittool.split.answer import Answer, answer
 from splittool.split.evaluation import class_names, make_task, one_image
 from splittool.split.options import RunOptions

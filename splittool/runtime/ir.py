@@ -1,14 +1,65 @@
-"""Write OpenVINO IR."""
+"""OpenVINO's graphs: the core that runs them, what they say of themselves, their files."""
 
 import tempfile
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import openvino as ov
 from openvino._offline_transformations import compress_model_transformation
+from openvino.op import Constant
 
 from splittool.errors import OutputError
 from splittool.files import replacing
 from splittool.runtime.targets import Target, as_version_10, downgrade
+from splittool.vocabulary import Fit
+
+_PLACE = ["splittool", "model"]
+
+
+@cache
+def core() -> ov.Core:
+    """The core that reads, compiles and runs every model.
+
+    Never a second one: each core's CPU plugin lends the thread a signal stack and, when it is
+    closed, puts back the one it found. Of two cores closed in the order they were opened, the
+    second puts back the stack that the first has freed, and the next Ctrl-C is a segmentation
+    fault (seen with OpenVINO 2026.4).
+    """
+    return ov.Core()
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """How to feed a model and read what it predicts.
+
+    Attributes:
+        arch: The network's name; empty when it is not ours.
+        classes: Names of the output maps; empty when unknown.
+        fit: How images are brought to the input size.
+        split_points: Names of the operations after which the paper cuts.
+    """
+
+    arch: str = ""
+    classes: list[str] = []
+    fit: Fit = "pad"
+    split_points: list[str] = []
+
+
+def write_info(model: ov.Model, info: ModelInfo) -> None:
+    """Attach the information to a graph; it is saved with it."""
+    model.set_rt_info(msgspec.json.encode(info).decode(), _PLACE)
+
+
+def read_info(model: ov.Model) -> ModelInfo:
+    """What a graph says about itself; defaults for graphs of other tools."""
+    if not model.has_rt_info(_PLACE):
+        return ModelInfo()
+    try:
+        return msgspec.json.decode(model.get_rt_info(_PLACE).astype(str), type=ModelInfo)
+    except msgspec.MsgspecError:
+        return ModelInfo()
 
 
 def save_ir(model: ov.Model, path: Path, half: bool = True, target: Target | None = None) -> None:
@@ -18,7 +69,7 @@ def save_ir(model: ov.Model, path: Path, half: bool = True, target: Target | Non
         model: The graph.
         path: Where the .xml goes.
         half: Store weights in 16 bits.
-        target: Older runtimes that shall read it; None for the one installed.
+        target: Older runtimes to write it for; None is the one installed.
 
     Raises:
         InputError: An operation is too new for the target.
@@ -59,3 +110,34 @@ def write_ir(model: ov.Model, path: Path, half: bool = True, target: Target | No
         raise OutputError(f"cannot write {path.name}: {cause}; free some space") from None
     if target is not None and target.ir < 11:
         as_version_10(path)
+
+
+def fold_shapes(model: ov.Model) -> None:
+    """Replace the shapes that are asked for at run time by what they are: constants.
+
+    Otherwise a tail that only asks for the size of an early tensor would need that tensor sent.
+    """
+    for node in model.get_ops():
+        if node.get_type_name() == "ShapeOf" and node.input(0).get_partial_shape().is_static:
+            shape = node.input(0).get_shape()
+            dtype = node.get_output_element_type(0).to_dtype()
+            constant = Constant(np.array([shape[i] for i in range(len(shape))], dtype))
+            constant.set_friendly_name(node.get_friendly_name())
+            for target in node.output(0).get_target_inputs():
+                target.replace_source_output(constant.output(0))
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """Number the later ones of equal names: "x", "x_2", "x_3"."""
+    taken = set(names)
+    seen: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        seen[name] += 1
+        candidate = name
+        while seen[name] > 1 and candidate in taken:
+            candidate = f"{name}_{seen[name]}"
+            seen[name] += candidate in taken
+        taken.add(candidate)
+        unique.append(candidate)
+    return unique

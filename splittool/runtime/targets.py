@@ -53,7 +53,7 @@ def downgrade(model: ov.Model, target: Target) -> ov.Model:
 
     Args:
         model: The graph, with fixed shapes; it is not changed.
-        target: Who shall read it.
+        target: The runtimes that it is written for.
 
     Raises:
         InputError: An operation is too new and nothing older computes the same.

@@ -22,7 +22,7 @@ from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError, VerificationError
 from splittool.graph.halves import Halves, Verification, Verifier, random_input, run_in_f32
 from splittool.reports import BakedRecord, CutReport, TensorRecord, read_report
-from splittool.runtime.info import read_info, write_info
+from splittool.runtime.ir import read_info, write_info
 from splittool.split.calibration_file import calibrated_specs
 from splittool.split.files import Form, Written, verification_record, write_halves
 from splittool.split.link import tensor_spec

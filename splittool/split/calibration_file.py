@@ -26,7 +26,7 @@ def calibrated_specs(
     Args:
         cut: The cut.json; calibration.json is beside it.
         specs: What crosses the cut.
-        bits: Of each of them.
+        bits: Bits of an element of each of them.
 
     Raises:
         UncalibratedError: There is no calibration.json, or it is of another cut, or of other

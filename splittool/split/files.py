@@ -17,8 +17,7 @@ from splittool.reports import (
     encode,
     file_record,
 )
-from splittool.runtime.core import core
-from splittool.runtime.ir import write_ir
+from splittool.runtime.ir import core, write_ir
 from splittool.runtime.myriad import blob_record, compile_blob
 from splittool.runtime.targets import TARGETS
 

@@ -14,9 +14,8 @@ from openvino.preprocess import PrePostProcessor
 from splittool.codec.tensors import TensorSpec
 from splittool.data.images import Canvas, Fit, Pixels
 from splittool.errors import InputError
-from splittool.runtime.core import core
 from splittool.runtime.devices import Compiled, compile_model
-from splittool.runtime.info import ModelInfo
+from splittool.runtime.ir import ModelInfo, core
 from splittool.split.link import Link
 from splittool.split.options import Normalisation, RunOptions
 

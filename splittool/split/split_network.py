@@ -22,7 +22,7 @@ from splittool.reports import (
     file_record,
     read_report,
 )
-from splittool.runtime.info import ModelInfo
+from splittool.runtime.ir import ModelInfo
 from splittool.split.answer import Answer, answer
 from splittool.split.baked import BakedBits, bake
 from splittool.split.bit_search import Judge, search_bits

@@ -13,8 +13,8 @@ from splittool.benchmark.options import Schedule
 from splittool.errors import DeviceError, ExitCode
 from splittool.graph.reading import load_model
 from splittool.interrupt import Interrupt
-from splittool.runtime.core import core
 from splittool.runtime.devices import Compiled, compile_model
+from splittool.runtime.ir import core
 
 
 def _samples(done: list[float], seconds: float) -> Samples:

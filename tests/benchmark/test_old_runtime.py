@@ -19,9 +19,8 @@ from splittool.errors import DeviceError, ExitCode, InputError
 from splittool.graph.reading import load_model
 from splittool.interrupt import Interrupt
 from splittool.reports import BenchReport
-from splittool.runtime.core import core
 from splittool.runtime.devices import Hint
-from splittool.runtime.ir import write_ir
+from splittool.runtime.ir import core, write_ir
 from splittool.runtime.myriad import compile_blob
 from splittool.runtime.targets import TARGETS
 

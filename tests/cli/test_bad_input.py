@@ -21,7 +21,7 @@ from PIL import Image
 from splittool.cli.main import run
 from splittool.errors import ExitCode
 from splittool.reports import SynthReport, encode
-from splittool.runtime.core import core
+from splittool.runtime.ir import core
 
 BAD, USAGE, FAILED = ExitCode.BAD_INPUT, ExitCode.USAGE, ExitCode.FAILED
 TRAIN = "train steel -o new.pt --epochs 1 --workers 0"

@@ -28,7 +28,7 @@ from splittool.reports import (
     ScoreRecord,
     encode,
 )
-from splittool.runtime.info import ModelInfo
+from splittool.runtime.ir import ModelInfo
 
 SOURCE = FileRecord("x.xml", 1, "0")
 POINTS = [f"maxpool_{level}" for level in range(1, 6)]

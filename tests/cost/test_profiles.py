@@ -8,7 +8,7 @@ from splittool.cost.profiles import profile
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.reading import load_model
 from splittool.reports import file_record
-from splittool.runtime.info import ModelInfo
+from splittool.runtime.ir import ModelInfo
 
 
 def test_the_profile_of_a_network(exported: Path) -> None:

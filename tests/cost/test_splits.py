@@ -16,7 +16,7 @@ from splittool.cost.splits import (
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
 from splittool.reports import CutReport, SplitRecord, read_report
-from splittool.runtime.info import ModelInfo
+from splittool.runtime.ir import ModelInfo
 
 POINTS = ["input", *(f"maxpool_{level}" for level in range(1, 6))]
 

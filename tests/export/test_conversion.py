@@ -11,8 +11,7 @@ from splittool.export.conversion import compare_with_torch, convert
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.reading import load_model
 from splittool.models import Segmenter
-from splittool.runtime.core import core
-from splittool.runtime.ir import save_ir
+from splittool.runtime.ir import core, save_ir
 
 
 def test_split_points_have_their_names(paper_graph: Graph) -> None:

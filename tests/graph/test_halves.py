@@ -14,9 +14,7 @@ from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import Halves, Verification, Verifier, make_halves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut, places
-from splittool.runtime.core import core
-from splittool.runtime.info import ModelInfo, read_info, write_info
-from splittool.runtime.ir import write_ir
+from splittool.runtime.ir import ModelInfo, core, read_info, write_info, write_ir
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 

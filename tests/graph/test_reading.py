@@ -11,8 +11,7 @@ from splittool.errors import InputError, UsageError
 from splittool.graph.graph import read_graph
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
-from splittool.runtime.core import core
-from splittool.runtime.ir import save_ir
+from splittool.runtime.ir import core, save_ir
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from splittool.graph.graph import read_graph
 from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.split_points import find_cut
 from splittool.models import NETWORKS, Segmenter, build, checkpoints, options_of
-from splittool.runtime.core import core
+from splittool.runtime.ir import core
 from splittool.training.losses import bce_dice_loss
 
 FCN = {"widths": [4, 4, 6, 6, 8], "fully_connected": 12}

@@ -14,7 +14,7 @@ from splittool.graph.graph import Graph, read_graph
 from splittool.graph.split_points import find_cut
 from splittool.models import build, checkpoints
 from splittool.models.splitnet import LIMIT, ResidualBlock, SplitNet, straight_through, symbols
-from splittool.runtime.core import core
+from splittool.runtime.ir import core
 
 
 def _graph(arch: str, **options: Any) -> Graph:

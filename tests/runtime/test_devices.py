@@ -6,8 +6,8 @@ import pytest
 
 from splittool.errors import DeviceError, UsageError
 from splittool.graph.reading import load_model
-from splittool.runtime.core import core
 from splittool.runtime.devices import compile_model, default_device, require_device, vpus
+from splittool.runtime.ir import core
 
 
 def _core(*devices: str, refusal: str = "") -> Any:

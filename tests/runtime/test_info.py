@@ -5,8 +5,7 @@ import pytest
 from openvino import opset13 as op
 
 from splittool.graph.reading import load_model
-from splittool.runtime.info import ModelInfo, read_info, write_info
-from splittool.runtime.ir import save_ir
+from splittool.runtime.ir import ModelInfo, read_info, save_ir, write_info
 
 INFO = ModelInfo("unet", ["1", 'scratch "ä" <&>'], "resize", ["maxpool_1"])
 

@@ -11,9 +11,7 @@ from openvino import opset1, opset7, opset8, opset9, opset11, opset12, opset14, 
 from splittool.benchmark.old_runtime import OldRuntime
 from splittool.errors import InputError
 from splittool.graph.reading import load_model
-from splittool.runtime.core import core
-from splittool.runtime.info import ModelInfo, read_info, write_info
-from splittool.runtime.ir import write_ir
+from splittool.runtime.ir import ModelInfo, core, read_info, write_info, write_ir
 from splittool.runtime.targets import RULES, TARGETS, Target, downgrade
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}

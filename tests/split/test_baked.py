@@ -14,7 +14,7 @@ from splittool.codec.quantiser import Quantised, Ranges, dequantise, quantise, r
 from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError, OutputError, VerificationError
 from splittool.reports import CutReport, read_report
-from splittool.runtime.core import core
+from splittool.runtime.ir import core
 from splittool.split import baked as baking
 from splittool.split.baked import bake_head, bake_tail
 from splittool.split.calibration_file import FILE_NAME

@@ -10,7 +10,7 @@ from splittool.errors import InputError, OutputError, VerificationError
 from splittool.graph.halves import Halves, make_halves
 from splittool.network import cut as cutting
 from splittool.reports import CutReport, read_report
-from splittool.runtime.core import core
+from splittool.runtime.ir import core
 
 FILES = ["cut.json", "head.bin", "head.xml", "tail.bin", "tail.xml"]
 

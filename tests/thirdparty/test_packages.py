@@ -24,7 +24,7 @@ from splittool.graph.reading import load_model
 from splittool.graph.split_points import Cut, find_cut
 from splittool.quantities import Link
 from splittool.reports import FileRecord, RateRecord, SplitRecord
-from splittool.runtime.core import core
+from splittool.runtime.ir import core
 
 SAMPLE = 20
 TOLERANCE = 1e-5
