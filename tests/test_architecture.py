@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"cost"},
     {"split"},
     {"network"},
-    {"benchmark", "figures", "plots"},
+    {"benchmark", "figures"},
     {"cli"},
 ]
 WITHOUT_TORCH = {"reports", "data", "codec", "runtime", "graph", "cost", "split", "network"}

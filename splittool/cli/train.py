@@ -213,7 +213,8 @@ def _curves(output: Output) -> "Draw":
         import msgspec
 
         from splittool.errors import MissingExtraError
-        from splittool.plots import save, training_curves
+        from splittool.figures.curves import training_curves
+        from splittool.figures.style import save
 
         try:
             save(training_curves([msgspec.to_builtins(record) for record in history]), path)

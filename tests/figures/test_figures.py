@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from splittool import plots
 from splittool.cost.splits import describe_places, describe_splits
+from splittool.figures import costs, curves, networks, style
 from splittool.graph.graph import Graph
 from splittool.reports import SplitRecord
 
@@ -36,16 +36,16 @@ def _texts(axis: Any) -> list[str]:
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_same_history_gives_the_same_file(suffix: str, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        plots.save(plots.training_curves(HISTORY), tmp_path / f"{name}.{suffix}")
+        style.save(curves.training_curves(HISTORY), tmp_path / f"{name}.{suffix}")
     one, two = sorted(tmp_path.iterdir())
     assert one.read_bytes() == two.read_bytes()
     if suffix == "png":
         with Image.open(one) as image:
-            assert image.width == 300 * plots.COLUMN
+            assert image.width == 300 * style.COLUMN
 
 
 def test_a_peak_of_the_validation_loss_is_cut_off_and_named() -> None:
-    loss, dice = plots.training_curves(HISTORY).axes
+    loss, dice = curves.training_curves(HISTORY).axes
     assert loss.get_title() == "validation peak of 60 cut off"
     assert loss.get_ylim()[1] < 5
     assert [line.get_label() for line in dice.lines] == ["train", "validation"]
@@ -53,7 +53,7 @@ def test_a_peak_of_the_validation_loss_is_cut_off_and_named() -> None:
 
 
 def test_layers_are_grouped_by_the_order_of_split_points(named: list[SplitRecord]) -> None:
-    rate, layers = plots.layers({"a": named, "b": named[:3]}, 4, 10.0).axes
+    rate, layers = networks.layers({"a": named, "b": named[:3]}, 4, 10.0).axes
     heights = [[bar.get_height() for bar in group] for group in rate.containers]
     assert heights[0] == pytest.approx([163.84, 212.9920, 237.568, 249.856, 250.88])
     assert heights[1] == heights[0][:2]
@@ -64,7 +64,7 @@ def test_layers_are_grouped_by_the_order_of_split_points(named: list[SplitRecord
 
 
 def test_cost_rises_to_the_whole(places: list[SplitRecord]) -> None:
-    work, memory = plots.cost(places).axes
+    work, memory = costs.cost(places).axes
     values = list(work.lines[0].get_ydata())
     assert values == sorted(values)
     assert values[-1] == pytest.approx(9.74, abs=0.01)
@@ -77,15 +77,15 @@ def test_cost_rises_to_the_whole(places: list[SplitRecord]) -> None:
 
 
 def test_names_of_places_do_not_lie_over_each_other(places: list[SplitRecord]) -> None:
-    axis = plots.cost(places).axes[-1]
+    axis = costs.cost(places).axes[-1]
     ticks = list(axis.get_xticks())
     gaps = [b - a for a, b in pairwise(ticks)]
-    assert min(gaps) >= len(places) / plots.MOST_TICKS
+    assert min(gaps) >= len(places) / costs.MOST_TICKS
 
 
 def test_output_shows_measured_rates_only_where_there_are_any(places: list[SplitRecord]) -> None:
-    assert len(plots.output(places).axes) == 1
-    sent, rate = plots.output(places, {"maxpool_2": 12.0, "maxpool_4": 9.0}).axes
+    assert len(costs.output(places).axes) == 1
+    sent, rate = costs.output(places, {"maxpool_2": 12.0, "maxpool_4": 9.0}).axes
     assert max(sent.lines[0].get_ydata()) == pytest.approx(6.5536)
     assert list(rate.lines[0].get_ydata()) == [12.0, 9.0]
     points = [places[int(x)].point for x in rate.lines[0].get_xdata()]
@@ -95,7 +95,7 @@ def test_output_shows_measured_rates_only_where_there_are_any(places: list[Split
 def test_tradeoff_has_a_point_for_each_cut_and_a_line_for_the_input(
     named: list[SplitRecord],
 ) -> None:
-    (axis,) = plots.tradeoff({"unet": named}, 4).axes
+    (axis,) = networks.tradeoff({"unet": named}, 4).axes
     assert len(axis.lines[0].get_xdata()) == 5
     labels = [line.get_label() for line in axis.lines]
     assert "input image, 9.83 Mbit" in labels
@@ -115,7 +115,7 @@ def test_tradeoff_has_a_point_for_each_cut_and_a_line_for_the_input(
 def test_what_no_other_point_beats(
     points: list[tuple[float, float]], best: list[tuple[float, float]]
 ) -> None:
-    assert plots.pareto(points) == best
+    assert networks.pareto(points) == best
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,4 +125,4 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'splittool\[plots\]'"):
-        plots.training_curves(HISTORY)
+        curves.training_curves(HISTORY)

@@ -1,0 +1,1 @@
+"""Figures of reports; matplotlib is an extra, and nothing else imports it."""
