@@ -15,11 +15,11 @@ class Sent:
     """One way to send something.
 
     Attributes:
-        payload_bytes: Mean of a frame.
-        dice: What came of it; None without labels.
-        bits: Of an element of crossing tensors; None where they differ, and for images.
-        codec: Of crossing tensors or images.
-        quality: Of the images' codec.
+        payload_bytes: Mean bytes of a frame.
+        dice: The Dice that was measured; None without labels.
+        bits: Bits of an element of crossing tensors; None where they differ, and for images.
+        codec: The codec of crossing tensors or images.
+        quality: The quality setting of the images' codec.
     """
 
     payload_bytes: float
@@ -38,7 +38,7 @@ class Measured:
         cuts: By the ends of a cut, the ways in which it was sent.
         images: The ways in which the input was compressed.
         image_bytes: Mean size of the image files; None if nothing says so.
-        whole_dice: Of the network in one piece on these files.
+        whole_dice: Dice of the whole network on these files.
     """
 
     files: tuple[FileRecord, ...] = ()
@@ -52,8 +52,8 @@ def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
     """Read reports of `infer` and `compare`, and find the cuts that they are about.
 
     Raises:
-        InputError: A report is of another kind, or of a cut that this graph has not.
-        UsageError: Two are of the whole network.
+        InputError: A report is of another kind, or of a cut that this graph does not have.
+        UsageError: Two reports are of the whole network.
     """
     cuts: dict[tuple[str, ...], list[Sent]] = {}
     images: list[Sent] = []
@@ -90,7 +90,7 @@ def _of_infer(path: Path, report: InferReport) -> _Found:
     if report.cut is None:
         return _Found(whole=(report.image_file_bytes_per_frame, dice))
     if not report.payload_bytes_per_frame:
-        raise InputError(f"{path} says nothing of what was sent; run infer again")
+        raise InputError(f"{path} does not say how many bytes were sent; run infer again")
     sent = Sent(report.payload_bytes_per_frame, dice, report.bits, report.codec)
     return _Found(cuts=[(report.cut, sent)])
 

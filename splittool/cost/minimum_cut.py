@@ -8,10 +8,11 @@ combinatorial problems, Management Science 22, 1976): the source's side is the h
 * An operation costs its time on the edge if it is in the head, else its time in the cloud.
 * A tensor costs its time on the link once if its producer is in the head and any reader in the
   tail: an auxiliary node between the producer and the readers pays.
-* An operation in the head draws its producers into it: arcs that no cut can afford.
-* So do the users of a state, which stay together, and tensors of open size, which cannot be sent.
+* An operation in the head needs its producers there: these arcs have no finite capacity.
+* Neither do arcs between the users of a state, which stay together, or of tensors of open size,
+  which cannot be sent.
 
-The round trip is a constant of all that send something, and so is left to the caller.
+The round trip is the same for every cut that sends something, so it is left to the caller.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,12 +31,12 @@ _HEAD, _TAIL = "head", "tail"
 
 @dataclass(frozen=True)
 class Times:
-    """What everything takes, in seconds.
+    """Seconds that operations and tensors take.
 
     Attributes:
-        edge: Of each operation that data flows through, by its index, on the device.
-        cloud: The same in the cloud.
-        link: Of sending each tensor, by (operation, port).
+        edge: Seconds on the device of each operation that data flows through, by its index.
+        cloud: Seconds of the same operations in the cloud.
+        link: Seconds to send each tensor, by (operation, port).
     """
 
     edge: Mapping[int, float]
@@ -55,7 +56,7 @@ def best_cut(graph: Graph, times: Times) -> Cut | None:
     import networkx as nx
     from networkx.algorithms.flow import boykov_kolmogorov
 
-    # Boykov and Kolmogorov's is the quickest of networkx's algorithms, or as quick as any: 0.1 to
+    # Boykov and Kolmogorov's is the fastest of networkx's algorithms, or as fast as any: 0.1 to
     # 1.7 s on graphs of 1,000 operations with skips, branches or 20 readers each (Dinitz' to 7 s).
     arcs = _merge(_arcs(graph, times))
     # More than all finite arcs together: a cut of less has no arc that must not be cut.
@@ -118,7 +119,7 @@ def _sending(producer: Any, source: Source, readers: list[Any], cost: int | None
 
 
 def _writing(writer: Operation, nodes: Mapping[int, Any]) -> Iterator[_Arc]:
-    """A state is written where its value is, and what holds still is written on the device."""
+    """A state is written where its value is computed; a constant value, on the device."""
     sources = [nodes[u] for u, _ in writer.inputs if u in nodes] or [_HEAD]
     for source in sources:
         yield from ((source, writer.index, None), (writer.index, source, None))

@@ -89,7 +89,7 @@ def operation_costs(graph: Graph) -> dict[int, OperationCost]:
 
 
 def macs(graph: Graph, operation: Operation) -> int:
-    """Multiply-accumulates; 0 for operations that are no convolution or matrix product."""
+    """Multiply-accumulates; 0 for all but convolutions and matrix products."""
     count = _MACS.get(operation.type)
     return count(graph, operation) if count and _fixed(graph, operation) else 0
 
@@ -117,9 +117,9 @@ class Excess:
     """What Model Analyzer counts beyond what is computed.
 
     Attributes:
-        flops: Of the index outputs of poolings.
-        index_elements: Memory of the index outputs of poolings.
-        convert_elements: Memory of 16-bit weights after their conversion.
+        flops: FLOPs of the index outputs of poolings.
+        index_elements: Elements of the index outputs of poolings.
+        convert_elements: Elements of 16-bit weights after their conversion.
     """
 
     flops: int

@@ -99,5 +99,5 @@ def test_a_report_of_another_network(
 
 def test_a_report_without_bytes(paper_graph: Graph, tmp_path: Path) -> None:
     report = msgspec.structs.replace(INFER, payload_bytes_per_frame=None)
-    with pytest.raises(InputError, match="says nothing of what was sent"):
+    with pytest.raises(InputError, match="does not say how many bytes were sent"):
         read_measured(paper_graph, written(tmp_path, report))
