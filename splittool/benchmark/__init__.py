@@ -1,1 +1,1 @@
-"""Measure networks on devices, or estimate them; what is installed here."""
+"""Measure networks on devices, or estimate them; say what is installed here."""

@@ -21,7 +21,7 @@ _RULE = 'SUBSYSTEM=="usb", ATTRS{idVendor}=="03e7", MODE="0666"'
 
 
 def examine() -> DoctorReport:
-    """Look at everything; nothing is changed."""
+    """Look for everything; nothing is installed or changed."""
     checks = [
         *_openvino(),
         _old_runtime(),

@@ -1,6 +1,7 @@
 """Old OpenVINO runtimes, the only ones that drive a Myriad X stick, in an interpreter of their own.
 
-`old_worker.py` runs there; the two talk in JSON lines. Each ends when the other does.
+`old_worker.py` runs in that interpreter; the two processes exchange lines of JSON, and each ends
+when the other does.
 """
 
 import json
@@ -35,7 +36,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def find_runtime() -> Path | None:
-    """The interpreter that the variable names, or the environment that was made for it."""
+    """The interpreter that the variable names, else that of the environment made for it."""
     named = os.environ.get(RUNTIME_VARIABLE)
     fetched = tools_folder() / "runtime-2021.4" / "bin" / "python"
     return Path(named) if named else fetched if fetched.is_file() else None
@@ -245,7 +246,7 @@ class OldRuntime:
 
 
 def explain(message: str) -> DeviceError | InputError:
-    """What an old runtime's error means for the user."""
+    """The error that says what an old runtime's message means for the user."""
     library = missing_library(message)
     if library:
         return library_error("the old runtime", library)

@@ -22,7 +22,7 @@ GRACE_S = 5.0  # for a device to come back, before a worker without a parent end
 
 
 class Inbox:
-    """Requests in order; `stopped` is set by "stop" and by the end of input, also during a run."""
+    """Requests in order; "stop" and the end of input set `stopped`, also during a measurement."""
 
     def __init__(self, stream):
         self.queue = Queue()
@@ -208,7 +208,7 @@ def main():
 
     serve(inbox, say)
     out.flush()
-    os._exit(0)  # old runtimes crash when they take themselves apart
+    os._exit(0)  # without cleaning up: old runtimes crash when they do
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A rough answer without a device: a roofline from the chip's public figures.
 
 Every step takes as long as its operations at peak rate or its traffic at peak bandwidth, whichever
-is longer; steps follow one another. Nothing real is that fast: this ranks cuts, and no more.
+is longer; steps follow one another. Real devices are slower: use the result to rank cuts only.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ _HALF = 2  # bytes of an FP16 value
 
 @dataclass(frozen=True)
 class _Step:
-    """A stretch of work: where it runs, how much it computes and moves."""
+    """One step of work: where it runs, how much it computes and moves."""
 
     hardware: bool
     flops: float
@@ -114,7 +114,7 @@ def _is_fused(graph: Graph, operation: Operation) -> bool:
     if operation.type not in _FUSED:
         return False
     data = [source for source, _ in operation.inputs if not graph.operations[source].constant]
-    if len(data) != 1:  # an addition of two tensors is no bias
+    if len(data) != 1:  # an addition of two tensors is not a bias
         return False
     before = graph.operations[data[0]]
     return before.type in _HARDWARE or _is_fused(graph, before)

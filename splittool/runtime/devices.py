@@ -1,4 +1,4 @@
-"""Devices of the modern OpenVINO runtime: what is there, and models compiled for it."""
+"""Devices of the installed OpenVINO: which are here, and models compiled for them."""
 
 import ctypes.util
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class Compiled:
 
     Attributes:
         model: The compiled model.
-        devices: What it really runs on.
-        device_name: The name the device gives itself.
-        precision: What it really computes in.
-        streams: Parallel streams; None where the device does not say.
+        devices: Names of the devices that it really runs on.
+        device_name: The name that the device gives itself.
+        precision: The precision that it really computes in.
+        streams: Number of parallel streams; None where the device does not say.
     """
 
     model: ov.CompiledModel
@@ -39,12 +39,12 @@ class Compiled:
 
 
 def vpus(core: ov.Core) -> list[str]:
-    """The vision processing units this runtime sees."""
+    """Names of the vision processing units that this OpenVINO sees."""
     return [name for name in core.available_devices if name.partition(".")[0] in VPUS]
 
 
 def default_device(core: ov.Core) -> str:
-    """A VPU where there is one, else what OpenVINO prefers."""
+    """A VPU where there is one, else the device that OpenVINO prefers."""
     return next(iter(vpus(core)), "AUTO")
 
 
@@ -52,8 +52,8 @@ def require_device(core: ov.Core, name: str) -> None:
     """Check that a device is there before work is spent on it.
 
     Raises:
-        UsageError: There is no such kind of device.
-        DeviceError: There is, but not here.
+        UsageError: No kind of device has this name.
+        DeviceError: This machine has no such device.
     """
     kind = name.partition(".")[0].partition(":")[0]
     if kind not in KNOWN:
@@ -107,9 +107,9 @@ def compile_model(
     Args:
         core: The runtime.
         model: The graph.
-        device: As OpenVINO names it.
+        device: Its name in OpenVINO.
         precision: "auto" leaves it to the device: a CPU that has bf16 uses it.
-        hint: What to be fast at.
+        hint: What the device is tuned for.
         streams: Frames computed side by side; None leaves it to the hint.
         cache: Folder for compiled models, so that the next start is quicker.
 

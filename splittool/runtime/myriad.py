@@ -1,7 +1,7 @@
 """The offline compiler for Myriad X: where it is, and blobs made with it.
 
-The compiler is part of OpenVINO 2021.3 under Intel's licence, so it is the user's to fetch;
-`splittool doctor` gives the commands. It needs neither a stick nor that version of Python.
+The compiler is part of OpenVINO 2021.3 under Intel's licence, so users fetch it themselves;
+`splittool doctor` prints the commands. It needs neither a stick nor an old Python.
 """
 
 import math
@@ -21,8 +21,10 @@ from splittool.reports import BlobRecord, file_record
 from splittool.runtime.libraries import library_error, missing_library
 
 COMPILER_VARIABLE = "SPLITTOOL_MYRIAD_COMPILE"
-MOST_SHAVES = 16  # Myriad X has as many
+MOST_SHAVES = 16  # of a Myriad X
 _TIMEOUT_S = 900
+# What the dynamic loader says of a library that is there and too old.
+_WRONG_SYSTEM = re.compile(r"version `\S+' not found|symbol lookup error|undefined symbol")
 
 
 def tools_folder() -> Path:
@@ -32,7 +34,7 @@ def tools_folder() -> Path:
 
 
 def find_compiler() -> Path | None:
-    """The compiler that the variable names, that is on the path, or that was fetched."""
+    """The compiler that the variable names, else the one on the path, else the fetched one."""
     named = os.environ.get(COMPILER_VARIABLE)
     if named:
         return Path(named)
@@ -72,12 +74,12 @@ def blob_record(blob: "Blob", shown: str | None = None) -> BlobRecord:
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of the device.
+    """A step that the device runs.
 
     Attributes:
-        layer: The layer of the network that it comes from, or a name of its own.
-        kind: The compiler's type; "MyriadXHwOp" runs on the neural compute engine.
-        ddr_bytes: What it reads from and writes to the device's slow memory.
+        layer: The layer of the network that the stage comes from, or a name of its own.
+        kind: The compiler's type of stage; "MyriadXHwOp" runs on the neural compute engine.
+        ddr_bytes: Bytes that it reads from and writes to the device's slow memory.
     """
 
     layer: str
@@ -86,7 +88,7 @@ class Stage:
 
     @property
     def hardware(self) -> bool:
-        """Whether it runs on the neural compute engine; the SHAVEs run all others."""
+        """Whether the stage runs on the neural compute engine; all others run on the SHAVEs."""
         return self.kind == "MyriadXHwOp"
 
 
@@ -95,10 +97,10 @@ class Blob:
     """A compiled network.
 
     Attributes:
-        path: The .blob.
-        shaves: SHAVE processors it was compiled for.
-        ddr_bytes: Activations in the device's slow memory.
-        cmx_bytes: The most that is held in its fast memory at once.
+        path: The .blob file.
+        shaves: Number of SHAVE processors that it was compiled for.
+        ddr_bytes: Bytes of activations in the device's slow memory.
+        cmx_bytes: Largest number of bytes held in its fast memory at once.
         stages: The steps that do work, in order.
     """
 
@@ -116,14 +118,14 @@ def compile_blob(
 
     Args:
         compiler: `find_compiler()`.
-        path: The .xml.
-        blob: Where the result goes.
-        model: The same graph: inputs of bytes stay bytes, all others become FP16.
-        shaves: SHAVE processors to use; None leaves it to the compiler.
+        path: The .xml file.
+        blob: The .blob file to write.
+        model: The same graph in memory. Its 8-bit inputs stay 8-bit; all others become FP16.
+        shaves: Number of SHAVE processors to use; None leaves it to the compiler.
 
     Raises:
-        DeviceError: The compiler is not there or does not start.
-        InputError: It cannot compile the network.
+        DeviceError: The compiler is missing or does not start.
+        InputError: The compiler cannot compile the network.
     """
     if not compiler.is_file():
         raise DeviceError(f"there is no compiler at {compiler}; run: splittool doctor")
@@ -177,10 +179,14 @@ def _explain(model: Path, finished: "subprocess.CompletedProcess[str]") -> Split
     library = missing_library("\n".join(said))
     if library:
         return library_error("the Myriad compiler", library)
-    # The cause comes behind the place in the compiler's own sources.
+    unusable = next((line for line in said if _WRONG_SYSTEM.search(line)), None)
+    if unusable:
+        return DeviceError(f"the Myriad compiler does not run on this system ({unusable[:200]})")
+    # Lines begin with where they come from in the compiler's own sources.
     causes = [line for line in said if line and "Warning" not in line and line != "Done"]
     errors = [line for line in causes if re.search(r"error|unsupported|cannot|fail", line, re.I)]
-    cause = (errors or causes or ["no reason given"])[0][:200].rstrip(".")
+    silent = f"signal {-finished.returncode}" if finished.returncode < 0 else "no reason given"
+    cause = (errors or causes or [silent])[0][:200].rstrip(".")
     return InputError(
         f"{model}: the Myriad compiler cannot compile it ({cause});"
         " cut earlier, or leave the layer to the cloud"
@@ -188,21 +194,21 @@ def _explain(model: Path, finished: "subprocess.CompletedProcess[str]") -> Split
 
 
 def _read_stages(blob: Path, dump: str) -> Blob:
-    """What the compiler says of its result, in Graphviz: a node for each stage and tensor."""
+    """Read the compiler's description of its result: Graphviz, a node for each stage and tensor."""
     summary = dump.partition('label="Graph')[2].partition('"')[0]
     graph = {
         name: int(value) for name, value in re.findall(r"(numSHAVEs|BSS|CMX) = (\d+)", summary)
     }
     traffic = _traffic(dump)
-    # [place among those that run / place among all]; -1 marks bookkeeping that takes no time.
+    # [index among those that run / index among all]; -1 marks bookkeeping that takes no time.
     nodes = re.findall(
         r'(stage_\w+) \[[^"]*label="\[(-?\d+) / \d+\] Stage ([^"]*?)\\ltype = (\w+)\\l([^"]*)"',
         dump,
     )
     stages = [
         Stage(_layer(name, details), kind, traffic.get(node, 0))
-        for node, place, name, kind, details in nodes
-        if int(place) >= 0
+        for node, index, name, kind, details in nodes
+        if int(index) >= 0
     ]
     return Blob(
         path=blob,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from splittool.bench import doctor
 
+from splittool.benchmark import doctor
 from splittool.benchmark.doctor import examine
 from splittool.reports import CheckRecord, DoctorReport
 

@@ -124,6 +124,28 @@ def test_a_missing_library_is_named(old_ir: Path, tmp_path: Path) -> None:
         compile_blob(script, old_ir, tmp_path / "x.blob", load_model(old_ir))
 
 
+@pytest.mark.parametrize(
+    ("script", "kind", "words"),
+    [
+        (
+            'echo "/lib/libc.so.6: version \\`GLIBC_2.99\' not found" >&2; exit 1',
+            DeviceError,
+            "does not run on this system .*GLIBC_2.99",
+        ),
+        ("kill -9 $$", InputError, r"cannot compile it \(signal 9\)"),
+        ("exit 1", InputError, r"cannot compile it \(no reason given\)"),
+    ],
+)
+def test_a_compiler_that_fails(
+    script: str, kind: type[Exception], words: str, old_ir: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "compiler"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    with pytest.raises(kind, match=words):
+        compile_blob(program, old_ir, tmp_path / "x.blob", load_model(old_ir))
+
+
 def test_the_compiler_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
