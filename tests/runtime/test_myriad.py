@@ -9,10 +9,12 @@ from openvino import opset1
 
 from splittool.errors import DeviceError, InputError
 from splittool.graph.reading import load_model
+from splittool.network.network import Network
 from splittool.reports import CutReport, read_report
 from splittool.runtime.ir import write_ir
 from splittool.runtime.myriad import Blob, Stage, blob_record, compile_blob, find_compiler
 from splittool.runtime.targets import TARGETS
+from splittool.split.files import Form
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +61,8 @@ def test_an_independent_reader_sees_the_same(
 
 
 def test_a_cut_has_the_heads_blob(exported: Path, myriad_compiler: Path, tmp_path: Path) -> None:
-    report = write_cut(
-        exported, ["maxpool_1"], tmp_path, 1e-5, target="myriad", compiler=myriad_compiler
-    )
+    form = Form("myriad", myriad_compiler)
+    report = Network.load(exported).cut("maxpool_1").write(tmp_path, 1e-5, form).report
     assert report.target == "myriad"
     assert report.blob is not None
     assert report.blob.file.path == "head.blob"
