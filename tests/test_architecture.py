@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "splittool"
 LAYERS: list[set[str]] = [
     {"vocabulary", "errors", "progress", "tables"},
     {"quantities"},
-    {"files", "interrupt"},
+    {"files", "formats", "interrupt"},
     {"reports"},
     {"data"},
     {"codec", "models", "runtime"},

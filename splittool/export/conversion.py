@@ -158,17 +158,20 @@ def _module(node: ov.Node) -> str:
     return "" if path == "network" else path.removeprefix("network.")
 
 
-_ORIGIN = "fused_names_0"
+# The only note on an operation that a file keeps. Others change how it is compiled, and so the last
+# bit of what it computes.
+_HALVED = "decompression_0"
 
 
 def export_in_memory(path: Path, size: tuple[int, int] | None = None) -> ov.Model:
     """Convert a checkpoint to the graph that `splittool export` writes, 16-bit weights included."""
     model = convert(path, size).model
     halve_weights(model)
-    for node in model.get_ops():  # what it was made of, which a file read again does not say
-        about = node.get_rt_info()
-        if _ORIGIN in about:
-            del about[_ORIGIN]
+    for node in model.get_ops():
+        notes = node.get_rt_info()
+        for key in list(notes.keys()):
+            if key != _HALVED:
+                del notes[key]
     return model
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from splittool.errors import InputError, UsageError
 from splittool.export.conversion import Exported, compare_with_torch, convert
 from splittool.files import refuse_existing, replacing
+from splittool.formats import how_to_convert
 from splittool.reports import BlobRecord, ExportReport, file_record
 from splittool.runtime.ir import save_ir
 from splittool.runtime.myriad import blob_record, compile_blob, compiler_for
@@ -45,7 +46,8 @@ def export(
     if output.suffix != ".xml":
         raise UsageError(f"-o {output}: OpenVINO IR ends in .xml")
     if source.suffix != ".pt":
-        raise InputError(f"{source} is not a .pt checkpoint; only these need exporting")
+        known = how_to_convert(source) or "is not a .pt checkpoint; only these need exporting"
+        raise InputError(f"{source} {known}")
     if precision not in _SPELLINGS:
         raise UsageError(f"unknown precision {precision!r} of weights; give f16 or f32")
     if target not in TARGETS:

@@ -9,6 +9,7 @@ from openvino.frontend import FrontEndManager
 
 from splittool.errors import InputError, UsageError
 from splittool.files import require_file
+from splittool.formats import how_to_convert
 from splittool.runtime.ir import core, fold_shapes
 
 SUFFIXES = (".pt", ".xml", ".onnx", ".tflite")
@@ -28,7 +29,8 @@ def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
         MissingExtraError: A .pt is given and torch is not installed.
     """
     if path.suffix not in SUFFIXES:
-        raise InputError(f"{path} is not a model; give one of {', '.join(SUFFIXES)}")
+        known = how_to_convert(path) or f"is not a model; give one of {', '.join(SUFFIXES)}"
+        raise InputError(f"{path} {known}")
     require_file(path, "make one with: splittool train, then splittool export")
     if path.suffix == ".pt":
         from splittool.export.conversion import export_in_memory

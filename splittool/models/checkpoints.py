@@ -15,6 +15,7 @@ from torch import Tensor
 from splittool.data.images import Canvas
 from splittool.errors import InputError, StoppedError
 from splittool.files import require_file, write_bytes
+from splittool.formats import TORCH_TO_ONNX, fill_in
 from splittool.models import NETWORKS, Segmenter, build
 from splittool.reports import EpochRecord
 
@@ -139,16 +140,11 @@ def read(path: Path, kind: str) -> dict[str, Any]:
         InputError: The file is missing, damaged, not ours, of another kind, or holds pickled code.
     """
     require_file(path, "make one with: splittool train")
-    if _is_pickle(path):
-        raise InputError(f"{path} is a bare pickle, {_NEVER_RUN}")
-    if not zipfile.is_zipfile(path):
-        raise InputError(
-            f"{path} is damaged or not a PyTorch checkpoint; copy it again, or train a new one"
-        )
+    _refuse_programs(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise InputError(f"{path} holds pickled code, {_NEVER_RUN}") from None
+        raise InputError(f"{path} holds pickled code{fill_in(_NEVER_RUN, path)}") from None
     except StoppedError:
         raise
     except Exception as error:  # torch raises whatever its reader stumbles over
@@ -158,14 +154,58 @@ def read(path: Path, kind: str) -> dict[str, Any]:
         ) from None
     found = content.get("format") if isinstance(content, dict) else None
     if found != kind:
-        raise InputError(f"{path} is {_call(found)}, not {_call(kind)}; {_FIX[kind]}")
+        fix = fill_in(_WEIGHTS if kind == MODEL and _has_weights(content) else _FIX[kind], path)
+        raise InputError(f"{path} is {_call(found)}, not {_call(kind)}; {fix}")
     return dict(content)
 
 
+def _refuse_programs(path: Path) -> None:
+    """Refuse what `torch.load` would not read, in words of its own.
+
+    Raises:
+        InputError: The file is a bare pickle, a program, or no archive at all.
+    """
+    if _is_pickle(path):
+        raise InputError(f"{path} is a bare pickle{fill_in(_NEVER_RUN, path)}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        raise InputError(
+            f"{path} is damaged or not a PyTorch checkpoint; copy it again, or train a new one"
+        ) from None
+    for end, program in _PROGRAMS.items():
+        if any(name.endswith(end) for name in names):
+            raise InputError(f"{path} {fill_in(program, path)}")
+
+
+_PROGRAMS = {
+    "/constants.pkl": "is a TorchScript program, not a splittool checkpoint; convert it:"
+    " ov.save_model(ov.convert_model(torch.jit.load('{name}'), input=[1, 3, H, W]), '{stem}.xml'),"
+    " after: import torch, openvino as ov",
+    "/models/model.json": "is an exported program of PyTorch, not a splittool checkpoint; convert"
+    " it: torch.onnx.export(torch.export.load('{name}').module(), torch.zeros(1, 3, H, W),"
+    " '{stem}.onnx')",
+}
 _NEVER_RUN = (
-    "which is never run; give a checkpoint written by splittool train, or export the model to ONNX"
-    " with the tool that made it"
+    ", such as a whole network, which is never run; in the program that made it, export the network"
+    f" to ONNX: {TORCH_TO_ONNX}"
 )
+_WEIGHTS = (
+    "it holds weights without their network: load them into it and export that:"
+    f" {TORCH_TO_ONNX}, or give a .pt of splittool train"
+)
+
+
+def _has_weights(content: object) -> bool:
+    """Whether it is a state dictionary, or has one among other things."""
+    if not isinstance(content, dict):
+        return False
+    return any(
+        isinstance(value, Tensor)
+        or (isinstance(value, dict) and any(isinstance(v, Tensor) for v in value.values()))
+        for value in content.values()
+    )
 
 
 def _is_pickle(path: Path) -> bool:
