@@ -16,13 +16,14 @@ import openvino as ov
 import torch
 
 from splittool.benchmark.old_runtime import OldRuntime, find_runtime
-from splittool.data.images import Canvas, parse_size
+from splittool.data.images import Canvas
 from splittool.errors import DeviceError, InputError
 from splittool.export.conversion import to_graph
 from splittool.graph.graph import read_graph
 from splittool.graph.halves import make_halves
 from splittool.graph.split_points import find_cut
 from splittool.models import build
+from splittool.quantities import parse_size
 from splittool.runtime.ir import core, write_ir
 from splittool.runtime.myriad import compile_blob, find_compiler
 from splittool.runtime.targets import TARGETS

@@ -14,7 +14,6 @@ from PIL import Image, UnidentifiedImageError
 from splittool.data.pixel_modes import to_rgb, upright_size
 from splittool.errors import InputError
 from splittool.files import describe
-from splittool.quantities import parse_size as parse_size
 from splittool.vocabulary import Fit as Fit
 
 Pixels = NDArray[np.uint8]
