@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from splittool.benchmark.run import bench as bench
     from splittool.benchmark.workload import Workload as Workload
     from splittool.data.synthetic_folder import write_synthetic
+    from splittool.figures.drawing import draw as draw
     from splittool.network.comparison import CompareOptions as CompareOptions
     from splittool.network.comparison import compare as compare
     from splittool.network.cut import NetworkCut as NetworkCut
@@ -39,6 +40,7 @@ _HOMES = {
     "plan": "splittool.network.network:Network.plan",
     "bench": "splittool.benchmark.run:bench",
     "train": "splittool.training.run:train",
+    "draw": "splittool.figures.drawing:draw",
     "synth": "splittool.data.synthetic_folder:write_synthetic",
     "Network": "splittool.network.network:Network",
     "NetworkCut": "splittool.network.cut:NetworkCut",
