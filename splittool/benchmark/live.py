@@ -42,7 +42,7 @@ class LiveRate:
         change = rate / self._first_rate - 1 if self._first_rate else 0.0
         done = min(frames if self._counts_frames else seconds, self._one)
         self._progress(
-            (self._turn - 1) * self._one + done,
-            self._turns * self._one,
+            round((self._turn - 1) * self._one + done, 1),  # a bar shows all digits it is given
+            round(self._turns * self._one, 1),
             f"{self._name} {rate:7.1f} FPS {change:+6.1%}",
         )

@@ -102,7 +102,7 @@ class BenchReport(Report, tag="splittool.bench-vpu/1"):
         ]
         if self.drift is not None:
             lines.append(
-                f"drift {self.drift:+.1%}: the last {self.drift_stretch_s:.0f} s against the first"
+                f"drift {self.drift:+.1%}: the last {self.drift_stretch_s:.3g} s against the first"
             )
         if self.temperatures:
             first, last = self.temperatures[0], self.temperatures[-1]
