@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test slow lint docs fresh clean
+.PHONY: help demo test slow lint docs man fresh clean
 help:  ## Show this help
 	@grep -E '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
 
@@ -28,11 +28,14 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/python tools/manpages.py --check
 
-docs: $(VENV)/ready  ## Write the man pages and completions again
+docs: $(VENV)/ready  ## Build the site in site/; warnings are errors
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . site
+
+man: $(VENV)/ready  ## Write the man pages and completions again
 	$(BIN)/python tools/manpages.py
 
 fresh:  ## Run both commands on a bare Debian; needs root and half an hour
 	tools/fresh.sh
 
-clean:  ## Remove the environment and the demo
-	rm -rf $(VENV) demo
+clean:  ## Remove the environment, the demo and the site
+	rm -rf $(VENV) demo site

@@ -1,5 +1,7 @@
 """Write man pages and shell completions from the command line's own definitions.
 
+The examples in the pages are those of docs/commands.md.
+
 python tools/manpages.py           write man/ and completions/
 python tools/manpages.py --check   fail if they are not what would be written
 """
@@ -13,6 +15,7 @@ from typing import Any
 
 import typer.main
 
+from examples import examples
 from splittool import __version__
 from splittool.cli.main import app
 from splittool.errors import ExitCode
@@ -56,6 +59,7 @@ def page(name: str, command: Any, context: Any) -> str:
     lines += [".SH DESCRIPTION", *paragraphs(rest.strip() or summary)]
     lines += parameters(command, context)
     lines += subcommands(name, command, context)
+    lines += example_section(name)
     lines += [".SH EXIT STATUS"]
     for code, meaning in _EXIT_MEANINGS.items():
         lines += [".TP", f".B {int(code)}", escape(meaning)]
@@ -94,6 +98,13 @@ def subcommands(name: str, command: Any, context: Any) -> list[str]:
         summary = (command.get_command(context, child).help or "").partition("\n")[0]
         lines += [".TP", f".BR {escape(f'{name}-{child}')} (1)", escape(summary)]
     return lines
+
+
+def example_section(name: str) -> list[str]:
+    """What docs/commands.md shows of a command."""
+    command = name.removeprefix("splittool ").partition(" ")[0]
+    lines = examples().get(command, "").splitlines()
+    return [".SH EXAMPLES", ".EX", *map(escape, lines), ".EE"] if lines else []
 
 
 def man_pages() -> dict[Path, str]:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -52,7 +52,7 @@ def train(
         ),
     ] = None,
     widths: Annotated[
-        tuple[int, ...] | None,
+        Any,  # a tuple of whole numbers; Typer would take a tuple for an option of several words
         typer.Option(
             metavar="LIST",
             parser=parse_numbers,
