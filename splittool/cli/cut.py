@@ -99,7 +99,9 @@ def cut(
         return
     if calibrate:
         _check_calibration(calibrate, output_folder, force)
-    form = Form(target, compiler_for(output, target, blob_shaves), blob_shaves)
+    form = Form()
+    if target != "openvino" or blob_shaves:
+        form = Form(target, compiler_for(output, target, blob_shaves), blob_shaves)
     split = network.cut(*at).write(output_folder, tolerance, form, force)
     if calibrate:
         with output.progress() as progress:

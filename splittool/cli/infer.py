@@ -117,6 +117,8 @@ def infer(
         else:
             network = Network.load(source, shape)
             report = network.evaluate(images, truth, output_folder, options, progress)
+    if report.scores is None and truth is not False:
+        output.note("note: no train.csv beside the images: nothing is scored; give --labels")
     output.emit(report)
     _check_dice(report, min_dice)
 

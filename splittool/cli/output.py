@@ -39,12 +39,11 @@ class Output:
         if self.verbose:
             self.note(message)
 
-    def emit(self, report: "Report", tables: Any = None, **how: Any) -> None:
+    def emit(self, report: "Report", **how: Any) -> None:
         """Print a report: as tables on a terminal, as JSON elsewhere.
 
         Args:
             report: What the command found.
-            tables: What to show in place of its own tables.
             how: How its tables are to be drawn; see the report's `tables`.
 
         Raises:
@@ -57,7 +56,7 @@ class Output:
             from rich.console import Console
 
             console = Console(highlight=False)
-            for table in report.tables(**how) if tables is None else tables:
+            for table in report.tables(**how):
                 console.print(table, markup=False, crop=False)
             return
         from splittool.reports.base import encode

@@ -100,6 +100,6 @@ def plan(
     options.check()
     network = Network.load(model, shape)
     report = make_plan(network.record, network.graph, network.info, options)
-    output.emit(report, report.tables(every))
+    output.emit(report, every=every)
     if report.best is None:
         raise ThresholdError(nothing_fits(report))

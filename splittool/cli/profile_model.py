@@ -27,4 +27,4 @@ def profile(
     from splittool.network.network import Network
 
     report = Network.load(model, shape).profile()
-    output.emit(report, report.tables(layers))
+    output.emit(report, layers=layers)

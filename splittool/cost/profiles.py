@@ -2,9 +2,8 @@
 
 from collections import Counter
 
-from splittool.cost.memory import activation_memory
 from splittool.cost.operations import model_analyzer_excess, operation_costs
-from splittool.cost.splits import describe_layers, list_splits
+from splittool.cost.splits import activation_memory, describe_layers, list_splits
 from splittool.graph.graph import Graph
 from splittool.reports import FileRecord, ModelAnalyzerRecord, ProfileReport
 from splittool.runtime.ir import ModelInfo

@@ -8,7 +8,7 @@ import pytest
 from typer.main import get_command
 
 from splittool import __version__
-from splittool.cli.commands import COMMANDS as LISTED
+from splittool.cli.main import COMMANDS as LISTED
 from splittool.cli.main import app, run
 
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openvino import opset13 as op
 
-from splittool.cost.memory import Memory, activation_memory
+from splittool.cost.splits import Memory, activation_memory
 from splittool.graph.graph import Graph, read_graph
 
 

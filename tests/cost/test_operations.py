@@ -5,8 +5,8 @@ import openvino as ov
 import pytest
 from openvino import opset13 as op
 
-from splittool.cost.memory import activation_memory
 from splittool.cost.operations import flops, macs, operation_costs
+from splittool.cost.splits import activation_memory
 from splittool.graph.graph import Graph, Operation, read_graph
 
 
