@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from splittool.figures.drawing import draw as draw
     from splittool.network.comparison import CompareOptions as CompareOptions
     from splittool.network.comparison import compare as compare
+    from splittool.network.cut import NetworkCut as NetworkCut
     from splittool.network.network import Network as Network
     from splittool.split.answer import Answer as Answer
     from splittool.split.calibration import CalibrationOptions as CalibrationOptions
-    from splittool.network.cut import NetworkCut as NetworkCut
     from splittool.split.options import LinkOptions as LinkOptions
     from splittool.split.options import RunOptions as RunOptions
     from splittool.split.split_network import SplitNetwork as SplitNetwork

@@ -25,7 +25,7 @@ COMMANDS = {
     "profile": ("profile_model:profile", "Count operations, parameters and memory."),
     "bench-vpu": ("bench_vpu:bench_vpu", "Measure frames per second over time."),
     "bitrate": ("bitrate:bitrate", "Compute the bitrate of each split point."),
-    "calibrate": ("calibrate:calibrate", "Choose the quantiser's ranges for a cut from images."),
+    "calibrate": ("calibrate:calibrate", "Choose the quantiser's ranges from images."),
     "infer": ("infer:infer", "Predict defects, whole or split."),
     "compare": ("compare:compare", "Compare cuts with the compressed input."),
     "plan": ("plan:plan", "Choose where to cut."),

@@ -19,6 +19,7 @@ from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.reading import load_model, prepare
 from splittool.graph.split_points import find_cut
+from splittool.network.cut import NetworkCut
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import (
     FileRecord,
@@ -31,7 +32,6 @@ from splittool.reports import (
 )
 from splittool.runtime.ir import ModelInfo, read_info, write_ir
 from splittool.split.answer import Answer, answer
-from splittool.network.cut import NetworkCut
 from splittool.split.evaluation import class_names, make_task, one_image
 from splittool.split.options import RunOptions
 from splittool.split.prediction import Subject, predict

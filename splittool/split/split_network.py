@@ -28,8 +28,8 @@ from splittool.split.baked import BakedBits, bake
 from splittool.split.bit_search import Judge, search_bits
 from splittool.split.calibration import Bits, CalibrationOptions, calibrate
 from splittool.split.calibration_file import FILE_NAME, with_ranges
-from splittool.split.files import DESCRIPTION
 from splittool.split.evaluation import Task, class_names, image_task, make_task, one_image
+from splittool.split.files import DESCRIPTION
 from splittool.split.link import Link, open_link, tensor_spec
 from splittool.split.options import LinkOptions, RunOptions
 from splittool.split.prediction import Subject, predict

@@ -8,9 +8,9 @@ from networks import write_cut
 
 from splittool.errors import InputError, OutputError, VerificationError
 from splittool.graph.halves import Halves, make_halves
+from splittool.network import cut as cutting
 from splittool.reports import CutReport, read_report
 from splittool.runtime.ir import core
-from splittool.network import cut as cutting
 
 FILES = ["cut.json", "head.bin", "head.xml", "tail.bin", "tail.xml"]
 
