@@ -5,7 +5,10 @@ The names below are the library's public face. Each is imported when it is first
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this file
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -58,11 +61,11 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module 'splittool' has no attribute {name!r}")
     module, _, path = _HOMES[name].partition(":")
-    found: Any = import_module(module)
+    found: "Any" = import_module(module)
     for part in path.split("."):
         found = getattr(found, part)
     globals()[name] = found  # the next use finds it at once

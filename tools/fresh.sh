@@ -30,11 +30,19 @@ check() {
 outer() {
     root=$(mktemp -d "${TMPDIR:-/tmp}/splittool-fresh.XXXXXX")
     trap 'code=$?; [ "${KEEP:-}" ] && say "left in $root" || rm -rf --one-file-system "$root"; exit $code' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
+    trap 'end 130' INT
+    trap 'end 143' TERM
     chmod 755 "$root"
     FRESH_ROOT=$root unshare --mount --pid --fork --kill-child --propagation private \
-        sh "$project/tools/fresh.sh" "$@"
+        sh "$project/tools/fresh.sh" "$@" &
+    child=$!
+    wait "$child"
+}
+
+# unshare itself ignores Ctrl-C; all that it started dies with it.
+end() {
+    kill -KILL "$child"
+    wait "$child" 2>/dev/null || exit "$1"
 }
 
 mirror() {
@@ -100,9 +108,8 @@ newcomer() {
 inner() {
     root=$FRESH_ROOT
     say "debian $suite with $packages"
-    debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$(mirror)" >"$root.log" 2>&1 ||
-        { tail -n 20 "$root.log" >&2; rm -f "$root.log"; stop "debootstrap failed"; }
-    rm -f "$root.log"
+    debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$(mirror)" >"$root/debootstrap.log" 2>&1 ||
+        { tail -n 20 "$root/debootstrap.log" >&2; stop "debootstrap failed"; }
     chroot "$root" useradd --create-home newcomer
     git clone --quiet --no-hardlinks "$project" "$root/home/newcomer/splittool"
     commit=$(git -C "$root/home/newcomer/splittool" rev-parse --short HEAD)
