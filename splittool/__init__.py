@@ -65,7 +65,7 @@ def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module 'splittool' has no attribute {name!r}")
     module, _, path = _HOMES[name].partition(":")
-    found: "Any" = import_module(module)
+    found: Any = import_module(module)
     for part in path.split("."):
         found = getattr(found, part)
     globals()[name] = found  # the next use finds it at once
