@@ -1,7 +1,7 @@
 """What is around the payloads of a frame: header, table and checksum, in a long and a short form.
 
-The long form, versions 1 and 2, says all that a stranger would want to know; the short form,
-version 3, spends 6 bytes on one tensor and is for frames that are hardly longer themselves.
+The long form, versions 1 and 2, describes itself in full. The short form, version 3, adds 6 bytes
+to one tensor and is for frames that are hardly longer than a header.
 docs/frame-format.md has both byte by byte.
 """
 
@@ -79,7 +79,7 @@ def open_frame(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> tupl
 
     Args:
         frame: The bytes.
-        cut_id: Of the receiver's cut.
+        cut_id: The id of the receiver's cut, 16 bytes.
         specs: What must be in it, in this order.
 
     Raises:

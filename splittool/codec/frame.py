@@ -111,10 +111,10 @@ def decode_frame(
 
     Args:
         frame: The bytes.
-        cut_id: Of the receiver's cut.
-        specs: What must be in it, in this order.
-        history: The receiver's; a good frame becomes the last in it. Without one, only frames that
-            stand alone can be read.
+        cut_id: The id of the receiver's cut, 16 bytes.
+        specs: The tensors that must be in it, in this order.
+        history: What the receiver keeps; a good frame becomes the last in it. Without a history,
+            only frames that stand alone can be read.
 
     Returns:
         The frame's number and its tensors; what was quantised is float32.

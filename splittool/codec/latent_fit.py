@@ -54,7 +54,7 @@ def fit(
         progress: Told of the regressions and the latents counted.
 
     Raises:
-        InputError: There are no symbols, or not in four dimensions, or out of range.
+        InputError: The array is empty, does not have four dimensions, or holds larger numbers.
     """
     if symbols.ndim != 4 or not symbols.size:
         raise InputError(f"latents of shape {symbols.shape} are not (N, C, H, W) symbols")
@@ -102,7 +102,7 @@ def _weights(differences: Ints, each: Pass, groups: int) -> NDArray[np.int16]:
     features, unusual = _samples(differences, each)
     found = np.zeros((channels, 3 * channels + 2))
     for group in np.array_split(np.arange(channels), groups):
-        # Known are near and far neighbours, of all channels, and the same place in earlier ones.
+        # A group knows the neighbours in all channels and the same place in earlier groups.
         known = (
             np.r_[: 2 * channels + group[0]] if each.stride else 2 * channels + np.r_[: group[0]]
         )
@@ -114,7 +114,7 @@ def _weights(differences: Ints, each: Pass, groups: int) -> NDArray[np.int16]:
 
 
 def _samples(differences: Ints, each: Pass) -> tuple[NDArray[np.float32], Flags]:
-    """(3 C + 1, rows) features and (C, rows) whether it is unusual, of some places of a pass."""
+    """(3 C + 2, rows) features and (C, rows) unusual symbols, at some places of a pass."""
     channels = differences.shape[1]
     features, unusual = [], []
     for latent in differences[:: _stride(differences, each)]:

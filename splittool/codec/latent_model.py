@@ -62,7 +62,7 @@ class LatentModel:
 
     @property
     def sha256(self) -> str:
-        """Of the file, in hexadecimal; it is part of the cut's id."""
+        """SHA-256 of the file, in hexadecimal; the cut's id covers it."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The way of codec `learned` through a latent, the same for who writes and for who reads.
+"""The order of decisions of codec `learned`, which is the same for writer and reader.
 
 Each symbol is a few yes-or-no decisions: is it another than its channel's usual one, is it below,
 is it further away. How likely each is depends on symbols that were coded before. Every number that
@@ -35,8 +35,8 @@ class Coding(Protocol):
 
         Args:
             kind: The table: `any`, `unusual`, `negative`, `larger` or `even`.
-            contexts: Of each flag its place in the table.
-            flags: The flags to write; who reads does not look at them.
+            contexts: The place of each flag in the table.
+            flags: The flags to write; a reader ignores them.
 
         Returns:
             The flags, as written or read.
@@ -44,7 +44,7 @@ class Coding(Protocol):
 
 
 class Walk:
-    """One way through a latent, the same for who writes and who reads.
+    """One pass over a latent, which is the same for writer and reader.
 
     Args:
         model: What both ends know.
@@ -61,7 +61,7 @@ class Walk:
         """Go through all symbols.
 
         Args:
-            differences: (C, H, W) symbols less the usual ones; who reads gives zeros.
+            differences: (C, H, W) symbols less the usual ones; a reader gives zeros.
 
         Returns:
             The differences, as written or read.
@@ -82,7 +82,7 @@ class Walk:
         each, model = PASSES[number], self._model
         small = self._small.reshape(model.channels, -1, self._pitch)
         near, far = neighbours(small, each, len(places))
-        # Where nothing is around, a whole place is asked for first: there are many of these.
+        # Most places of a sparse latent have nothing around them: one flag for all channels first.
         quiet = np.flatnonzero(are_quiet(near, far))
         given = truth != 0
         used = np.ones(len(places), bool)
@@ -130,7 +130,7 @@ class Walk:
         return np.sign(np.sign(near).sum(axis=0)).astype(np.intp) + 1, sizes
 
     def _sizes(self, contexts: Indices, given: Ints) -> Ints:
-        """Of what is unusual: how far from the usual symbol, 1 or more."""
+        """How far each unusual symbol is from the usual one, 1 or more."""
         size = np.ones(len(given), np.int32)
         open_ = np.arange(len(given))
         for least in range(1, LARGEST):
@@ -180,7 +180,7 @@ def are_quiet(near: NDArray[np.uint8], far: NDArray[np.uint8]) -> Flags:
 def features_of(
     near: NDArray[np.uint8], far: NDArray[np.uint8], dtype: np.dtype[Any]
 ) -> NDArray[Any]:
-    """(3 C + 2, places): near and far neighbours, room for the same place, is it quiet, 1."""
+    """(3 C + 2, places): near and far neighbours, room for the same place, quiet or not, 1."""
     channels, places = near.shape
     features = np.zeros((3 * channels + 2, places), dtype)
     features[:channels] = near

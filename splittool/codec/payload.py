@@ -1,11 +1,12 @@
 """Lossless codecs: symbols to few bytes and back.
 
-A codec (`raw`, `fast`, `small`) is how a sender chooses; a format is what the bytes are, and all
-that the receiver needs to know. `small` was chosen by size on the crossing tensors of trained
-networks: JPEG-LS from 3 bits on, below that zstd on packed symbols, and the smaller of the two from
-7 bits on. JPEG-XL at effort 2 makes 5 %
-less of 4 bits in twice the time; its header, unlike JPEG-LS's, cannot be checked in a few lines
-before it is trusted.
+The sender chooses a codec (`raw`, `fast`, `small`); a format says what the bytes are, which is all
+that a receiver needs to know. Codec `learned` needs a model and has a module of its own.
+
+`small` was chosen by size on the crossing tensors of trained networks: JPEG-LS from 3 bits on,
+below that zstd on packed symbols, and the smaller of the two from 7 bits on. JPEG-XL at effort 2
+makes 5 % less of 4 bits in twice the time; its header, unlike JPEG-LS's, cannot be checked in a few
+lines before it is trusted.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ _LARGEST_SIDE = 65535  # of an image in JPEG-LS
 
 
 class Format(IntEnum):
-    """What a payload is; the numbers are in the frame."""
+    """What the bytes of a payload are; frames hold these numbers."""
 
     PACKED = 0
     ZSTD = 1
@@ -35,14 +36,14 @@ class Format(IntEnum):
 
 
 class Coded(NamedTuple):
-    """A payload and what it is."""
+    """A payload and its format."""
 
     format: Format
     payload: bytes
 
 
 class PayloadError(ValueError):
-    """A payload is not what its format and the tensor's shape make of it."""
+    """A payload does not agree with its format or with the tensor's shape."""
 
 
 Encoder = Callable[[Symbols, int], Coded]
@@ -50,17 +51,17 @@ Decoder = Callable[[Data, tuple[int, ...], int], Symbols]
 
 
 def encode_raw(symbols: Symbols, bits: int) -> Coded:
-    """Packed without gaps."""
+    """Pack the symbols without gaps."""
     return Coded(Format.PACKED, pack(symbols, bits))
 
 
 def encode_fast(symbols: Symbols, bits: int) -> Coded:
-    """Packed, then zstd at level 1."""
+    """Pack the symbols, then compress them with zstd at level 1."""
     return _zstd(pack(symbols, bits), level=1)
 
 
 def encode_small(symbols: Symbols, bits: int) -> Coded:
-    """JPEG-LS over all channels as one image, or zstd where that is smaller or no image fits.
+    """Code all channels as one JPEG-LS image, or with zstd if that is smaller or no image fits.
 
     Raises:
         MissingExtraError: imagecodecs is not installed.
@@ -93,8 +94,8 @@ def decode(form: Format, payload: Data, shape: tuple[int, ...], bits: int) -> Sy
     Args:
         form: What the payload is.
         payload: The bytes.
-        shape: Of the symbols.
-        bits: Of each of them.
+        shape: Shape of the symbols.
+        bits: Bits of each symbol.
 
     Returns:
         Symbols of that shape, from 0 to 2^bits - 1.
@@ -167,7 +168,7 @@ def _decode_jpegls(payload: Data, shape: tuple[int, ...], bits: int) -> Symbols:
         raise PayloadError("a JPEG-LS image where none fits")
     start = _jpegls_start(rows, columns, bits)
     if bytes(payload[: len(start)]) != start:
-        raise PayloadError(f"no JPEG-LS image of {rows}x{columns} samples")
+        raise PayloadError(f"not a JPEG-LS image of {rows}x{columns} samples")
     # CharLS spends seconds of zeros on samples that stop without the marker that ends an image.
     if not _ends_once(np.frombuffer(payload, np.uint8)[len(start) :]):
         raise PayloadError("a JPEG-LS image without its end")

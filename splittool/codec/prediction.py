@@ -15,8 +15,8 @@ class History:
     """What one end of a link keeps of the last frame; empty before the first and when cleared.
 
     Attributes:
-        checksum: Of that frame.
-        symbols: Of each of its tensors, with their bits.
+        checksum: The checksum of that frame.
+        symbols: The symbols of each of its tensors, with their bits.
     """
 
     checksum: int | None = None
@@ -33,7 +33,7 @@ class History:
         return self.checksum is not None and reference in (self.checksum, self.checksum & 0xFFFFFF)
 
     def keep(self, checksum: int, symbols: list[tuple[Symbols, int]]) -> None:
-        """Let this frame be the last."""
+        """Make this frame the last one."""
         self.checksum, self.symbols = checksum, symbols
 
     def clear(self) -> None:
@@ -46,8 +46,8 @@ def changes(symbols: Symbols, before: Symbols, bits: int) -> Symbols:
 
     Args:
         symbols: From 0 to 2^bits - 1.
-        before: Of the same shape and bits.
-        bits: Of each.
+        before: Symbols of the same shape and bits.
+        bits: Bits of each symbol.
     """
     half = symbols.dtype.type(2 ** (bits - 1))
     return _wrapped(symbols - before + half, bits)

@@ -23,7 +23,7 @@ _LEAST_STEP = np.finfo(np.float32).tiny  # a smaller one has no reciprocal in 32
 
 @dataclass(frozen=True)
 class Ranges:
-    """How symbols and values belong together.
+    """Which value each symbol stands for.
 
     Attributes:
         low: (C,) value of symbol 0 in each channel, or (1,) for all of them.
@@ -112,7 +112,7 @@ def quantise(
         bits: Bits per element, 1 to 16.
         name: For the message.
         ranges: Calibrated ranges; values outside are clipped. None takes the tensor's own.
-        per_channel: Of its own: one range for each channel, else one for all.
+        per_channel: Where ranges are the tensor's own: one for each channel, else one for all.
 
     Raises:
         InputError: It holds values that are not numbers, or too far apart for 32 bits.
@@ -132,7 +132,7 @@ def quantise(
     # Row by row, because a row stays in the processor's cache through all the steps.
     with np.errstate(over="ignore", under="ignore"):  # far outside a calibrated range is clipped
         for row, first, factor, into in zip(rows, low, scale, symbols, strict=True):
-            if not factor:  # and infinity times zero is no number
+            if not factor:  # infinity times zero would be NaN
                 into[...] = 0
                 continue
             np.subtract(row, first, out=scratch)

@@ -45,7 +45,7 @@ class Sampler:
         self._high: Floats | None = None
 
     def add(self, tensor: Floats) -> None:
-        """Look at one image's tensor, (1, C, ...).
+        """Take in one image's tensor, (1, C, ...).
 
         Raises:
             InputError: It holds values that are not numbers, or none at all.
@@ -134,7 +134,7 @@ def _candidate(sampler: Sampler, bits: int, share: float) -> Ranges:
 
 
 def _pick(candidates: Sequence[Ranges], which: NDArray[np.intp]) -> Ranges:
-    """Of each channel the candidate with its number."""
+    """The candidate chosen for each channel, by its number."""
     channel = np.arange(len(which))
     low = np.stack([found.low for found in candidates])
     step = np.stack([found.step for found in candidates])

@@ -57,7 +57,7 @@ def table(probability: int, flags: int, some: bool) -> Table:
     """The table of masks of some flags.
 
     Args:
-        probability: Of a flag, n / 65536.
+        probability: Probability of a flag, n / 65536.
         flags: 1 to 8.
         some: One flag at least is known to be set.
     """
@@ -93,8 +93,8 @@ class _Stage(NamedTuple):
     Attributes:
         mirrored: (n,) where a flag is more likely set than not, and coded the other way round.
         single: Which flags are coded one by one.
-        unset: Of these, of 65536, how often a flag is not set.
-        many: Of each other bucket the number, and which flags are in it.
+        unset: How often each of these flags is not set, of 65536.
+        many: Number of each other bucket, and which flags are in it.
     """
 
     mirrored: Flags

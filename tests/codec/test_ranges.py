@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from splittool.codec.ranges import METHODS, Method, Sampler, channel_errors, choose_ranges
+from splittool.codec.ranges import METHODS, Sampler, channel_errors, choose_ranges
 from splittool.errors import InputError
+from splittool.vocabulary import RangesMethod
 
 
 def _sampler(*tensors: np.ndarray, name: str = "t") -> Sampler:
@@ -29,7 +30,7 @@ def test_min_max_is_over_all_images() -> None:
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 8, 16])
 def test_the_best_has_the_least_error_of_its_candidates(heavy: Sampler, bits: int) -> None:
-    def error(method: Method) -> float:
+    def error(method: RangesMethod) -> float:
         found = choose_ranges(heavy, bits, method)[0]
         return float(channel_errors(heavy.values(), bits, found).mean())
 
