@@ -13,7 +13,7 @@ report() { file="$1"; shift; say "$@"; "$@" --json > "$file"; }
 say splittool synth steel --images 64 --force
 say splittool train steel --arch unet --epochs 20 --crop 256x384 -o unet.pt --force
 say splittool export unet.pt -o unet.xml --force
-say splittool cut unet.xml --at maxpool_2 --force
+say splittool cut unet.pt --at maxpool_2 --force
 report profile.json splittool profile unet.xml --no-layers
 report cuts.json splittool cut unet.xml --all
 say splittool plot cuts.json -o cuts.svg --force

@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import pkgutil
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -185,6 +187,26 @@ def test_python_is_python(name: str) -> None:
         compile(block, f"{name}, block {number}", "exec")
 
 
+@pytest.mark.usefixtures("one_thread", "trained")
+def test_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    for number, block in enumerate(python_blocks("docs/python.md")):
+        exec(compile(block, f"docs/python.md, block {number}", "exec"), names)
+    assert "did you mean 'maxpool_2'" in capsys.readouterr().out
+
+
+@pytest.fixture
+def trained(tmp_path: Path, steel: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder holds a network and images, as the tutorial makes them."""
+    shutil.copytree(steel, tmp_path / "steel")
+    shutil.copy(models / "tiny.pt", tmp_path / "unet.pt")
+    monkeypatch.chdir(tmp_path)
+
+
+def python_blocks(name: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", text_of(name), re.MULTILINE | re.DOTALL)
+
+
 def test_readme_is_short_and_names_the_paper_first() -> None:
     text = text_of("README.md")
     assert len(text.split()) <= 900
@@ -195,6 +217,13 @@ def test_layers_are_those_of_the_architecture_page() -> None:
     table = text_of("docs/architecture.md").partition("<!-- layers -->")[2].partition("\n\n")[0]
     rows = [set(re.findall(r"`(\w+)`", row)) for row in table.splitlines() if row[2:3].isdigit()]
     assert rows == LAYERS
+
+
+def test_api_page_documents_what_there_is() -> None:
+    names = re.findall(r"^\.\. auto(?:module|class):: (\S+)", text_of("docs/api.md"), re.MULTILINE)
+    assert len(names) > 10
+    for name in names:
+        pkgutil.resolve_name(name)
 
 
 def test_every_benchmark_is_listed() -> None:
