@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import zstandard
 
-from splittool.codec.bitpack import pack, packed_bytes, unpack
 from splittool.codec.payload import CODECS, decode
 from splittool.codec.quantiser import quantise
+from splittool.codec.symbols import pack, packed_bytes, unpack
 from splittool.data.images import list_images, read_image
 from splittool.data.synthetic_folder import write_synthetic
 from splittool.graph.reading import load_model

@@ -24,8 +24,8 @@ import numpy as np
 from splittool.codec.frame import decode_frame, encode_frame
 from splittool.codec.latent_fit import fit
 from splittool.codec.payload import CODECS
-from splittool.codec.prediction import History
 from splittool.codec.quantiser import ranges_between
+from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
 from splittool.errors import FrameError
 

@@ -9,8 +9,8 @@ import numpy as np
 import openvino as ov
 
 from splittool.benchmark.measurement import Inputs
-from splittool.data.image_lists import expand_inputs
 from splittool.data.images import Canvas, read_image
+from splittool.data.samples import expand_inputs
 from splittool.errors import InputError, UsageError
 from splittool.graph.graph import read_graph
 from splittool.graph.halves import make_halves

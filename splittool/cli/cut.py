@@ -111,7 +111,7 @@ def cut(
 
 def _check_calibration(images: list[str], folder: Path, force: bool) -> None:
     """Find what is wrong with the images, or in the way of a calibration, before the cut."""
-    from splittool.data.image_lists import expand_inputs
+    from splittool.data.samples import expand_inputs
     from splittool.files import refuse_existing
     from splittool.split.calibration_file import FILE_NAME
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from splittool.cli.options import Command, Force
+from splittool.cli.main import Command
+from splittool.cli.options import Force
 from splittool.cli.output import Output
 
 SourceArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to read.")]

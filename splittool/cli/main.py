@@ -9,11 +9,68 @@ from types import FrameType, FunctionType
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from splittool import __version__
-from splittool.cli.output import discard, say
-from splittool.errors import ExitCode, PipeClosedError, SplittoolError, StoppedError
+from splittool.cli.output import Output, discard, say
+from splittool.errors import ExitCode, PipeClosedError, SplittoolError, StoppedError, UsageError
+
+_COMMON = {
+    "json": ("--json", "Print the JSON report even on a terminal."),
+    "quiet": ("--quiet", "-q", "Print no progress and no notes on stderr."),
+    "verbose": ("--verbose", "-v", "Print more notes on stderr."),
+    "debug": ("--debug", "Show the traceback of an error."),
+}
+
+
+class Command(TyperCommand):
+    """A command with the options that all have; its function finds them in `ctx.obj`."""
+
+    def __init__(self, *args: Any, params: list[Any] | None = None, **kwargs: Any) -> None:
+        common = [_common_option(name) for name in _COMMON]
+        for param in params or []:
+            _name_in_errors(param)
+        super().__init__(*args, params=[*(params or []), *common], **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Turn the common options into an `Output` before the function sees the rest."""
+        values = {name: ctx.params.pop(name) for name in _COMMON}
+        ctx.obj = Output(values["json"], values["quiet"], values["verbose"])
+        _check_numbers(ctx.params)
+        return super().invoke(ctx)
+
+
+def _check_numbers(options: dict[str, Any]) -> None:
+    """Refuse what is a number to Python and to nobody else: nan, inf, and more than 63 bits.
+
+    Raises:
+        UsageError: An option has such a value.
+    """
+    for name, value in options.items():
+        if isinstance(value, int | float) and not abs(value) < 2**63:  # so that nan is, too
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} {value} is out of range; give a smaller number")
+
+
+def _name_in_errors(param: Any) -> None:
+    """Make an error of the parser of an option begin with the option's name."""
+    parse = getattr(param.type, "func", None)
+    if parse is None:
+        return
+
+    def named(text: Any) -> Any:
+        try:
+            return parse(text)
+        except UsageError as error:
+            raise UsageError(f"{param.opts[0]} {error}") from None
+
+    param.type.func = named
+
+
+def _common_option(name: str) -> TyperOption:
+    *flags, text = _COMMON[name]
+    return TyperOption(param_decls=[name, *flags], is_flag=True, default=False, help=text)
+
 
 # Name: where it is, and the first line of its help. In the order in which a chain uses them.
 COMMANDS = {
@@ -54,8 +111,6 @@ class LazyCommands(Mapping[str, TyperCommand]):
 
 def _make(name: str, place: str) -> Any:
     """A command from its function, or a group of commands from its Typer."""
-    from splittool.cli.options import Command
-
     module, _, attribute = place.partition(":")
     found = getattr(import_module(f"splittool.cli.{module}"), attribute)
     if isinstance(found, FunctionType):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from splittool.codec.envelope import CUT_ID_BYTES, MAGIC, Envelope, open_frame, seal
 from splittool.codec.payload import Format, PayloadError
-from splittool.codec.prediction import History
+from splittool.codec.symbols import History
 from splittool.codec.tensors import (
     Flags,
     Sending,

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splittool.codec import rans
-from splittool.codec.bitpack import Symbols, symbol_type
 from splittool.codec.latent_model import LARGEST, REST_BITS, LatentModel
 from splittool.codec.latent_walk import Flags, Indices, Ints, Walk
 from splittool.codec.payload import PayloadError
+from splittool.codec.symbols import Symbols, symbol_type
 from splittool.errors import InputError
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from splittool.codec.bitpack import Data, Symbols, pack, packed_bytes, symbol_type, unpack
+from splittool.codec.symbols import Data, Symbols, pack, packed_bytes, symbol_type, unpack
 from splittool.errors import MissingExtraError
 
 _JPEG_LS_FROM_BITS = 3

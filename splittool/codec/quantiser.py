@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from splittool.codec.bitpack import Symbols, symbol_type
 from splittool.codec.choices import check_bits
+from splittool.codec.symbols import Symbols, symbol_type
 from splittool.errors import InputError
 
 Floats = NDArray[np.float32]

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splittool.codec import learned
-from splittool.codec.bitpack import Data, Symbols, packed_bytes
 from splittool.codec.choices import MAX_BITS, MIN_BITS, check_bits
 from splittool.codec.latent_model import LatentModel
 from splittool.codec.payload import CODECS, Coded, Format, PayloadError, decode, encode_raw
-from splittool.codec.prediction import changes, restore
 from splittool.codec.quantiser import Quantised, Ranges, dequantise, quantise
+from splittool.codec.symbols import Data, Symbols, changes, packed_bytes, restore
 from splittool.errors import InputError
 
 Tensor = NDArray[Any]

@@ -8,8 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splittool.data.dataset_folder import Annotated, write_dataset
-from splittool.data.images import MAX_PIXELS, image_size, list_images, open_image
-from splittool.data.pixel_modes import stored_orientation, upright
+from splittool.data.images import (
+    MAX_PIXELS,
+    image_size,
+    list_images,
+    open_image,
+    stored_orientation,
+    upright,
+)
 from splittool.data.rle import Mask
 from splittool.errors import InputError
 from splittool.progress import Progress, nobody

@@ -1,5 +1,6 @@
 """Images however they are given, files or arrays, joined with their true masks."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -10,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from splittool.data.image_lists import expand_inputs, labels_for
-from splittool.data.images import MAX_PIXELS, Pixels
-from splittool.data.kaggle import Labels, Sample, read_labels
-from splittool.data.pixel_modes import to_rgb
+from splittool.data.images import MAX_PIXELS, SUFFIXES, Pixels, list_images, to_rgb
+from splittool.data.kaggle import Labels, Sample, find_labels, read_labels
 from splittool.errors import InputError
 
 PathName = str | PathLike[str]
@@ -175,3 +174,57 @@ def _with_truth(sample: Sample, truth: Masks) -> Sample:
             f" write (classes, {size[0]}, {size[1]}) bool"
         )
     return replace(sample, truth=truth)
+
+
+def expand_inputs(inputs: Sequence[str]) -> list[Path]:
+    """Resolve what the user named into image paths, in the order given.
+
+    Args:
+        inputs: Folders, image files, .txt files with one path per line, or "-" for such lines on
+            standard input. Paths in a list are relative to the current folder.
+
+    Raises:
+        InputError: A file or folder is missing, or a list names no images.
+    """
+    found: list[Path] = []
+    for name in inputs:
+        path = Path(name)
+        if name == "-":
+            found.extend(_listed(_standard_input(), "standard input"))
+        elif path.is_dir():
+            found.extend(list_images(path))
+        elif path.suffix.lower() == ".txt" and path.is_file():
+            found.extend(_listed(path.read_text(errors="replace").splitlines(), name))
+        elif path.suffix.lower() in SUFFIXES or path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"there is no file or folder {path}; check the path")
+    return found
+
+
+def _standard_input() -> Iterable[str]:
+    if sys.stdin is None:
+        raise InputError("standard input is closed; pipe image paths into it, one per line")
+    try:
+        return list(sys.stdin)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"standard input is not text ({error}); pipe image paths into it, one per line"
+        ) from None
+
+
+def _listed(lines: Iterable[str], name: str) -> list[Path]:
+    paths = [Path(line.strip()) for line in lines if line.strip()]
+    if not paths:
+        raise InputError(f"{name} lists no images; write one path per line")
+    return paths
+
+
+def labels_for(images: Sequence[Path], named: Path | None) -> Labels | None:
+    """Read the true masks: from the table named, else from train.csv beside the images.
+
+    Returns:
+        None if no table is named and none is found.
+    """
+    path = named or find_labels(images[0])
+    return None if path is None else read_labels(path)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from splittool.models.layers import Activation, ConvBlock, Norm, make_activation
+from splittool.models.segmenter import Activation, ConvBlock, Norm, make_activation
 
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = (2, 2, 3, 3, 3)  # convolutions of each level

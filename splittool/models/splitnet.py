@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from splittool.models.layers import Activation, ConvBlock, Norm, make_activation
+from splittool.models.segmenter import Activation, ConvBlock, Norm, make_activation
 
 WIDTHS = (24, 48, 96)
 DEPTHS = (1, 2, 1)

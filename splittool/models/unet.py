@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from splittool.models.layers import Activation, ConvBlock, Norm
+from splittool.models.segmenter import Activation, ConvBlock, Norm
 
 WIDTHS = (8, 16, 32, 64, 64)
 BOTTLENECK = 128

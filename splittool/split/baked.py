@@ -16,8 +16,8 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset8 as opset
 
-from splittool.codec.bitpack import pack, packed_bytes
 from splittool.codec.quantiser import Quantised, dequantise, quantise, reciprocals
+from splittool.codec.symbols import pack, packed_bytes
 from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError, VerificationError
 from splittool.graph.halves import Halves, Verification, Verifier, random_input, run_in_f32

@@ -19,7 +19,7 @@ from splittool.data.images import Canvas, Pixels
 from splittool.data.kaggle import Labels, Sample
 from splittool.data.samples import Picture, Pictures, Samples, Truth, samples
 from splittool.errors import InputError
-from splittool.progress import Progress, counter, nobody
+from splittool.progress import Progress, nobody
 from splittool.reports import ScoreRecord
 from splittool.split.options import RunOptions
 from splittool.split.runners import HeadRunner, Inference, Runner, canvas_of
@@ -99,7 +99,8 @@ def evaluate(
     Raises:
         InputError: An image is damaged; those before it are finished.
     """
-    step = counter(progress, len(task.samples), "images")
+    total = len(task.samples)
+    progress(0, total, "images")
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(max_workers=2) as pool:
         upcoming = pool.submit(task.samples[0].image)
@@ -113,7 +114,7 @@ def evaluate(
                 waiting.append(pool.submit(job.run, way, inference))
                 if len(waiting) > _AHEAD:  # finishing keeps up, and what goes wrong shows early
                     yield waiting.popleft().result()
-            step()
+            progress(index + 1, total, "images")
         while waiting:
             yield waiting.popleft().result()
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from splittool.codec.choices import check_bits, parse_bits, parse_codecs
 from splittool.codec.frame import Received, decode_frame, encode_frame, frame_cut_id
-from splittool.codec.prediction import History
+from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
 from splittool.errors import InputError, UncalibratedError, UsageError
 from splittool.files import sha256

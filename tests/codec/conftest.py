@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from splittool.codec.frame import encode_frame
-from splittool.codec.prediction import History
 from splittool.codec.quantiser import ranges_between
+from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
 
 CUT_ID = bytes(range(16))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splittool.codec.bitpack import pack, packed_bytes, unpack
+from splittool.codec.symbols import pack, packed_bytes, unpack
 
 BITS = st.integers(1, 16)
 LENGTHS = st.one_of(st.integers(0, 40), st.sampled_from([255, 256, 257, 1001]))

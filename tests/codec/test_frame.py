@@ -20,8 +20,8 @@ from splittool.codec.frame import (
     frame_cut_id,
 )
 from splittool.codec.payload import CODECS, Format
-from splittool.codec.prediction import History
 from splittool.codec.quantiser import dequantise, quantise, ranges_between
+from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
 from splittool.errors import FrameError, InputError, MissingExtraError, UsageError
 

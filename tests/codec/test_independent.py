@@ -17,8 +17,8 @@ from latents import make_latents
 from splittool.codec.frame import decode_frame, encode_frame
 from splittool.codec.latent_fit import fit
 from splittool.codec.latent_model import LatentModel
-from splittool.codec.prediction import History
 from splittool.codec.quantiser import ranges_between
+from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
 
 GOLDEN = Path(__file__).parent / "golden"

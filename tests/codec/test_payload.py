@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from splittool.codec.bitpack import packed_bytes
 from splittool.codec.payload import CODECS, Format, PayloadError, decode
+from splittool.codec.symbols import packed_bytes
 from splittool.errors import MissingExtraError
 
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=7)

@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from splittool.codec.bitpack import symbol_type
-from splittool.codec.prediction import changes, restore
+from splittool.codec.symbols import changes, restore, symbol_type
 
 
 @given(st.data(), st.integers(1, 16))

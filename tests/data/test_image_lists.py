@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from splittool.data.image_lists import expand_inputs, labels_for
 from splittool.data.images import list_images
+from splittool.data.samples import expand_inputs, labels_for
 from splittool.errors import InputError
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from splittool.data.images import FORMATS, image_size, read_image
-from splittool.data.pixel_modes import to_rgb, upright
+from splittool.data.images import FORMATS, image_size, read_image, to_rgb, upright
 from splittool.errors import InputError
 
 DEEP = np.array([[0, 257, 32768], [65535, 65407, 4095]], dtype=np.uint16)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from networks import write_cut
 from openvino import opset8 as opset
 
-from splittool.codec.bitpack import pack
 from splittool.codec.quantiser import Quantised, Ranges, dequantise, quantise, ranges_between
+from splittool.codec.symbols import pack
 from splittool.codec.tensors import TensorSpec
 from splittool.errors import InputError, OutputError, VerificationError
 from splittool.reports import CutReport, read_report

@@ -7,7 +7,7 @@ import pytest
 from networks import split_runner, whole_runner, write_cut
 from openvino import opset13 as op
 
-from splittool.codec.bitpack import packed_bytes
+from splittool.codec.symbols import packed_bytes
 from splittool.data.images import Canvas, read_image
 from splittool.errors import InputError
 from splittool.reports import CutReport, read_report
