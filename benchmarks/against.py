@@ -14,8 +14,8 @@ import torch
 from splittool.benchmark.options import DeviceOptions, Schedule
 from splittool.benchmark.run import bench
 from splittool.benchmark.workload import Subject, heads
+from splittool.conversion.checkpoint import to_graph
 from splittool.data.images import Canvas
-from splittool.export.conversion import to_graph
 from splittool.models import build
 from splittool.reports import BenchSetReport, file_record
 from splittool.runtime.devices import Hint

@@ -32,10 +32,10 @@ from polygraphy.backend.onnx import (
 from polygraphy.common import TensorMetadata
 from polygraphy.logger import G_LOGGER
 
-from splittool.cost.splits import describe_places
+from splittool.conversion.checkpoint import convert
+from splittool.cost.splits import describe_split_points
 from splittool.data.images import Canvas
 from splittool.errors import InputError
-from splittool.export.conversion import convert
 from splittool.graph.graph import read_graph
 from splittool.graph.halves import Halves, Verifier, make_halves
 from splittool.graph.reading import load_model
@@ -119,7 +119,7 @@ def list_file(path: Path) -> int:
 
 def list_model(model: ov.Model) -> int:
     """Every place with all that is known about it."""
-    return len(describe_places(read_graph(model))[0])
+    return len(describe_split_points(read_graph(model))[0])
 
 
 def show_listing(paths: dict[str, Path], rounds: int) -> None:

@@ -16,9 +16,9 @@ import openvino as ov
 import torch
 
 from splittool.benchmark.old_runtime import OldRuntime, find_runtime
+from splittool.conversion.checkpoint import to_graph
 from splittool.data.images import Canvas
 from splittool.errors import DeviceError, InputError
-from splittool.export.conversion import to_graph
 from splittool.graph.graph import read_graph
 from splittool.graph.halves import make_halves
 from splittool.graph.split_points import find_cut

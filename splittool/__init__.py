@@ -42,6 +42,7 @@ _HOMES = {
     "compare": "splittool.network.comparison:compare",
     "plan": "splittool.network.network:Network.plan",
     "bench": "splittool.benchmark.run:bench",
+    "export": "splittool.conversion.export:export",
     "train": "splittool.training.run:train",
     "draw": "splittool.figures.drawing:draw",
     "synth": "splittool.data.synthetic_folder:write_synthetic",

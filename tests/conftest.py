@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, settings
 from networks import write_cut
 
 from splittool.benchmark.old_runtime import OldRuntime
+from splittool.conversion.checkpoint import convert
 from splittool.data.images import Canvas
 from splittool.data.synthetic_folder import write_synthetic
-from splittool.export.conversion import convert
 from splittool.graph.graph import Graph, read_graph
 from splittool.models import Segmenter, build
 from splittool.models.checkpoints import Checkpoint, load, restore, weights_of

@@ -16,7 +16,7 @@ LAYERS: list[set[str]] = [
     {"reports"},
     {"data"},
     {"codec", "models", "runtime"},
-    {"training", "export"},
+    {"training", "conversion"},
     {"graph"},
     {"cost"},
     {"split"},

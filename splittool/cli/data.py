@@ -12,7 +12,7 @@ from splittool.cli.output import Output
 SourceArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to read.")]
 TargetOption = Annotated[
     Path,
-    typer.Option("--output", "-o", help="The folder to make, as in -o steel/.", show_default=False),
+    typer.Option("--output", "-o", help="The folder to make, such as steel/."),
 ]
 
 data = typer.Typer(
@@ -34,7 +34,7 @@ data.add_typer(imports, name="import")
 def coco(
     ctx: typer.Context,
     folder: SourceArgument,
-    output_folder: TargetOption,
+    output_folder: TargetOption = Path("dataset"),
     annotations: Annotated[
         Path | None,
         typer.Option(help="The file of instances. [default: the only .json in FOLDER]"),
@@ -68,7 +68,7 @@ def coco(
 def masks(
     ctx: typer.Context,
     folder: SourceArgument,
-    output_folder: TargetOption,
+    output_folder: TargetOption = Path("dataset"),
     ignore: Annotated[
         list[int] | None,
         typer.Option(

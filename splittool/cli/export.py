@@ -14,8 +14,13 @@ def export(
     ctx: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .pt checkpoint.")],
     output_file: Annotated[
-        Path, typer.Option("--output", "-o", help="The .xml to write; its .bin goes beside it.")
-    ],
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The .xml to write; its .bin goes beside it. [default: MODEL's name, here]",
+        ),
+    ] = None,
     size: Annotated[
         Size | None,
         typer.Option(
@@ -38,9 +43,10 @@ def export(
     doctor command says how to get it.
     """
     output: Output = ctx.obj
-    from splittool.export.run import export as export_checkpoint
+    from splittool.conversion.export import export as export_checkpoint
 
-    report = export_checkpoint(model, output_file, size, precision, target, blob_shaves, force)
+    target_file = output_file or Path(model.name).with_suffix(".xml")
+    report = export_checkpoint(model, target_file, size, precision, target, blob_shaves, force)
     if target == "myriad" and report.blob is None:
         output.note(NO_COMPILER)
     output.emit(report)

@@ -21,7 +21,7 @@ def plot(
     ],
     output_file: Annotated[
         Path, typer.Option("--output", "-o", help="The figure: .svg, .png or .pdf.")
-    ],
+    ] = Path("figure.svg"),
     kind: Annotated[
         FigureKind | None, typer.Option(help="Which figure. [default: what the reports are for]")
     ] = None,

@@ -32,7 +32,10 @@ Norm = Literal["batch", "none"]
 def train(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder with train_images/ and train.csv.")],
-    output_file: Annotated[Path, typer.Option("--output", "-o", help="The model to write (.pt).")],
+    output_file: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The model to write. [default: the network's name.pt]"),
+    ] = None,
     arch: Annotated[
         str, typer.Option(help="The network: unet, fcn32s, fcn16s, fcn8s, pspnet or splitnet.")
     ] = "unet",
@@ -161,16 +164,17 @@ def train(
         crop=crop,
         jpeg=augment_jpeg,
     )
+    model = output_file or Path(f"{arch}.pt")
     options = TrainingOptions(device, workers, resume, force, backbone_weights, start_from)
     try:
         with output.progress() as bar:
             report = run_training(
-                folder, output_file, settings, options, bar, _notes(output), _curves(output)
+                folder, model, settings, options, bar, _notes(output), _curves(output)
             )
     except StoppedError as stopped:
         if not is_first():
             sys.exit(stopped.exit_code)  # the first process says it
-        raise _to_go_on(stopped, output_file, resume) from None
+        raise _to_go_on(stopped, model, resume) from None
     if is_first():
         output.emit(report)
 

@@ -18,8 +18,8 @@ from splittool.cost.measurements import Measured, read_measured
 from splittool.cost.minimum_cut import best_cut
 from splittool.cost.operations import operation_costs
 from splittool.cost.rates import read_rate
-from splittool.cost.rows import Pricing, cut_halves, place_halves
-from splittool.cost.splits import describe_places, describe_split
+from splittool.cost.rows import Pricing, cut_halves, split_point_halves
+from splittool.cost.splits import describe_split, describe_split_points
 from splittool.errors import InputError
 from splittool.graph.graph import Graph
 from splittool.graph.split_points import Cut, find_cut, require_both_sides
@@ -149,11 +149,11 @@ def choose(
     measured = measured or Measured()
     costs = operation_costs(graph)
     sizes = tensor_bytes(graph, deployment.bits, deployment.image_bytes)
-    described, refused = describe_places(graph)
+    described, refused = describe_split_points(graph)
     splits = {tuple(split.at): split for split in described[1:]}
     points = [name for name in named if name in graph.by_name]
     times = deployment.times(graph, costs, sizes)
-    halves = place_halves(graph, times)
+    halves = split_point_halves(graph, times)
     optimum = best_cut(graph, times)
     for at in [*([name] for name in points), *measured.cuts, optimum.at if optimum else ()]:
         further = None if tuple(at) in splits else _further_cut(graph, at)

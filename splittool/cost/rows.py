@@ -11,7 +11,7 @@ from splittool.cost.limits import excluded_by
 from splittool.cost.measurements import Measured, Sent
 from splittool.cost.minimum_cut import Times
 from splittool.graph.graph import Graph
-from splittool.graph.split_points import INPUT, Cut, places
+from splittool.graph.split_points import INPUT, Cut, split_points
 from splittool.reports import LimitsRecord, PlanRow, SplitRecord
 
 Kind = Literal["edge-only", "cloud-only", "cut"]
@@ -23,11 +23,11 @@ Halves = dict[tuple[str, ...], tuple[float, float]]
 _EVERYTHING = ()  # the ends of a head that has no tail
 
 
-def place_halves(graph: Graph, times: Times) -> Halves:
+def split_point_halves(graph: Graph, times: Times) -> Halves:
     """For every split point in topological order, for the input, and for the whole network."""
     edge, cloud = 0.0, sum(times.cloud.values())
     found: Halves = {_EVERYTHING: (sum(times.edge.values()), 0.0), (INPUT,): (edge, cloud)}
-    for place in places(graph):
+    for place in split_points(graph):
         edge += times.edge[place.operation]
         cloud = max(cloud - times.cloud[place.operation], 0.0)  # rounding may go below
         at = tuple(graph.operations[index].name for index in sorted(place.ends))

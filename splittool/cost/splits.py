@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from splittool.cost.operations import WEIGHTED, OperationCost, operation_costs
 from splittool.graph.graph import Graph, Operation, TensorInfo, uncollected
-from splittool.graph.split_points import INPUT, Cut, find_cut, places
+from splittool.graph.split_points import INPUT, Cut, find_cut, split_points
 from splittool.reports import CutReport, LayerRecord, RefusedRecord, SplitRecord, TensorRecord
 from splittool.runtime.ir import ModelInfo
 
@@ -120,7 +120,7 @@ def describe_split(graph: Graph, cut: Cut, costs: dict[int, OperationCost]) -> S
 
 
 @uncollected()
-def describe_places(graph: Graph) -> tuple[list[SplitRecord], list[RefusedRecord]]:
+def describe_split_points(graph: Graph) -> tuple[list[SplitRecord], list[RefusedRecord]]:
     """Price every split point in topological order, the input first, in one pass.
 
     Returns:
@@ -130,7 +130,7 @@ def describe_places(graph: Graph) -> tuple[list[SplitRecord], list[RefusedRecord
     whole, head = _work(graph, costs, costs), _Work()
     found = [describe_split(graph, find_cut(graph, INPUT), costs)]
     refused = []
-    for place, memory in zip(places(graph), running_memory(graph, costs), strict=False):
+    for place, memory in zip(split_points(graph), running_memory(graph, costs), strict=False):
         operation = graph.operations[place.operation]
         head = head.plus(operation, costs[operation.index])
         at = tuple(graph.operations[index].name for index in sorted(place.ends))
@@ -145,7 +145,7 @@ def describe_places(graph: Graph) -> tuple[list[SplitRecord], list[RefusedRecord
 def list_splits(graph: Graph, info: ModelInfo) -> tuple[list[SplitRecord], list[RefusedRecord]]:
     """Price the named split points of a model, or else every one in topological order."""
     names = [name for name in info.split_points if name in graph.by_name]
-    return (describe_splits(graph, [INPUT, *names]), []) if names else describe_places(graph)
+    return (describe_splits(graph, [INPUT, *names]), []) if names else describe_split_points(graph)
 
 
 def described_at(graph: Graph, info: ModelInfo, at: Sequence[str]) -> list[SplitRecord]:

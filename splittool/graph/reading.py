@@ -33,7 +33,7 @@ def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
         raise InputError(f"{path} {known}")
     require_file(path, "make one with: splittool train, then splittool export")
     if path.suffix == ".pt":
-        from splittool.export.conversion import export_in_memory
+        from splittool.conversion.checkpoint import export_in_memory
 
         model = export_in_memory(path)
     else:

@@ -78,12 +78,13 @@ def find_cut(graph: Graph, *names: str) -> Cut:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place in topological order: all operations up to one of them are the head.
+class SplitPoint:
+    """A split point in topological order: all operations up to one of them are the head.
 
     Attributes:
         operation: Index of the last operation of the head.
-        ends: Operations of the head that no other one in it reads; a cut at all of these is this.
+        ends: Operations of the head that no other one in it reads; cutting after all of these
+            gives the same cut.
         crossing: (operation, port) of every tensor to send, in topological order.
         refusal: Why the graph cannot be cut here, or None.
     """
@@ -94,8 +95,8 @@ class Place:
     refusal: str | None
 
 
-def places(graph: Graph) -> Iterator[Place]:
-    """Every place but the last, in one pass: a cost of operations x tensors alive, no more."""
+def split_points(graph: Graph) -> Iterator[SplitPoint]:
+    """Every split point but the last, in one pass that costs operations x tensors alive."""
     work = [op.index for op in graph.operations if op.works]
     unread = {source: len(readers) for source, readers in graph.consumers.items()}
     alive = {(op.index, 0) for op in graph.parameters if (op.index, 0) in unread}
@@ -118,7 +119,7 @@ def places(graph: Graph) -> Iterator[Place]:
             ends.pop(source[0], None)
         ends[index] = None
         crossing = tuple(sorted(alive))
-        yield Place(index, tuple(ends), crossing, refusal(graph, inside, crossing))
+        yield SplitPoint(index, tuple(ends), crossing, refusal(graph, inside, crossing))
 
 
 def refusal(graph: Graph, inside: set[int], crossing: Iterable[Source]) -> str | None:

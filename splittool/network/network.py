@@ -12,7 +12,7 @@ import openvino as ov
 from splittool.cost.operations import OperationCost, operation_costs
 from splittool.cost.plans import PlanOptions, plan
 from splittool.cost.profiles import profile
-from splittool.cost.splits import describe_places, list_splits
+from splittool.cost.splits import describe_split_points, list_splits
 from splittool.data.samples import Picture, Pictures, Truth
 from splittool.errors import VerificationError
 from splittool.graph.graph import Graph, read_graph
@@ -152,7 +152,7 @@ class Network:
             VerificationError: Cuts differ by more; its `report` holds all.
         """
         splits, refused = (
-            describe_places(self.graph) if every else list_splits(self.graph, self.info)
+            describe_split_points(self.graph) if every else list_splits(self.graph, self.info)
         )
         failed: list[str] = []
         if verify:

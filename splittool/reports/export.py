@@ -36,7 +36,7 @@ def blob_line(blob: BlobRecord) -> str:
     )
 
 
-class ExportReport(Report, tag="splittool.export/1"):
+class ExportReport(Report, tag="splittool.conversion/1"):
     """A converted model.
 
     `difference` is the largest difference of a probability from torch, which computes in 32 bits.

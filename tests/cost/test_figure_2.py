@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from splittool.conversion.checkpoint import to_graph
 from splittool.cost.bitrate import split_row
 from splittool.cost.splits import describe_splits
 from splittool.data.images import Canvas
-from splittool.export.conversion import to_graph
 from splittool.graph.graph import read_graph
 from splittool.models import Segmenter, build
 from splittool.training.settings import RECIPES

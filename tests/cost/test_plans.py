@@ -15,7 +15,7 @@ from splittool.cost.operations import operation_costs
 from splittool.cost.plans import Goal, PlanOptions, choose, plan
 from splittool.errors import UsageError
 from splittool.graph.graph import Graph, Operation, TensorInfo, read_graph
-from splittool.graph.split_points import find_cut, places
+from splittool.graph.split_points import find_cut, split_points
 from splittool.quantities import Link
 from splittool.reports import (
     FileRecord,
@@ -156,7 +156,7 @@ def test_the_optimum_need_not_be_a_place_in_topological_order() -> None:
     assert best.latency_ms == pytest.approx(2 + 1001 + 7)
     assert find_cut(branches(), *best.at).head == (3,)
     assert ["n3"] not in [
-        [branches().operations[i].name for i in p.ends] for p in places(branches())
+        [branches().operations[i].name for i in p.ends] for p in split_points(branches())
     ]
     assert report.chosen == report.optimum
 

@@ -8,7 +8,7 @@ from openvino import opset13 as op
 
 from splittool.cost.splits import (
     describe_layers,
-    describe_places,
+    describe_split_points,
     describe_splits,
     input_split,
     list_splits,
@@ -81,7 +81,7 @@ def test_the_input_of_a_cut_is_a_split_point(cut_folder: Path) -> None:
 
 
 def test_the_places_are_priced_as_the_cuts_there(paper_graph: Graph) -> None:
-    found, refused = describe_places(paper_graph)
+    found, refused = describe_split_points(paper_graph)
     assert refused == []
     assert [split.at for split in found[:1]] == [["input"]]
     assert len(found) == len(paper_graph.by_name)
@@ -107,7 +107,7 @@ def test_every_branch_is_billed() -> None:
         branch.set_friendly_name(f"branch_{number}")
         branches.append(branch)
     graph = read_graph(ov.Model([op.result(op.concat(branches, 1))], [x], "m"))
-    found, _ = describe_places(graph)
+    found, _ = describe_split_points(graph)
     assert found[-1].at == [f"branch_{number}" for number in range(5)]
     assert found[-1].elements == 5 * 8 * 4 * 4
     alone = describe_splits(graph, ["branch_2"])[0]

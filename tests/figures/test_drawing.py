@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from splittool.cost.splits import describe_places
+from splittool.cost.splits import describe_split_points
 from splittool.errors import InputError, OutputError, UsageError
 from splittool.figures.drawing import draw
 from splittool.graph.graph import Graph
@@ -12,7 +12,7 @@ from splittool.reports import FileRecord, PlotReport, SplitsReport, encode
 @pytest.fixture
 def splits(paper_graph: Graph) -> SplitsReport:
     return SplitsReport(
-        source=FileRecord("unet.xml", 1, "0"), splits=describe_places(paper_graph)[0]
+        source=FileRecord("unet.xml", 1, "0"), splits=describe_split_points(paper_graph)[0]
     )
 
 

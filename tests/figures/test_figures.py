@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from splittool.cost.splits import describe_places, describe_splits
+from splittool.cost.splits import describe_split_points, describe_splits
 from splittool.figures import costs, curves, networks, style
 from splittool.graph.graph import Graph
 from splittool.reports import SplitRecord
@@ -26,7 +26,7 @@ def named(paper_graph: Graph) -> list[SplitRecord]:
 
 @pytest.fixture(scope="module")
 def places(paper_graph: Graph) -> list[SplitRecord]:
-    return describe_places(paper_graph)[0]
+    return describe_split_points(paper_graph)[0]
 
 
 def _texts(axis: Any) -> list[str]:

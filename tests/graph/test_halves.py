@@ -13,7 +13,7 @@ from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import Halves, Verification, Verifier, make_halves
 from splittool.graph.reading import load_model
-from splittool.graph.split_points import find_cut, places
+from splittool.graph.split_points import find_cut, split_points
 from splittool.runtime.ir import ModelInfo, core, read_info, write_info, write_ir
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -146,7 +146,7 @@ def test_every_cut_of_any_graph_computes_the_whole(whole: ov.Model) -> None:
 def test_every_place_of_any_graph_is_a_cut(whole: ov.Model) -> None:
     graph = read_graph(whole)
     work = [operation.index for operation in graph.by_name.values()]
-    found = list(places(graph))
+    found = list(split_points(graph))
     assert [place.operation for place in found] == work[:-1]
     for number, place in enumerate(found, start=1):
         cut = find_cut(graph, *(graph.operations[index].name for index in place.ends))

@@ -7,7 +7,7 @@ from openvino.op.util import Variable, VariableInfo
 
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
-from splittool.graph.split_points import find_cut, places, require_both_sides
+from splittool.graph.split_points import find_cut, require_both_sides, split_points
 
 PAPER = {1: 4_096_000, 2: 5_324_800, 3: 5_939_200, 4: 6_246_400, 5: 6_272_000}
 
@@ -103,7 +103,7 @@ def test_a_result_computed_early_is_sent() -> None:
 
 def test_the_places_of_a_chain_of_levels_are_the_cuts_by_name(paper_graph: Graph) -> None:
     names = list(paper_graph.by_name)
-    found = list(places(paper_graph))
+    found = list(split_points(paper_graph))
     assert len(found) == len(names) - 1
     for name, place in zip(names, found, strict=False):
         cut = find_cut(paper_graph, name)
@@ -123,7 +123,7 @@ def _branches() -> Graph:
 
 def test_a_place_among_branches_names_them_all() -> None:
     graph = _branches()
-    first, second, third = places(graph)
+    first, second, third = split_points(graph)
     ends = [graph.operations[i].name for i in second.ends]
     assert sorted(ends) == ["left", "right"]
     assert len(first.ends) == len(third.ends) == 1
@@ -169,7 +169,7 @@ def test_state_stays_where_it_is_read_and_written() -> None:
         find_cut(graph, "read")
     for name in ("total", "after", "late"):
         assert [t.name for t in find_cut(graph, name).tensors] == [name]
-    reasons = {graph.operations[p.operation].name: p.refusal for p in places(graph)}
+    reasons = {graph.operations[p.operation].name: p.refusal for p in split_points(graph)}
     assert "memory" in (reasons.pop("read") or "")
     assert set(reasons.values()) == {None}
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from splittool.conversion.checkpoint import convert
 from splittool.data.images import Canvas
-from splittool.export.conversion import convert
 from splittool.graph.graph import read_graph
 from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.split_points import find_cut

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from splittool.conversion.checkpoint import convert, to_graph
 from splittool.cost.splits import describe_splits
 from splittool.data.images import Canvas
-from splittool.export.conversion import convert, to_graph
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.split_points import find_cut
 from splittool.models import build, checkpoints

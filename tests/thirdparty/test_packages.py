@@ -16,7 +16,7 @@ from splittool.cost.deployment import Deployment, tensor_bytes
 from splittool.cost.minimum_cut import best_cut
 from splittool.cost.operations import operation_costs
 from splittool.cost.plans import Goal, choose
-from splittool.cost.splits import describe_places
+from splittool.cost.splits import describe_split_points
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import Verifier, make_halves
@@ -176,7 +176,7 @@ def _check(whole: ov.Model, tolerance: float = TOLERANCE) -> int:
     """List every place, prove a sample of the cuts, and return the most tensors that cross."""
     _require_signal(whole)
     graph = read_graph(whole)
-    places, refused = describe_places(graph)
+    places, refused = describe_split_points(graph)
     assert not refused
     assert len(places) == len(graph.by_name)  # the input in place of the last one
     reference = Verifier.of(whole)

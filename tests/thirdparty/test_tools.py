@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from splittool.cost.splits import describe_places
+from splittool.cost.splits import describe_split_points
 from splittool.errors import InputError
 from splittool.graph.graph import read_graph
 from splittool.graph.halves import Verifier, make_halves
@@ -181,7 +181,7 @@ def test_a_cut_in_one_branch_pays_for_what_the_others_still_read(aspp: Path) -> 
 
 
 def test_places_before_a_concatenation_list_every_branch(aspp: Path) -> None:
-    places, refused = describe_places(read_graph(load_model(aspp)))
+    places, refused = describe_split_points(read_graph(load_model(aspp)))
     assert not refused
     before = places[[place.point for place in places].index("concat") - 1]
     assert sorted(before.at) == [f"branch_{number}" for number in range(1, 6)]
@@ -205,7 +205,7 @@ def test_boxes_that_survive_suppression_have_no_price(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="depends on the data"):
         find_cut(found, "kept")
     _require_proof(path, "boxes", "scores")
-    places, refused = describe_places(found)
+    places, refused = describe_split_points(found)
     assert all(tensor.elements for place in places for tensor in place.tensors)
     assert refused
 

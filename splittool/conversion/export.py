@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from splittool.conversion.checkpoint import Exported, compare_with_torch, convert
 from splittool.errors import InputError, UsageError
-from splittool.export.conversion import Exported, compare_with_torch, convert
 from splittool.files import refuse_existing, replacing
 from splittool.formats import how_to_convert
 from splittool.reports import BlobRecord, ExportReport, file_record

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from splittool.cli.main import run
+from splittool.conversion.export import export
 from splittool.errors import DeviceError, InputError, OutputError, UsageError
-from splittool.export.run import export
 from splittool.graph.reading import load_model
 
 

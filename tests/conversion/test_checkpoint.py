@@ -6,8 +6,8 @@ import openvino as ov
 import pytest
 import torch
 
+from splittool.conversion.checkpoint import compare_with_torch, convert
 from splittool.errors import InputError, UsageError
-from splittool.export.conversion import compare_with_torch, convert
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.reading import load_model
 from splittool.models import Segmenter
