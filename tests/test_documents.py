@@ -238,3 +238,18 @@ def test_drawing_is_up_to_date() -> None:
     result = subprocess.run(tool, capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 0, result.stderr
     assert "5,324,800 elements" in text_of("docs/unet-cut.svg")
+
+
+def avoided_words() -> list[str]:
+    """The last column of the glossary."""
+    rows = [line.split("|") for line in text_of("docs/glossary.md").splitlines() if "|" in line]
+    words = [word.strip() for row in rows[2:] for word in row[-2].split(",")]
+    return [word for word in words if word]
+
+
+def test_one_word_for_one_thing() -> None:
+    avoided = re.compile(rf"\b({'|'.join(avoided_words())})s?\b", re.IGNORECASE)
+    texts = [name for name in NAMES if name != "docs/glossary.md"]
+    texts += [str(path.relative_to(ROOT)) for path in (ROOT / "splittool").rglob("*.py")]
+    found = [(name, *avoided.findall(text_of(name))) for name in texts]
+    assert [words for words in found if len(words) > 1] == []

@@ -1,4 +1,4 @@
-"""An entropy coder for flags whose probabilities both sides know: rANS over masks of eight.
+"""Entropy coding of flags whose probabilities both sides know: rANS over masks of eight.
 
 Range asymmetric numeral systems (Duda, "Asymmetric numeral systems", arXiv:1311.2540) with whole
 numbers only, so that every machine makes the same bytes. Many flags of one probability are coded as

@@ -17,8 +17,8 @@ _SPELLINGS = {"f16": "fp16", "f32": "fp32", "fp16": "fp16", "fp32": "fp32"}
 
 
 def export(
-    source: Path,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     size: tuple[int, int] | None = None,
     precision: str = "f16",
     target: str = "openvino",
@@ -43,6 +43,7 @@ def export(
         OutputError: An output exists or cannot be written.
         DeviceError: SHAVEs are given, and the compiler is not installed.
     """
+    source, output = Path(source), Path(output)
     if output.suffix != ".xml":
         raise UsageError(f"-o {output}: OpenVINO IR ends in .xml")
     if source.suffix != ".pt":

@@ -20,11 +20,11 @@ _OURS = {"train_images", "train.csv"}
 
 
 def write_synthetic(
-    folder: Path,
-    images: int,
-    height: int,
-    width: int,
-    seed: int,
+    folder: str | Path,
+    images: int = 64,
+    height: int = 256,
+    width: int = 1600,
+    seed: int = 0,
     force: bool = False,
     progress: Progress = nobody,
 ) -> SynthReport:
@@ -43,6 +43,7 @@ def write_synthetic(
         OutputError: The folder holds something else, or cannot be written.
         UsageError: The size is too small to draw defects.
     """
+    folder = Path(folder)
     _refuse_other_content(folder, force)
     generate(seed, 0, height, width)  # a bad size is refused before the folder is made
     make_folder(folder)

@@ -2,7 +2,7 @@
 
 Whatever crosses a cut of an ordinary network costs more bytes than the image. Here one tensor
 crosses, `latent`: a few channels at a fraction of the resolution, rounded to whole numbers, which
-training can price in bits (Ballé et al., 2017) and a coder can then send for about that price.
+training can price in bits (Ballé et al., 2017) and a codec can then send for about that price.
 
 The encoder is convolution, batch normalisation and ReLU, which devices run fast. It starts with a
 strided convolution, so that nothing is computed at the resolution of the image, and it ends with a

@@ -4,7 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from splittool.codec.choices import CALIBRATED_BITS, check_bits, parse_bits
+from splittool.codec.choices import (
+    CALIBRATED_BITS,
+    DEFAULT_BITS,
+    Choice,
+    check_bits,
+    parse_bits,
+)
 from splittool.codec.ranges import Sampler, choose_ranges
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import (
@@ -60,7 +66,8 @@ def _of(choice: Bits, names: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(names, check_bits(choice))
     if isinstance(choice, str):
         return parse_bits(choice).of(names)
-    return {name: check_bits(choice[name]) for name in names}
+    named = {name: check_bits(number) for name, number in choice.items()}
+    return Choice("bits", DEFAULT_BITS, named).of(names)
 
 
 def calibrate(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from splittool.codec.choices import check_bits, parse_bits, parse_codecs
+from splittool.codec.choices import DEFAULT_BITS, Choice, check_bits, parse_bits, parse_codecs
 from splittool.codec.frame import Received, decode_frame, encode_frame, frame_cut_id
 from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
@@ -154,14 +154,16 @@ def chosen_ways(
         UsageError: One is out of range or unknown, or given for a tensor that does not cross.
     """
     given, codec = options.bits, options.codec
-    if isinstance(given, int):
+    if isinstance(given, Mapping):
+        named = {name: check_bits(number) for name, number in given.items()}
+        bits = Choice("bits", DEFAULT_BITS, named).of(names)
+    elif isinstance(given, int):
         bits = dict.fromkeys(names, check_bits(given))
-    elif isinstance(given, Mapping):
-        bits = {name: check_bits(given[name]) for name in names}
     else:
         found = chosen_bits(path) if given is None else None
         bits = {**parse_bits(given).of(names), **(found or {})}
-    codecs = parse_codecs(codec).of(names) if isinstance(codec, str) else codec
+    text = codec if isinstance(codec, str) else ",".join(f"{n}={c}" for n, c in codec.items())
+    codecs = parse_codecs(text).of(names)
     return [bits[name] for name in names], [codecs[name] for name in names]
 
 

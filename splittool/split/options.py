@@ -43,8 +43,8 @@ class LinkOptions:
 
     Attributes:
         bits: Bits of each element, 1 to 16: one number for all tensors, numbers by the tensor's
-            name, or text such as "8,maxpool_2=4". None takes what `calibrate` found with
-            automatic bits, else 16.
+            name with 16 for those left out, or text such as "8,maxpool_2=4". None takes what
+            `calibrate` found with automatic bits, else 16.
         codec: "raw", "fast" or "small" for all tensors, names by the tensor's name, or text such
             as "fast,maxpool_2=raw".
         ranges: Ranges of the quantiser: sent with each "frame", or "calibrated"; None takes

@@ -56,8 +56,8 @@ class TrainingOptions:
 
 
 def train(
-    folder: Path,
-    output: Path,
+    folder: str | Path,
+    output: str | Path,
     settings: Settings | None = None,
     options: TrainingOptions | None = None,
     progress: Progress = nobody,
@@ -88,6 +88,7 @@ def train(
         DeviceError: The device is not available.
         UsageError: The settings do not fit the images or the device.
     """
+    folder, output = Path(folder), Path(output)
     settings, options = settings or make_settings(), options or TrainingOptions()
     outputs = Outputs.beside(output)
     device = choose_device(options.device)

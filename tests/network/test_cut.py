@@ -5,7 +5,7 @@ import pytest
 from networks import F32
 
 from splittool.data.images import list_images
-from splittool.errors import InputError, OutputError
+from splittool.errors import InputError, OutputError, UsageError
 from splittool.network.network import Network
 from splittool.split.options import LinkOptions
 from splittool.split.split_network import SplitNetwork
@@ -55,6 +55,17 @@ def test_bits_and_codec_of_a_call_come_before_the_options(
     report = split.evaluate(str(steel / "train_images"), 8, options=F32, link=link)
     assert report.bits == 8
     assert report.codec == "raw"
+
+
+def test_bits_by_tensor(network: Network, tmp_path: Path, steel: Path) -> None:
+    split = network.cut("maxpool_2").write(tmp_path)
+    image = list_images(steel / "train_images")[0]
+    text = split.run(image, "maxpool_2=4", "raw", F32)
+    named = split.run(image, {"maxpool_2": 4}, "raw", F32)
+    assert named.payload_bytes == text.payload_bytes
+    assert np.array_equal(named.probabilities, text.probabilities)
+    with pytest.raises(UsageError, match="did you mean 'maxpool_2'"):
+        split.run(image, {"maxpol_2": 4})
 
 
 def test_a_side_without_operations(network: Network) -> None:
