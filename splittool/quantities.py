@@ -166,7 +166,7 @@ def parse_link(text: str | float | Link) -> Link:
 
 
 def _read_mbps(text: str) -> float:
-    """Mbit/s of a rate with its unit; 0 where it is none."""
+    """Mbit/s of a rate with its unit; 0 where the text is not one."""
     # A capital B, except in Bit, would mean bytes.
     rate = re.fullmatch(_NUMBER + r"([kmgKMG])(?:bps|[bB]it/s|b/s)", text.strip(), re.ASCII)
     return float(rate[1]) * _MEGABITS[rate[2].lower()] if rate else 0.0
@@ -196,7 +196,7 @@ def parse_compute(text: str | float | Path | Compute) -> Compute:
 
 
 def _read_gflops(text: str) -> float:
-    """GFLOPS of a rate with its unit; 0 where it is none."""
+    """GFLOPS of a rate with its unit; 0 where the text is not one."""
     rate = re.fullmatch(_NUMBER + r"([kMGTP])FLOP(?:S|s|/s)", text.strip(), re.ASCII)
     return float(rate[1]) * _GIGAFLOPS[rate[2]] if rate else 0.0
 

@@ -69,7 +69,7 @@ class Output:
 
     @contextmanager
     def progress(self) -> "Iterator[Progress]":
-        """A progress bar on stderr, with the time left; silent when stderr is no terminal."""
+        """A progress bar on stderr, with the time left; silent when stderr is not a terminal."""
         from tqdm import tqdm
 
         hidden = self.quiet or sys.stderr is None or not sys.stderr.isatty()

@@ -39,7 +39,7 @@ def load_backbone(network: nn.Module, path: Path) -> None:
 
     Raises:
         UsageError: The network has no backbone.
-        InputError: The file is no state dictionary, or does not fit.
+        InputError: The file is not a state dictionary, or does not fit.
     """
     if not isinstance(network, HasBackbone):
         raise UsageError("--backbone-weights is for networks with a backbone: fcn*, pspnet")
@@ -65,6 +65,6 @@ def _read(path: Path) -> dict[str, Tensor]:
         state = None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError(
-            f"{path} is no state dictionary; save one with torch.save(model.state_dict(), FILE)"
+            f"{path} is not a state dictionary; save one with torch.save(model.state_dict(), FILE)"
         )
     return state

@@ -22,7 +22,7 @@ class MixturePrior(nn.Module):
     """A mixture of logistics for each channel, the same at every place.
 
     Args:
-        channels: Of the latent.
+        channels: Channels of the latent.
         components: Logistics of each channel.
     """
 
@@ -60,7 +60,7 @@ class ContextPrior(nn.Module):
     The decoder comes to a place row by row, and has by then all channels of the places before it.
 
     Args:
-        channels: Of the latent.
+        channels: Channels of the latent.
         hidden: Channels of the layer that looks at the neighbours.
         reach: How many rows up, and columns to either side, it sees.
     """

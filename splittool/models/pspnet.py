@@ -1,6 +1,6 @@
 """PSPNet (Zhao et al., 2017): pyramid pooling on a dilated ResNet-50.
 
-The auxiliary loss that the authors train the backbone with is left out: it is no part of the
+The auxiliary loss that the authors train the backbone with is left out: it is not part of the
 network that is cut and shipped.
 """
 

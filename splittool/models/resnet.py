@@ -16,8 +16,8 @@ class Bottleneck(nn.Module):
     Args:
         inputs: Channels in.
         width: Channels of the 3x3 convolution; a quarter of the channels out.
-        stride: Of the 3x3 convolution and the shortcut.
-        dilation: Of the 3x3 convolution.
+        stride: Stride of the 3x3 convolution and the shortcut.
+        dilation: Dilation of the 3x3 convolution.
     """
 
     def __init__(self, inputs: int, width: int, stride: int, dilation: int) -> None:
@@ -52,7 +52,7 @@ class DilatedResNet(nn.Module):
 
     Attributes:
         stride: Height and width of the input must be multiples of it.
-        channels: Of the output.
+        channels: Channels of the output.
 
     Args:
         widths: Channels of the 3x3 convolutions of each stage.

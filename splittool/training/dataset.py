@@ -120,7 +120,7 @@ class EpochSampler(Sampler[list[Key]]):
     Args:
         weights: How often each image is shown, relative to the others.
         batch_size: Images per step over all processes.
-        seed: Of the run.
+        seed: Seed of the run.
         augment: Ask for augmented images.
         rank: This process.
         world_size: Number of processes.

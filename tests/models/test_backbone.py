@@ -113,10 +113,10 @@ def test_a_network_without_a_backbone(tmp_path: Path) -> None:
     ("content", "words"),
     [
         (None, "there is no file"),
-        (b"", "is no state dictionary"),
-        (b"hello", "is no state dictionary"),
-        ([1, 2], "is no state dictionary"),
-        ({"a": 1}, "is no state dictionary"),
+        (b"", "is not a state dictionary"),
+        (b"hello", "is not a state dictionary"),
+        ([1, 2], "is not a state dictionary"),
+        ({"a": 1}, "is not a state dictionary"),
         ({}, r"no tensor for conv1\.weight \[4, 3, 7, 7\]"),
         ({"conv1.weight": torch.zeros(8, 3, 7, 7)}, r"shape \[8, 3, 7, 7\] for conv1\.weight"),
     ],
@@ -134,7 +134,7 @@ def test_weights_that_do_not_fit(content: Any, words: str, tmp_path: Path) -> No
 
 def test_pickled_code_is_not_run(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "r.pth")
-    with pytest.raises(InputError, match="is no state dictionary"):
+    with pytest.raises(InputError, match="is not a state dictionary"):
         load_backbone(_network("pspnet", **RESNET), tmp_path / "r.pth")
 
 
