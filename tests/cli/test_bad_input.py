@@ -392,7 +392,7 @@ CASES: list[tuple[str, str, int, list[str], Spoil | None]] = [
     ("size of nothing", "synth new --size 0x64", USAGE, ["'0x64'", "1 to 65536"], None),
     ("size too small", "synth new --size 1x1", USAGE, ["1x1", "32x32"], None),
     ("export size", "export unet.pt -o new.xml --size 33x64", USAGE, ["33x64"], None),
-    ("missing option", "export unet.pt", USAGE, ["--output", "export --help"], None),
+    ("missing option", "plan unet.xml", USAGE, ["--edge", "plan --help"], None),
     ("missing argument", "profile", USAGE, ["MODEL", "profile --help"], None),
     ("too many arguments", "profile unet.xml x", USAGE, ["(x)"], None),
     ("unknown link", f"{BITRATE} --link 5g", USAGE, ["'5g'", "100Mbps"], None),

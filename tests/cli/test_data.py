@@ -77,7 +77,7 @@ def test_masks_are_imported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     [
         ("data import coco gone -o out", 3, "there is no folder gone"),
         ("data import masks gone -o out", 3, "there is no folder gone/images"),
-        ("data import masks gone", 2, "--output"),
+        ("data import masks gone", 3, "there is no folder gone/images"),
         ("data import voc gone", 2, "voc"),
         ("data import masks gone -o out --ignore 0", 2, "--ignore"),
     ],

@@ -13,7 +13,8 @@ from splittool.data.images import Canvas
 from splittool.graph.graph import read_graph
 from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.split_points import find_cut
-from splittool.models import NETWORKS, Segmenter, build, checkpoints, options_of
+from splittool.models import NETWORKS, Segmenter, build, options_of
+from splittool.models.checkpoints import Checkpoint, weights_of
 from splittool.runtime.ir import core
 from splittool.training.losses import bce_dice_loss
 
@@ -54,8 +55,13 @@ def _save(path: Path, arch: str, options: dict[str, Any], size: tuple[int, int])
                 assert module.running_var is not None
                 module.running_mean.normal_(0, 0.2)
                 module.running_var.uniform_(0.5, 1.5)
-    content = checkpoints.model_content(model, arch, options, ("a", "b", "c", "d"), Canvas(*size))
-    checkpoints.save(path, content)
+    Checkpoint(
+        arch=arch,
+        options=options,
+        classes=["a", "b", "c", "d"],
+        canvas=Canvas(*size),
+        state=weights_of(model),
+    ).save(path)
     return path
 
 

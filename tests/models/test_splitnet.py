@@ -12,7 +12,8 @@ from splittool.cost.splits import describe_splits
 from splittool.data.images import Canvas
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.split_points import find_cut
-from splittool.models import build, checkpoints
+from splittool.models import build
+from splittool.models.checkpoints import Checkpoint, weights_of
 from splittool.models.splitnet import LIMIT, ResidualBlock, SplitNet, straight_through, symbols
 from splittool.runtime.ir import core
 
@@ -95,8 +96,13 @@ def test_the_gain_is_part_of_the_exported_weights(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = model.network.encode(model.normalise(torch.from_numpy(pixels))).numpy()  # type: ignore[operator]
         model.network.latent.gain.mul_(2)  # type: ignore[operator, union-attr]
-    content = checkpoints.model_content(model, "splitnet", options, tuple("abcd"), Canvas(64, 96))
-    checkpoints.save(tmp_path / "net.pt", content)
+    Checkpoint(
+        arch="splitnet",
+        options=options,
+        classes=list("abcd"),
+        canvas=Canvas(64, 96),
+        state=weights_of(model),
+    ).save(tmp_path / "net.pt")
     exported = convert(tmp_path / "net.pt").model
     nodes = {op.get_friendly_name(): op for op in exported.get_ops()}
     exported.add_outputs(nodes["latent"].output(0))
