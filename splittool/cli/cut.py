@@ -76,14 +76,14 @@ def cut(
     output: Output = ctx.obj
     from splittool.errors import UsageError
     from splittool.network.network import Network
-    from splittool.split.files import Form
-    from splittool.split.split_network import SplitNetwork
 
     if bake_bits:
         if at or list_points or every or calibrate or model.suffix != ".json":
             raise UsageError(
                 "--bake-bits takes a calibrated cut.json, and no --at, --list, --all or --calibrate"
             )
+        from splittool.split.split_network import SplitNetwork
+
         baked = SplitNetwork.open(model).bake(
             8 if bake_bits == "8" else 4, output_folder, tolerance, force
         )
@@ -99,6 +99,8 @@ def cut(
         return
     if calibrate:
         _check_calibration(calibrate, output_folder, force)
+    from splittool.split.files import Form
+
     form = Form()
     if target != "openvino" or blob_shaves:
         form = Form(target, compiler_for(output, target, blob_shaves), blob_shaves)

@@ -1,25 +1,24 @@
-"""A network: any model file, read once, with its graph, its prices and its cuts."""
+"""A network: any model file, read once, with its graph, its prices and its cuts.
+
+What plans, runs or writes is imported where it is used, so that listing cuts stays quick.
+"""
 
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import openvino as ov
 
 from splittool.cost.operations import OperationCost, operation_costs
-from splittool.cost.plans import PlanOptions, plan
-from splittool.cost.profiles import profile
 from splittool.cost.splits import describe_split_points, list_splits
-from splittool.data.samples import Picture, Pictures, Truth
 from splittool.errors import VerificationError
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.reading import load_model, prepare
 from splittool.graph.split_points import find_cut
-from splittool.network.cut import NetworkCut
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import (
     FileRecord,
@@ -31,11 +30,13 @@ from splittool.reports import (
     file_record,
 )
 from splittool.runtime.ir import ModelInfo, read_info, write_ir
-from splittool.split.answer import Answer, answer
-from splittool.split.evaluation import class_names, make_task, one_image
 from splittool.split.options import RunOptions
-from splittool.split.prediction import Subject, predict
-from splittool.split.runners import WholeRunner, canvas_of
+
+if TYPE_CHECKING:
+    from splittool.data.samples import Picture, Pictures, Truth
+    from splittool.network.cut import NetworkCut
+    from splittool.split.answer import Answer
+    from splittool.split.runners import WholeRunner
 
 Shape = str | Sequence[int]
 Shapes = Shape | Sequence[str] | Mapping[str, Shape] | None
@@ -131,6 +132,8 @@ class Network:
 
     def profile(self) -> ProfileReport:
         """Operations, parameters and memory of every layer and of every split point's head."""
+        from splittool.cost.profiles import profile
+
         return profile(self.record, self.graph, self.info)
 
     def cuts(
@@ -206,10 +209,12 @@ class Network:
             UsageError: A rate, link or limit cannot be read or is out of range.
             InputError: A report is not usable, or the network cannot be cut at all.
         """
+        from splittool.cost.plans import PlanOptions, plan
+
         options = PlanOptions(edge, cloud, link, **more)
         return plan(self.record, self.graph, self.info, options)
 
-    def cut(self, *at: str) -> NetworkCut:
+    def cut(self, *at: str) -> "NetworkCut":
         """Cut the network after some operations, in memory.
 
         Args:
@@ -218,16 +223,20 @@ class Network:
         Raises:
             InputError: There is no such split point, or the network cannot be cut there.
         """
+        from splittool.network.cut import NetworkCut
+
         return NetworkCut(self.model, self.graph, find_cut(self.graph, *at), self.record)
 
-    def runner(self, options: RunOptions = RUN) -> WholeRunner:
+    def runner(self, options: RunOptions = RUN) -> "WholeRunner":
         """The network on its device; the last one is kept for the next call."""
+        from splittool.split.runners import WholeRunner
+
         if self._last is None or self._last[0] != options:
             runner = WholeRunner(self.path or self.name, self.model.clone(), self.info, options)
             self._last = (options, runner)
         return self._last[1]
 
-    def run(self, image: Picture, options: RunOptions = RUN) -> Answer:
+    def run(self, image: "Picture", options: RunOptions = RUN) -> "Answer":
         """Run one image through the whole network.
 
         Args:
@@ -238,6 +247,10 @@ class Network:
             InputError: The image is not usable, or this is not a segmentation network.
             DeviceError: The device is not there.
         """
+        from splittool.split.answer import answer
+        from splittool.split.evaluation import class_names, one_image
+        from splittool.split.runners import canvas_of
+
         runner = self.runner(options)
         canvas = canvas_of(runner, options.fit)
         classes = class_names(self.info.classes, None, runner.maps)
@@ -245,8 +258,8 @@ class Network:
 
     def evaluate(
         self,
-        images: Pictures,
-        labels: Truth = None,
+        images: "Pictures",
+        labels: "Truth" = None,
         folder: str | Path | None = None,
         options: RunOptions = RUN,
         progress: Progress = nobody,
@@ -266,6 +279,9 @@ class Network:
             OutputError: A file cannot be written.
             DeviceError: The device is not there.
         """
+        from splittool.split.evaluation import make_task
+        from splittool.split.prediction import Subject, predict
+
         runner = self.runner(options)
         task = make_task(images, labels, runner, options)
         target = None if folder is None else Path(folder)
