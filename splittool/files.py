@@ -72,6 +72,20 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"cannot write to folder {folder}; {_FIXES[EACCES]}")
 
 
+@contextmanager
+def filled_folder(folder: Path) -> Iterator[None]:
+    """Make a folder; when nothing comes of it, it goes again if it was not there before."""
+    existed = folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        if not existed:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
 def _writable(folder: Path) -> bool:
     """Whether a file can be made there; trying is the only test that is right for every user."""
     try:

@@ -12,7 +12,7 @@ from splittool.data import rle
 from splittool.data.kaggle import write_labels
 from splittool.data.synthetic import CLASSES, generate
 from splittool.errors import OutputError
-from splittool.files import make_folder, output_errors
+from splittool.files import filled_folder, output_errors
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import SynthReport
 
@@ -46,8 +46,8 @@ def write_synthetic(
     folder = Path(folder)
     _refuse_other_content(folder, force)
     generate(seed, 0, height, width)  # a bad size is refused before the folder is made
-    make_folder(folder)
     with (
+        filled_folder(folder),
         output_errors(folder),
         tempfile.TemporaryDirectory(dir=folder, prefix=".synth-") as temporary,
     ):

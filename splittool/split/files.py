@@ -1,13 +1,12 @@
 """The files of a cut: head and tail as IR, and cut.json that describes and vouches for them."""
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from splittool.files import make_folder, output_errors, refuse_existing
+from splittool.files import filled_folder, output_errors, refuse_existing
 from splittool.graph.halves import Halves, Verification
 from splittool.reports import (
     BlobRecord,
@@ -86,7 +85,7 @@ def write_halves(
     if folder.exists():
         refuse_existing([folder / name for name in (*names, BLOB)], force)
     with (
-        _folder(folder),
+        filled_folder(folder),
         output_errors(folder),
         tempfile.TemporaryDirectory(dir=folder, prefix=".cut-") as temporary,
     ):
@@ -99,20 +98,6 @@ def write_halves(
         for name in names:
             (written / name).replace(folder / name)
     return report
-
-
-@contextmanager
-def _folder(folder: Path) -> Iterator[None]:
-    """Make a folder; when nothing comes of it, it goes again if it was not there before."""
-    existed = folder.exists()
-    make_folder(folder)
-    try:
-        yield
-    except BaseException:
-        if not existed:
-            with suppress(OSError):
-                folder.rmdir()
-        raise
 
 
 def _read_again(folder: Path, form: Form) -> Written:
