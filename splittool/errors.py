@@ -1,6 +1,7 @@
 """Every error splittool raises on purpose, and the exit code each one becomes.
 
-A message is one line: the file or option at fault, the cause, and the fix.
+A message is one line: the file or option at fault, the cause, and the fix. It names an option as
+Python does, in backquotes (`max_dice_loss`); the command line spells it --max-dice-loss.
 """
 
 from enum import IntEnum

@@ -12,12 +12,12 @@ from pathlib import Path
 from splittool.errors import InputError, OutputError
 
 _FIXES = {
-    ENOSPC: "free some space or write elsewhere with -o",
-    EDQUOT: "free some space or write elsewhere with -o",
-    EFBIG: "raise the limit on file sizes (ulimit -f) or write elsewhere with -o",
-    EACCES: "choose a place you may write to with -o",
-    EPERM: "choose a place you may write to with -o",
-    EROFS: "choose a place you may write to with -o",
+    ENOSPC: "free some space or write elsewhere with `output`",
+    EDQUOT: "free some space or write elsewhere with `output`",
+    EFBIG: "raise the limit on file sizes (ulimit -f) or write elsewhere with `output`",
+    EACCES: "choose a place you may write to with `output`",
+    EPERM: "choose a place you may write to with `output`",
+    EROFS: "choose a place you may write to with `output`",
 }
 
 
@@ -36,7 +36,7 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        fix = _FIXES.get(error.errno or 0, "check the path given with -o")
+        fix = _FIXES.get(error.errno or 0, "check the path given with `output`")
         raise OutputError(f"cannot write {path}: {describe(error)}; {fix}") from error
 
 
@@ -48,12 +48,14 @@ def refuse_existing(paths: Iterable[Path], force: bool) -> None:
     """
     for path in paths:
         if path.is_dir():
-            raise OutputError(f"{path} is a folder; name a file with -o")
+            raise OutputError(f"{path} is a folder; name a file with `output`")
         if path.is_file() and not force:
-            raise OutputError(f"{path} exists; give --force to replace it or another name with -o")
+            raise OutputError(
+                f"{path} exists; give `force` to replace it or another name with `output`"
+            )
         folder = path.parent
         if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder} is a file, not a folder; name a folder with -o")
+            raise OutputError(f"{folder} is a file, not a folder; name a folder with `output`")
         if not folder.is_dir():
             raise OutputError(f"there is no folder {folder}; create it: mkdir -p {folder}")
         if not _writable(folder):

@@ -1,6 +1,7 @@
 """Imports between the folders run one way, as docs/architecture.md draws them."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,22 @@ def test_functions_are_small() -> None:
         first = function.body[1 if ast.get_docstring(function) else 0]
         lines = (function.end_lineno or 0) - first.lineno + 1
         assert lines <= 40, f"{path}: the body of {function.name} has {lines} lines"
+
+
+def test_the_library_names_no_option_of_the_command_line():
+    """An error says `max_dice_loss`; only `cli` spells it --max-dice-loss, or a whole command."""
+    named = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if "cli" in path.relative_to(PACKAGE).parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Raise) and node.exc is not None:
+                text = "".join(
+                    part.value
+                    for part in ast.walk(node.exc)
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                )
+                before = re.split(r"(?:^|\s)(?:--[a-z]|-o\b)", text)[0]
+                if before != text and not re.search("splittool |python|report of cut", before):
+                    named.append(f"{path.name}:{node.lineno}: {text}")
+    assert not named

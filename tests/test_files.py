@@ -51,7 +51,7 @@ def test_what_the_system_says_becomes_one_line(tmp_path: Path) -> None:
 
 def test_outputs_in_the_way_are_refused(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
-    with pytest.raises(OutputError, match=r"f exists; give --force"):
+    with pytest.raises(OutputError, match=r"f exists; give `force`"):
         refuse_existing([tmp_path / "g", tmp_path / "f"], force=False)
     refuse_existing([tmp_path / "g", tmp_path / "f"], force=True)
     with pytest.raises(OutputError, match="is a folder"):

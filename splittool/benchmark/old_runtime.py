@@ -238,7 +238,7 @@ class OldRuntime:
             return library_error(f"the old runtime in {self.python}", library)
         if "No module named" in last:
             return DeviceError(
-                f"{self.python} has no old OpenVINO ({last}); give another --runtime-python, or"
+                f"{self.python} has no old OpenVINO ({last}); give another `runtime_python`, or"
                 " see: splittool doctor"
             )
         how = f"signal {-code}" if code < 0 else f"exit {code}"

@@ -29,7 +29,7 @@ class OldSession:
     def __init__(self, subject: Subject, options: DeviceOptions) -> None:
         assert options.runtime_python is not None
         if options.cache is not None or options.precision not in ("auto", "f32", "bf16"):
-            raise UsageError("an old runtime has no --cache and no --precision f16; leave them out")
+            raise UsageError("an old runtime has no `cache` and no `precision` f16; leave them out")
         self._device = options.device or "MYRIAD"
         self._runtime = OldRuntime(options.runtime_python)
         self._folder = tempfile.TemporaryDirectory(prefix="splittool-")
@@ -112,6 +112,6 @@ def choose_runtime(options: DeviceOptions) -> DeviceOptions:
     if found is None:
         raise DeviceError(
             "MYRIAD needs OpenVINO 2021.4 in Python 3.6 to 3.9: name its interpreter with"
-            " --runtime-python, or see: splittool doctor"
+            " `runtime_python`, or see: splittool doctor"
         )
     return replace(options, runtime_python=found)

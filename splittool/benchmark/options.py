@@ -64,9 +64,9 @@ class Schedule:
         if minutes is None:
             return self
         if self.iterations is not None:
-            raise UsageError("give either --minutes or --iterations")
+            raise UsageError("give either `minutes` or `iterations`")
         if not 0 < minutes < float("inf"):
-            raise UsageError(f"--minutes {minutes:g} is out of range; give a number above 0")
+            raise UsageError(f"`minutes` {minutes:g} is out of range; give a number above 0")
         return replace(self, seconds=minutes * 60)
 
     def one_round(self) -> Self:

@@ -77,7 +77,7 @@ def check_device(options: DeviceOptions, schedule: Schedule) -> None:
     if options.runtime_python is None:
         require_device(core(), options.device or default_device(core()))
     elif schedule.against:
-        raise UsageError("--against is for the modern runtime; leave out --runtime-python")
+        raise UsageError("`against` is for the modern runtime; leave out `runtime_python`")
 
 
 @contextmanager

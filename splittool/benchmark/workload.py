@@ -73,7 +73,7 @@ class Workload:
             UsageError: A shape does not fit, or splits are asked of several models.
         """
         if self.splits and len(self.models) > 1:
-            raise UsageError("--splits is for one model; give one")
+            raise UsageError("`splits` is for one model; give one")
         images = expand_inputs(self.images) if self.images else []
         found = [subject(model, self.shapes) for model in self.models]
         if self.splits:
@@ -135,7 +135,7 @@ def on_images(one: Subject, images: Sequence[Path]) -> Subject:
         or ports[0].get_element_type() != ov.Type.u8
     ):
         raise InputError(
-            f"{one.source.path} takes no image of bytes (1, 3, height, width); leave out --images"
+            f"{one.source.path} takes no image of bytes (1, 3, height, width); leave out `images`"
         )
     canvas = Canvas(shape[2], shape[3], read_info(one.model).fit)
     inputs = []

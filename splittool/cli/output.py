@@ -1,6 +1,7 @@
 """Where a command's words go: data to stdout, everything else to stderr."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -96,7 +97,7 @@ def _bar_size() -> dict[str, Any]:
 
 def say(message: str) -> None:
     """Print on stderr; when nobody can read it, go on without."""
-    message = printable(message)
+    message = printable(_spell_options(message))
     try:
         if sys.stderr is None:
             return
@@ -109,6 +110,15 @@ def say(message: str) -> None:
             print(message, file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         discard(sys.stderr)
+
+
+def _spell_options(message: str) -> str:
+    """Spell what the library names `max_dice_loss` as the command line does: --max-dice-loss."""
+    return re.sub(r"`([a-z]+(?:_[a-z]+)*)`", lambda found: _option(found[1]), message)
+
+
+def _option(parameter: str) -> str:
+    return "-o" if parameter == "output" else "--" + parameter.replace("_", "-")
 
 
 def discard(stream: TextIO | None) -> None:

@@ -57,7 +57,7 @@ def check_bits(bits: int) -> int:
         UsageError: They are not from 1 to 16.
     """
     if not MIN_BITS <= bits <= MAX_BITS:
-        raise UsageError(f"--bits {bits} is out of range; give {MIN_BITS} to {MAX_BITS}")
+        raise UsageError(f"`bits` {bits} is out of range; give {MIN_BITS} to {MAX_BITS}")
     return bits
 
 
@@ -72,7 +72,7 @@ def parse_bits(text: str | None) -> Choice[int]:
         UsageError: The text cannot be read, or the bits are out of range.
     """
     hint = f"give {MIN_BITS} to {MAX_BITS}, or TENSOR=BITS,TENSOR=BITS"
-    return _parse(text, "--bits", lambda word: _bits(word, text, hint), DEFAULT_BITS)
+    return _parse(text, "`bits`", lambda word: _bits(word, text, hint), DEFAULT_BITS)
 
 
 def parse_codecs(text: str | None) -> Choice[str]:
@@ -84,7 +84,7 @@ def parse_codecs(text: str | None) -> Choice[str]:
     Raises:
         UsageError: There is no such codec.
     """
-    return _parse(text, "--codec", lambda word: _codec(word, text), DEFAULT_CODEC)
+    return _parse(text, "`codec`", lambda word: _codec(word, text), DEFAULT_CODEC)
 
 
 def parse_bit_list(text: str) -> tuple[int, ...]:
@@ -94,7 +94,7 @@ def parse_bit_list(text: str) -> tuple[int, ...]:
         UsageError: The text is not such a list, or a number is out of range.
     """
     hint = "write a list of numbers, as in 8,4"
-    return tuple(_bits(word, text, hint) for word in _words(text, hint, "--bits"))
+    return tuple(_bits(word, text, hint) for word in _words(text, hint, "`bits`"))
 
 
 def parse_codec_list(text: str) -> tuple[str, ...]:
@@ -104,20 +104,20 @@ def parse_codec_list(text: str) -> tuple[str, ...]:
         UsageError: There is no such codec.
     """
     hint = f"give some of {', '.join(CODEC_NAMES)}"
-    return tuple(_codec(word, text) for word in _words(text, hint, "--codec"))
+    return tuple(_codec(word, text) for word in _words(text, hint, "`codec`"))
 
 
 def _bits(word: str, text: str | None, hint: str) -> int:
     word = word.strip()
     if not (word.isascii() and word.isdigit()):
-        raise UsageError(f"--bits {text!r} is not a number of bits; {hint}")
+        raise UsageError(f"`bits` {text!r} is not a number of bits; {hint}")
     return check_bits(int(word))
 
 
 def _codec(word: str, text: str | None) -> str:
     if word.strip() not in CODEC_NAMES:
         raise UsageError(
-            f"--codec {text!r} is not a codec; give one of {', '.join(CODEC_NAMES)}, or"
+            f"`codec` {text!r} is not a codec; give one of {', '.join(CODEC_NAMES)}, or"
             " TENSOR=CODEC,TENSOR=CODEC"
         )
     return word.strip()

@@ -59,7 +59,7 @@ def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
     if size is not None:
         if size[0] % network.stride or size[1] % network.stride:
             raise UsageError(
-                f"--size {size[0]}x{size[1]}: {checkpoint.arch} takes multiples of {network.stride}"
+                f"`size` {size[0]}x{size[1]}: {checkpoint.arch} takes multiples of {network.stride}"
             )
         canvas = replace(canvas, height=size[0], width=size[1])
     model = to_graph(network, canvas)

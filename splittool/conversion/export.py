@@ -45,7 +45,7 @@ def export(
     """
     source, output = Path(source), Path(output)
     if output.suffix != ".xml":
-        raise UsageError(f"-o {output}: OpenVINO IR ends in .xml")
+        raise UsageError(f"`output` {output}: OpenVINO IR ends in .xml")
     if source.suffix != ".pt":
         known = how_to_convert(source) or "is not a .pt checkpoint; only these need exporting"
         raise InputError(f"{source} {known}")

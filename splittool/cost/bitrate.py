@@ -45,8 +45,8 @@ class Streams:
         for bits in self.bits:
             check_bits(bits)
         for fps in self.fps:
-            require_positive(fps, "--fps")
-        require_positive(self.max_mbps, "--max-mbps")
+            require_positive(fps, "`fps`")
+        require_positive(self.max_mbps, "`max_mbps`")
 
 
 def bitrate_report(

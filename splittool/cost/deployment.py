@@ -65,7 +65,7 @@ def tensor_bytes(graph: Graph, bits: int, image_bytes: float | None = None) -> d
     if image_bytes is not None and len(graph.parameters) > 1:
         raise UsageError(
             f"the size of a compressed image is for one input, and the network has"
-            f" {len(graph.parameters)}: leave out --image-bytes and reports of the whole network"
+            f" {len(graph.parameters)}: leave out `image_bytes` and reports of the whole network"
         )
     pixels = _pixels(graph)
     sizes = {}

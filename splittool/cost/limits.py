@@ -15,11 +15,11 @@ def check_limits(limits: LimitsRecord) -> LimitsRecord:
     """
     dice, gflops = limits.min_dice, limits.max_edge_gflops
     if dice is not None and not 0 <= dice <= 1:
-        raise UsageError(f"--min-dice {dice:g} is out of range; give 0 to 1")
+        raise UsageError(f"`min_dice` {dice:g} is out of range; give 0 to 1")
     if gflops is not None and not 0 <= gflops < float("inf"):
-        raise UsageError(f"--max-edge-gflops {gflops:g} is out of range; give 0 or more")
-    require_positive(limits.min_fps, "--min-fps")
-    require_positive(limits.max_latency_ms, "--max-latency")
+        raise UsageError(f"`max_edge_gflops` {gflops:g} is out of range; give 0 or more")
+    require_positive(limits.min_fps, "`min_fps`")
+    require_positive(limits.max_latency_ms, "`max_latency`")
     return limits
 
 
@@ -53,7 +53,7 @@ def nothing_fits(report: PlanReport) -> str:
     if not values:
         return (
             f"{flag} {getattr(report.limits, name):g} excludes every split point: none has a"
-            " measured Dice; give reports with --infer"
+            " measured Dice; give reports with `infer`"
         )
     best = min(values) if found[0][1] else max(values)
     return (

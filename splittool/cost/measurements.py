@@ -65,7 +65,7 @@ def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
             cuts.setdefault(_ends_of(graph, path, point), []).append(sent)
         images += found.images
         if found.whole and whole:
-            raise UsageError(f"--infer {path} is a second report of the whole network; give one")
+            raise UsageError(f"`infer` {path} is a second report of the whole network; give one")
         whole = whole or found.whole
     return Measured(
         files=tuple(file_record(path) for path in paths),

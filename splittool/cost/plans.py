@@ -74,7 +74,7 @@ class PlanOptions:
         """
         check_limits(self.limits)
         check_bits(self.bits)
-        require_positive(self.image_bytes, "--image-bytes")
+        require_positive(self.image_bytes, "`image_bytes`")
         parse_link(self.link)
         parse_milliseconds(self.rtt)
         parse_compute(self.edge)

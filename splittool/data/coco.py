@@ -123,11 +123,11 @@ def _find_annotations(folder: Path) -> Path:
     if not found:
         raise InputError(
             f"neither {folder} nor {folder / 'annotations'} holds a .json file; give the file with"
-            " --annotations"
+            " `annotations`"
         )
     if len(found) > 1:
         names = ", ".join(str(path) for path in found[:4])
-        raise InputError(f"{folder} holds several .json files: {names}; give --annotations")
+        raise InputError(f"{folder} holds several .json files: {names}; give `annotations`")
     return found[0]
 
 
@@ -233,7 +233,7 @@ def _annotated(
         places = ", ".join(str(root) for root in roots)
         raise InputError(
             f"there is no image {picture.file_name} in {places}; {path} names it; add it, or give"
-            " --images"
+            " `images`"
         )
     size = image_size(file)
     if size != (picture.height, picture.width):

@@ -109,15 +109,17 @@ def new_dataset(folder: Path, force: bool) -> Iterator[Path]:
 
 def _refuse_other_content(folder: Path, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file; name a folder with -o")
+        raise OutputError(f"{folder} is a file; name a folder with `output`")
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if present - _OURS:
         raise OutputError(
             f"{folder} holds {min(present - _OURS)}, which is not part of a data set; name another"
-            " folder with -o"
+            " folder with `output`"
         )
     if present and not force:
-        raise OutputError(f"{folder} exists; give --force to replace it or another folder with -o")
+        raise OutputError(
+            f"{folder} exists; give `force` to replace it or another folder with `output`"
+        )
 
 
 def _write(

@@ -205,7 +205,7 @@ class Canvas:
         if self.fit == "pad" and (height > self.height or width > self.width):
             raise InputError(
                 f"{path} is {height}x{width}, larger than the network's {self.height}x{self.width};"
-                f" give --fit resize, or train and export with --size {height}x{width}"
+                f" give `fit` resize, or train and export with `size` {height}x{width}"
             )
 
     def image(self, pixels: Pixels) -> Pixels:

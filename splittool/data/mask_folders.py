@@ -130,7 +130,7 @@ def _split(path: Path, ignore: Collection[int]) -> dict[str, Mask]:
     classes = [int(value) for value in np.unique(values) if value and value not in ignore]
     if _VOID in classes and _VOID not in ignore:
         raise InputError(
-            f"{path} has the value 255, which often means no class; give --ignore 255 if so here,"
+            f"{path} has the value 255, which often means no class; give `ignore` 255 if so here,"
             " and binary masks in a folder named after their class, as in masks/crack/"
         )
     return {str(value): values == value for value in classes}

@@ -69,7 +69,7 @@ def _refuse_other_content(folder: Path, force: bool) -> None:
             f"{folder} holds {min(present - _OURS)}, which is not a data set; name another folder"
         )
     if present and not force:
-        raise OutputError(f"{folder} exists; give --force to replace it or name another folder")
+        raise OutputError(f"{folder} exists; give `force` to replace it or name another folder")
 
 
 def _write(target: Path, report: SynthReport, advance: Callable[[], None]) -> None:

@@ -55,7 +55,7 @@ def draw(
     if target.suffix not in FORMATS:
         raise UsageError(f"-o {target}: a figure ends in {', '.join(FORMATS)}")
     check_bits(bits)
-    require_positive(fps, "--fps")
+    require_positive(fps, "`fps`")
     refuse_existing([target], force)
     material = Material()
     for report in reports:
@@ -93,7 +93,7 @@ def _figure(kind: FigureKind, material: Material, bits: int, fps: float) -> "Fig
         return networks.tradeoff(material.networks, bits)
     if len(material.networks) > 1:
         raise UsageError(
-            f"a figure of kind {kind} shows one network; give one report, or --kind layers"
+            f"a figure of kind {kind} shows one network; give one report, or `kind` layers"
         )
     (splits,) = material.networks.values()
     if kind == "cost":

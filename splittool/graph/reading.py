@@ -80,23 +80,23 @@ def _set_shapes(path: Path | str, model: ov.Model, shapes: Sequence[str]) -> Non
         name, _, dimensions = text.rpartition("=")
         if not name and len(ports) > 1:
             raise UsageError(
-                f"--shape {text}: {path} has several inputs;"
+                f"`shape` {text}: {path} has several inputs;"
                 f" give NAME={text}, where NAME is one of: {', '.join(ports)}"
             )
         name = name or next(iter(ports))
         if name not in ports:
             raise UsageError(
-                f"--shape {text}: {path} has no input {name!r}; it has: {', '.join(ports)}"
+                f"`shape` {text}: {path} has no input {name!r}; it has: {', '.join(ports)}"
             )
         shape = [int(d) if d.isascii() and d.isdecimal() else 0 for d in dimensions.split("x")]
         if 0 in shape:
-            raise UsageError(f"--shape {text}: give whole numbers above 0, such as 1x3x256x1600")
+            raise UsageError(f"`shape` {text}: give whole numbers above 0, such as 1x3x256x1600")
         wanted[ports[name]] = ov.PartialShape(shape)
     try:
         model.reshape(wanted)
     except RuntimeError as error:
         raise UsageError(
-            f"{path} cannot take --shape {' '.join(shapes)} ({_cause(error)});"
+            f"{path} cannot take `shape` {' '.join(shapes)} ({_cause(error)});"
             " give a shape the network was made for"
         ) from None
 
@@ -164,7 +164,7 @@ def _require_fixed_shapes(path: Path | str, model: ov.Model) -> None:
             name = port.get_node().get_friendly_name()
             raise InputError(
                 f"{path}: input {name!r} has the open shape {shape}; fix it with:"
-                f" --shape {name}={_example(shape)}"
+                f" `shape` {name}={_example(shape)}"
             )
 
 

@@ -42,7 +42,7 @@ def load_backbone(network: nn.Module, path: Path) -> None:
         InputError: The file is not a state dictionary, or does not fit.
     """
     if not isinstance(network, HasBackbone):
-        raise UsageError("--backbone-weights is for networks with a backbone: fcn*, pspnet")
+        raise UsageError("`backbone_weights` is for networks with a backbone: fcn*, pspnet")
     modules = network.backbone_modules
     found = network.backbone_state(_read(path))
     own = network.state_dict()
@@ -52,7 +52,7 @@ def load_backbone(network: nn.Module, path: Path) -> None:
         have = f"shape {list(found[wrong].shape)}" if wrong in found else "no tensor"
         raise InputError(
             f"{path} does not fit: it has {have} for {wrong} {list(own[wrong].shape)};"
-            " give torchvision's weights of vgg16 (--norm none), vgg16_bn or resnet50"
+            " give torchvision's weights of vgg16 (`norm` none), vgg16_bn or resnet50"
         )
     network.load_state_dict({name: found[name] for name in expected}, strict=False)
 

@@ -123,7 +123,7 @@ def restore(path: Path, checkpoint: Checkpoint) -> Segmenter:
         if not value.isfinite().all():
             raise InputError(
                 f"{path}: weights {name} are not all finite numbers; train again with a lower"
-                " --learning-rate"
+                " `learning_rate`"
             )
     return model.eval()
 
@@ -215,7 +215,7 @@ def _is_pickle(path: Path) -> bool:
 
 _FIX = {
     MODEL: "give one written by splittool train, or an .xml or .onnx model",
-    STATE: "give the same -o as the run that stopped",
+    STATE: "give the same `output` as the run that stopped",
 }
 
 

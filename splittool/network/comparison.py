@@ -78,13 +78,13 @@ class _Grid:
         """What was left open filled in, and everything checked; see `compare` for errors."""
         at = list(network.info.split_points if at is None else at)
         if not at:
-            raise UsageError(f"{network.name} names no split points; name them with --at")
+            raise UsageError(f"{network.name} names no split points; name them with `at`")
         formats = available() if how.formats is None else list(how.formats)
         for name in formats:
             require(name)
         for quality in how.qualities:
             if not 1 <= quality <= 100:
-                raise UsageError(f"--qualities {quality} is out of range; give 1 to 100")
+                raise UsageError(f"`qualities` {quality} is out of range; give 1 to 100")
         bits = [check_bits(number) for number in bits]
         return _Grid(at, bits, _codecs(how.codecs), formats, how.qualities)
 
@@ -143,7 +143,7 @@ def compare(
     if not task.labelled:
         raise InputError(
             f"there is no train.csv beside {task.samples[0].path}; comparing needs labels:"
-            " give --labels"
+            " give `labels`"
         )
     found: dict[ArmRecord, list[_Sent]] = {}
     for one in evaluate(task, lambda *image: arms.ways(task, *image), _finish, progress):

@@ -118,7 +118,7 @@ class NetworkCut:
             raise VerificationError(
                 f"head and tail cut at {self.point!r} do not compute the whole: they differ by"
                 f" {proof.difference:.2e}, more than {proof.tolerance:g} of the output's range"
-                f" {proof.output_range:.2e}; nothing was written; raise --tolerance if you know why"
+                f" {proof.output_range:.2e}; nothing was written; raise `tolerance` if you know why"
             )
         return proof
 

@@ -167,7 +167,7 @@ class Network:
             raise VerificationError(
                 f"{len(failed)} of {len(splits)} cuts differ from the whole by more than"
                 f" {tolerance:g} of the output's range, such as {failed[0]!r};"
-                " raise --tolerance if you know why",
+                " raise `tolerance` if you know why",
                 report,
             )
         return report

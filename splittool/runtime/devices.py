@@ -89,7 +89,7 @@ _MISSING = {
     "NPU": "an Intel NPU needs its Linux driver and compiler: check ls /dev/accel",
     "GPU": "an Intel GPU needs its OpenCL driver: check clinfo",
     "CPU": "install openvino again",
-    "MYRIAD": "OpenVINO dropped it in 2023.0; name an older runtime with --runtime-python",
+    "MYRIAD": "OpenVINO dropped it in 2023.0; name an older runtime with `runtime_python`",
 }
 
 
@@ -131,7 +131,7 @@ def compile_model(
     except RuntimeError as error:
         cause = [line.strip() for line in str(error).splitlines() if line.strip()][-1]
         raise DeviceError(
-            f"{device} cannot run the model ({cause[:120]}); try --device CPU"
+            f"{device} cannot run the model ({cause[:120]}); try `device` CPU"
         ) from None
     devices = [str(name) for name in compiled.get_property("EXECUTION_DEVICES")]
     devices = [name.strip("()") for name in devices]

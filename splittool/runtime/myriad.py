@@ -52,11 +52,11 @@ def compiler_for(target: str, shaves: int | None) -> Path | None:
     """
     if target != "myriad":
         if shaves is not None:
-            raise UsageError("--blob-shaves is for --target myriad; give both")
+            raise UsageError("`blob_shaves` is for `target` myriad; give both")
         return None
     compiler = find_compiler()
     if compiler is None and shaves is not None:
-        raise DeviceError("--blob-shaves needs the Myriad compiler; splittool doctor says how")
+        raise DeviceError("`blob_shaves` needs the Myriad compiler; splittool doctor says how")
     return compiler
 
 

@@ -86,8 +86,8 @@ def search_bits(judge: Judge, max_loss: float, progress: Progress = nobody) -> S
     dice, measured = judge.dice(bits), 1
     if whole - dice > max_loss:
         raise InputError(
-            f"even {LADDER[0]} bits lose {whole - dice:.4f} of Dice, more than --max-dice-loss"
-            f" {max_loss:g}; allow more, or give --bits"
+            f"even {LADDER[0]} bits lose {whole - dice:.4f} of Dice, more than `max_dice_loss`"
+            f" {max_loss:g}; allow more, or give `bits`"
         )
     lowering = set(elements)
     step = counter(progress, len(elements) * (len(LADDER) - 1), "searching bits")

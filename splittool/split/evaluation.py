@@ -175,7 +175,7 @@ def class_names(known: Sequence[str], labels: Labels | None, number: int) -> lis
     if labels and unknown:
         raise InputError(
             f"{labels.path} has class {min(unknown)!r}, but the model predicts {', '.join(names)};"
-            " give the labels it was trained on, or --no-labels"
+            " give the labels it was trained on, or `no_labels`"
         )
     return names
 

@@ -125,8 +125,8 @@ def open_link(path: Path, cut: CutReport, options: LinkOptions = DEFAULT_LINK) -
     ways = list(zip(bits, codecs, strict=True))
     if options.key_interval > 1 and (options.ranges == "frame" or not options.per_channel):
         raise UsageError(
-            "--key-interval needs calibrated ranges, the same for all frames; leave out"
-            " --ranges frame and --per-tensor"
+            "`key_interval` needs calibrated ranges, the same for all frames; leave out"
+            " `ranges` frame and `per_tensor`"
         )
     needed = options.ranges == "calibrated" or options.key_interval > 1
     wanted = options.ranges is None and options.per_channel

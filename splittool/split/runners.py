@@ -217,8 +217,8 @@ def take_pixels(path: Path | str, model: ov.Model, normalisation: Normalisation 
     kind = model.inputs[0].get_element_type()
     if kind.is_real() and normalisation is None:
         raise InputError(
-            f"{path} takes real numbers, and only who trained it knows which: give --mean M"
-            " --scale S for (pixel - M) / S; --mean 0 --scale 1 are the pixel values"
+            f"{path} takes real numbers, and only who trained it knows which: give `mean` M"
+            " `scale` S for (pixel - M) / S; `mean` 0 `scale` 1 are the pixel values"
         )
     if layout == "NCHW" and kind == ov.Type.u8 and normalisation is None:
         return model

@@ -256,7 +256,7 @@ class SplitNetwork:
 
 def _require_labels(task: Task) -> Task:
     if not task.labelled:
-        raise InputError("--auto-bits measures Dice, which needs labels; give --labels")
+        raise InputError("`auto_bits` measures Dice, which needs labels; give `labels`")
     return task
 
 

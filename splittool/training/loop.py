@@ -132,7 +132,7 @@ class Trainer:
         """
         state.require(self.outputs.state, self.identity)
         if state.best >= 0:
-            require_file(self.outputs.model, "put the best model back, or start anew with --force")
+            require_file(self.outputs.model, "put the best model back, or start anew with `force`")
         try:
             self._load(state)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -242,9 +242,9 @@ class Trainer:
             where = "the network's outputs" if not logits.isfinite().all() else "the loss itself"
             cause = f"all weights are finite, {where} overflowed"
         rate = self.optimizer.param_groups[0]["lr"]
-        fix = f"lower --learning-rate (now {rate:.3g})"
+        fix = f"lower `learning_rate` (now {rate:.3g})"
         if self.settings.precision != "fp32":
-            fix += " or give --precision f32"
+            fix += " or give `precision` f32"
         kept = f"; {self.outputs.model} holds the best model so far" if self.best >= 0 else ""
         return f"{place}: {cause}; {fix}{kept}"
 

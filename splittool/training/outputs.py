@@ -46,7 +46,7 @@ class Outputs:
         """
         if self.state.is_file() and not (resume or force):
             raise OutputError(
-                f"{self.state} exists: a run with this name was started; give --resume to go on"
-                " with it, --force to start anew, or another -o"
+                f"{self.state} exists: a run with this name was started; give `resume` to go on"
+                " with it, `force` to start anew, or another `output`"
             )
         refuse_existing([self.model, self.state, self.history], force or resume)

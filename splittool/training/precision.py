@@ -40,7 +40,7 @@ def choose_device(name: str) -> torch.device:
         raise UsageError(f"unknown training device {name!r}; give auto, cpu or cuda")
     has_cuda = torch.cuda.is_available()
     if name == "cuda" and not has_cuda:
-        raise DeviceError("no CUDA device is here; check nvidia-smi, or give --device cpu")
+        raise DeviceError("no CUDA device is here; check nvidia-smi, or give `device` cpu")
     return torch.device("cuda" if name == "cuda" or (name == "auto" and has_cuda) else "cpu")
 
 
@@ -51,7 +51,7 @@ def choose_precision(requested: str, device: torch.device) -> str:
         UsageError: f16 is asked for on a CPU, which cannot train in it.
     """
     if requested == "fp16" and device.type == "cpu":
-        raise UsageError("a CPU does not train in f16; give --precision bf16 or f32")
+        raise UsageError("a CPU does not train in f16; give `precision` bf16 or f32")
     if requested != "auto":
         return requested
     if device.type == "cuda":

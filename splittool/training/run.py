@@ -101,7 +101,7 @@ def train(
         if trainer.best < 0:
             raise TrainingError(
                 "no epoch had a validation Dice, because no held-out image has a defect;"
-                " add images, or give a larger --validation"
+                " add images, or give a larger `validation`"
             )
         report = None
         if processes.rank == 0:
@@ -135,7 +135,7 @@ def _prepare(
     """A run that is ready for its first step, or for the one after it stopped."""
     if settings.batch_size % processes.size:
         raise UsageError(
-            f"--batch-size {settings.batch_size} does not divide over {processes.size} processes;"
+            f"`batch_size` {settings.batch_size} does not divide over {processes.size} processes;"
             f" give a multiple of {processes.size}"
         )
     state = load_state(outputs.state) if options.resume else None
@@ -242,7 +242,7 @@ def choose_canvas(samples: list[Sample], settings: Settings, stride: int) -> Can
         UsageError: A size asked for is not a multiple of the network's stride, or the crop is
             larger than the images.
     """
-    for option, size in (("--size", settings.size), ("--crop", settings.crop)):
+    for option, size in (("`size`", settings.size), ("`crop`", settings.crop)):
         if size and (size[0] % stride or size[1] % stride):
             near = "x".join(str(max(stride, round(n / stride) * stride)) for n in size)
             raise UsageError(
@@ -255,7 +255,7 @@ def choose_canvas(samples: list[Sample], settings: Settings, stride: int) -> Can
         canvas = Canvas(*settings.size, "resize")
     if settings.crop and (settings.crop[0] > canvas.height or settings.crop[1] > canvas.width):
         raise UsageError(
-            f"--crop {settings.crop[0]}x{settings.crop[1]} is larger than the images'"
+            f"`crop` {settings.crop[0]}x{settings.crop[1]} is larger than the images'"
             f" {canvas.height}x{canvas.width}; give a smaller one"
         )
     return canvas

@@ -132,7 +132,7 @@ def make_settings(
         raise UsageError(f"unknown network {settings.arch!r}; give one of: {', '.join(NETWORKS)}")
     if not 0 < settings.learning_rate < float("inf"):
         raise UsageError(
-            f"--learning-rate {settings.learning_rate:g} is out of range; give a number above 0"
+            f"`learning_rate` {settings.learning_rate:g} is out of range; give a number above 0"
         )
     return msgspec.structs.replace(
         settings,
@@ -152,10 +152,10 @@ def _network_options(settings: Settings, wanted: Mapping[str, Any]) -> dict[str,
     for name in given:
         if name not in known:
             raise UsageError(
-                f"--{name} is not an option of {settings.arch}; it has: {', '.join(known)}"
+                f"`{name}` is not an option of {settings.arch}; it has: {', '.join(known)}"
             )
     if not all(0 < width < 2**16 for width in given.get("widths", ())):
-        raise UsageError(f"--widths {given['widths']}: give numbers from 1 to 65535")
+        raise UsageError(f"`widths` {given['widths']}: give numbers from 1 to 65535")
     options = {**RECIPES[settings.recipe].options.get(settings.arch, {}), **given}
     try:
         with torch.device("meta"):  # nothing is allocated

@@ -98,7 +98,7 @@ class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
                 raise TrainingError(
                     f"cannot resume {path}: {field.name} was {_brief(was)} and is now"
                     f" {_brief(now)}; give the same settings and images, or start anew"
-                    " with --force"
+                    " with `force`"
                 )
 
 
@@ -118,7 +118,7 @@ def load_state(path: Path) -> TrainingState:
 def unusable(path: Path, cause: object) -> InputError:
     """The error of a state that is not whole."""
     first_line = str(cause).partition("\n")[0][:100]
-    return InputError(f"{path} is not a whole training state ({first_line}); start anew: --force")
+    return InputError(f"{path} is not a whole training state ({first_line}); start anew: `force`")
 
 
 def require_like(found: Mapping[str, Any], own: Mapping[str, Any], what: str) -> None:

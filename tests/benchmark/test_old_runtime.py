@@ -241,7 +241,7 @@ def test_only_myriad_needs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     named = DeviceOptions("MYRIAD", runtime_python=Path("p"))
     for options in (DeviceOptions("CPU"), DeviceOptions(), named):
         assert choose_runtime(options) == options
-    with pytest.raises(DeviceError, match=r"Python 3\.6 to 3\.9.*--runtime-python"):
+    with pytest.raises(DeviceError, match=r"Python 3\.6 to 3\.9.*`runtime_python`"):
         choose_runtime(DeviceOptions("MYRIAD"))
     monkeypatch.setenv("SPLITTOOL_RUNTIME_PYTHON", "p")
     assert choose_runtime(DeviceOptions("MYRIAD")) == named

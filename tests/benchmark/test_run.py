@@ -51,7 +51,7 @@ def test_minutes_and_the_name_of_a_device(exported: Path) -> None:
     assert run.device_requested == "CPU"
     assert run.seconds == pytest.approx(0.3, abs=0.3)
     for minutes, schedule in ((1, FIVE), (0, None), (float("nan"), None)):
-        with pytest.raises(UsageError, match="--minutes"):
+        with pytest.raises(UsageError, match="`minutes`"):
             bench(exported, minutes, "CPU", schedule)
 
 
@@ -156,7 +156,7 @@ def test_side_by_side_with_benchmark_app(exported: Path) -> None:
             assert ratio == pytest.approx(ours / theirs)
         assert record.median_ratio == statistics.median(record.ratios)
         assert record.our_fps == fps
-    with pytest.raises(UsageError, match="leave out --runtime-python"):
+    with pytest.raises(UsageError, match="leave out `runtime_python`"):
         bench(exported, options=DeviceOptions(runtime_python=Path("p")), schedule=schedule)
 
 
@@ -180,7 +180,7 @@ def test_heads_are_those_of_the_whole(exported: Path) -> None:
     whole = subject(exported)
     assert [head.name for head in heads(whole)] == ["maxpool_1", "maxpool_2"]
     assert {head.source for head in heads(whole)} == {whole.source}
-    with pytest.raises(UsageError, match="--splits is for one model"):
+    with pytest.raises(UsageError, match="`splits` is for one model"):
         Workload([exported, exported], splits=True).subjects()
 
 

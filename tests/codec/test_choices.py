@@ -39,12 +39,12 @@ def test_a_name_may_hold_what_separates_names_from_bits() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("four", "--bits 'four' is not a number of bits; give 1 to 16, or TENSOR=BITS"),
+        ("four", "`bits` 'four' is not a number of bits; give 1 to 16, or TENSOR=BITS"),
         ("", "not a number of bits"),
         ("maxpool_2=", "not a number of bits"),
         ("4,", "not a number of bits"),
-        ("0", "--bits 0 is out of range"),
-        ("maxpool_2=17", "--bits 17 is out of range; give 1 to 16"),
+        ("0", "`bits` 0 is out of range"),
+        ("maxpool_2=17", "`bits` 17 is out of range; give 1 to 16"),
         ("4,5", "gives the others twice"),
         ("a=4,a=5", "gives a twice"),
     ],
@@ -65,10 +65,10 @@ def test_codecs_of_each_tensor(text: str | None, codecs: list[str]) -> None:
 def test_codecs_are_those_there_are() -> None:
     assert list(CODEC_NAMES) == list(CODECS)
     with pytest.raises(
-        UsageError, match="--codec 'zip' is not a codec; give one of raw, fast, small"
+        UsageError, match="`codec` 'zip' is not a codec; give one of raw, fast, small"
     ):
         parse_codecs("zip")
-    with pytest.raises(UsageError, match="--codec names 'pool', which does not cross"):
+    with pytest.raises(UsageError, match="`codec` names 'pool', which does not cross"):
         parse_codecs("pool=raw").of(NAMES)
 
 
@@ -86,14 +86,14 @@ def test_lists_to_try_one_after_the_other() -> None:
 
 @pytest.mark.parametrize("text", ["", ",", "8,x", "8 4", "-1"])
 def test_what_is_not_a_list_of_bits_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--bits '.*'.*as in 8,4"):
+    with pytest.raises(UsageError, match=r"`bits` '.*'.*as in 8,4"):
         parse_bit_list(text)
 
 
 def test_lists_hold_what_there_is() -> None:
-    with pytest.raises(UsageError, match="--bits 17 is out of range"):
+    with pytest.raises(UsageError, match="`bits` 17 is out of range"):
         parse_bit_list("8,17")
-    with pytest.raises(UsageError, match="--codec 'raw,zip' is not a codec; give one of raw"):
+    with pytest.raises(UsageError, match="`codec` 'raw,zip' is not a codec; give one of raw"):
         parse_codec_list("raw,zip")
 
 
@@ -109,6 +109,6 @@ def test_typer_takes_them_as_parsers() -> None:
         found.append((bits, codec))
 
     CliRunner().invoke(app, ["--bits", "8,a=4"], catch_exceptions=False)
-    assert found == [(Choice("--bits", 8, {"a": 4}), None)]
-    with pytest.raises(UsageError, match="--codec 'zip' is not a codec"):
+    assert found == [(Choice("`bits`", 8, {"a": 4}), None)]
+    with pytest.raises(UsageError, match="`codec` 'zip' is not a codec"):
         CliRunner().invoke(app, ["--codec", "zip"], catch_exceptions=False)

@@ -355,7 +355,7 @@ def test_a_sender_is_told_what_cannot_be_sent() -> None:
         encode_frame(CUT_ID, 0, [spec], [np.zeros((1, 3), np.float32)], [Sending()])
     with pytest.raises(InputError, match="t is not calibrated for 4 bits"):
         encode_frame(CUT_ID, 0, [spec], [good], [Sending(4, calibrated=True)])
-    with pytest.raises(UsageError, match="--bits 17"):
+    with pytest.raises(UsageError, match="`bits` 17"):
         encode_frame(CUT_ID, 0, [spec], [good], [Sending(17)])
     odd = TensorSpec("t", (1, 2), np.dtype(np.complex64))
     with pytest.raises(InputError, match="of type complex64, which cannot be sent"):

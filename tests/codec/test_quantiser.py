@@ -138,6 +138,6 @@ def test_values_too_far_apart_are_refused_with_the_tensor() -> None:
 @pytest.mark.parametrize("bits", [-1, 0, 17, 32])
 def test_other_precisions_are_refused(bits: int) -> None:
     for refuse in (check_bits, lambda b: quantise(np.zeros((1, 1), dtype=np.float32), b)):
-        with pytest.raises(UsageError, match=f"--bits {bits} is out of range; give 1 to 16"):
+        with pytest.raises(UsageError, match=f"`bits` {bits} is out of range; give 1 to 16"):
             refuse(bits)
     assert [check_bits(bits) for bits in (1, 16)] == [1, 16]

@@ -84,7 +84,7 @@ def test_another_size(checkpoint: Path) -> None:
     assert list(converted.model.inputs[0].get_shape()) == [1, 3, 32, 64]
     assert list(converted.model.outputs[0].get_shape()) == [1, 4, 32, 64]
     assert (converted.canvas.height, converted.canvas.width) == (32, 64)
-    with pytest.raises(UsageError, match="--size 30x64: unet takes multiples of 4"):
+    with pytest.raises(UsageError, match="`size` 30x64: unet takes multiples of 4"):
         convert(checkpoint, (30, 64))
 
 

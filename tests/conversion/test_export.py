@@ -40,7 +40,7 @@ def test_what_cannot_be_exported(
         export(checkpoint, path, precision="bf16")
     with pytest.raises(UsageError, match="unknown target 'tpu'; give one of: openvino"):
         export(checkpoint, path, target="tpu")
-    with pytest.raises(UsageError, match="--blob-shaves is for --target myriad"):
+    with pytest.raises(UsageError, match="`blob_shaves` is for `target` myriad"):
         export(checkpoint, path, shaves=4)
     monkeypatch.setattr("splittool.runtime.myriad.find_compiler", lambda: None)
     with pytest.raises(DeviceError, match="needs the Myriad compiler"):

@@ -227,7 +227,7 @@ def test_the_annotations_are_found_or_named(source: Path, tmp_path: Path) -> Non
     with pytest.raises(InputError, match=r"there is no file .*gone\.json"):
         import_coco(source, tmp_path / "out", annotations=tmp_path / "gone.json")
     shutil.copy(source / "annotations.json", source / "other.json")
-    with pytest.raises(InputError, match=r"holds several \.json files.*--annotations"):
+    with pytest.raises(InputError, match=r"holds several \.json files.*`annotations`"):
         import_coco(source, tmp_path / "out")
     import_coco(source, tmp_path / "out", source / "other.json", source / "images")
     (source / "other.json").unlink()
@@ -240,7 +240,7 @@ def test_outputs_that_exist_are_kept_unless_forced(source: Path, tmp_path: Path)
     out = tmp_path / "out"
     import_coco(source, out)
     before = _masks(out)
-    with pytest.raises(OutputError, match="exists; give --force"):
+    with pytest.raises(OutputError, match="exists; give `force`"):
         import_coco(source, out)
     _change(source, _first("annotations", segmentation=[]))
     with pytest.raises(InputError):

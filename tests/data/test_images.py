@@ -101,7 +101,7 @@ def test_the_canvas_around_images_is_the_smallest_that_holds_them(
 
 @pytest.mark.parametrize("size", [(33, 48), (32, 49), (100, 100)])
 def test_an_image_larger_than_the_canvas_is_refused_when_padding(size: tuple[int, int]) -> None:
-    with pytest.raises(InputError, match=rf"big\.png is {size[0]}x{size[1]}.*--fit resize"):
+    with pytest.raises(InputError, match=rf"big\.png is {size[0]}x{size[1]}.*`fit` resize"):
         Canvas(32, 48, "pad").check(Path("big.png"), *size)
     Canvas(32, 48, "resize").check(Path("big.png"), *size)
     Canvas(32, 48, "pad").check(Path("fits.png"), 32, 48)

@@ -96,7 +96,7 @@ def test_synthetic_steel_goes_through_folders_and_back(steel: Path, tmp_path: Pa
 def test_values_that_mean_nothing(tmp_path: Path) -> None:
     values = np.array([[0, 1, 255], [3, 3, 255]], dtype=np.uint8)
     folder = _make(tmp_path / "in", {"a.png": Image.fromarray(values)})
-    with pytest.raises(InputError, match=r"a\.png has the value 255.*--ignore 255.*masks/crack/"):
+    with pytest.raises(InputError, match=r"a\.png has the value 255.*`ignore` 255.*masks/crack/"):
         import_masks(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     report = import_masks(folder, tmp_path / "out", ignore=[255, 3])

@@ -50,7 +50,7 @@ def test_the_report_counts_what_was_written(tmp_path: Path) -> None:
 def test_a_data_set_is_replaced_only_by_force(tmp_path: Path) -> None:
     write_synthetic(tmp_path / "s", 4, 32, 48, 0)
     before = _content(tmp_path / "s")
-    with pytest.raises(OutputError, match="--force"):
+    with pytest.raises(OutputError, match="`force`"):
         write_synthetic(tmp_path / "s", 2, 32, 48, 1)
     assert _content(tmp_path / "s") == before
     write_synthetic(tmp_path / "s", 2, 32, 48, 1, force=True)

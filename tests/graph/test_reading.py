@@ -128,7 +128,7 @@ def open_model(tmp_path: Path) -> Path:
 def test_open_shapes_are_refused_with_the_input_and_how_to_fix_it(open_model: Path) -> None:
     with pytest.raises(InputError, match=r"input 'pixels' has the open shape \[\?,3,\?,\?\]") as e:
         load_model(open_model)
-    assert "--shape pixels=1x3x224x224" in str(e.value)
+    assert "`shape` pixels=1x3x224x224" in str(e.value)
 
 
 def test_a_shape_fixes_an_open_input(open_model: Path) -> None:
@@ -157,7 +157,7 @@ def test_one_input_needs_no_name(exported: Path) -> None:
         ("pixels=1x3xHxW", "whole numbers above 0, such as 1x3x256x1600"),
         ("pixels=1x3x0x8", "whole numbers above 0"),
         ("pixels=", "whole numbers above 0"),
-        ("pixels=1x3x8", "cannot take --shape"),
+        ("pixels=1x3x8", "cannot take `shape`"),
     ],
 )
 def test_shapes_that_do_not_fit(open_model: Path, shape: str, words: str) -> None:
@@ -167,7 +167,7 @@ def test_shapes_that_do_not_fit(open_model: Path, shape: str, words: str) -> Non
 
 @pytest.mark.parametrize("shape", ["1x4x32x64", "1x3x33x64", "1x3x64"])
 def test_a_shape_the_network_cannot_take(exported: Path, shape: str) -> None:
-    with pytest.raises(UsageError, match=rf"tiny\.xml cannot take --shape {shape} \("):
+    with pytest.raises(UsageError, match=rf"tiny\.xml cannot take `shape` {shape} \("):
         load_model(exported, [shape])
 
 

@@ -36,7 +36,7 @@ def test_it_is_written_and_opened_again(network: Network, tmp_path: Path, steel:
         answer = each.run(image, 16, options=F32)
         assert np.abs(answer.probabilities - whole).max() < 1e-2
         assert (answer.payload_bytes or 0) > 0
-    with pytest.raises(OutputError, match=r"head\.bin exists; give --force"):
+    with pytest.raises(OutputError, match=r"head\.bin exists; give `force`"):
         network.cut("maxpool_1").write(tmp_path / "cut")
     network.cut("maxpool_2").write(tmp_path / "cut", force=True)
     assert SplitNetwork.open(tmp_path / "cut").point == "maxpool_2"

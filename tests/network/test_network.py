@@ -69,7 +69,7 @@ def test_models_in_memory_stay_as_they_are_and_have_a_record() -> None:
     assert records[0].path == "open"
     assert records[0] == records[1]
     assert len(records[0].sha256) == 64
-    with pytest.raises(UsageError, match="--shape 1x3x0x8"):
+    with pytest.raises(UsageError, match="`shape` 1x3x0x8"):
         Network.load(model, "1x3x0x8")
 
 

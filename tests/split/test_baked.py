@@ -104,7 +104,7 @@ def test_a_baked_cut(bits: int, calibrated: Path, tmp_path: Path) -> None:
         ]
     with pytest.raises(InputError, match="is baked already"):
         SplitNetwork.open(tmp_path / "baked" / "cut.json").bake(8, tmp_path / "again")
-    with pytest.raises(OutputError, match="--force"):
+    with pytest.raises(OutputError, match="`force`"):
         SplitNetwork.open(calibrated).bake(8, tmp_path / "baked")
 
 

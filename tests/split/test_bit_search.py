@@ -56,7 +56,7 @@ def test_what_may_be_lost_is_spent_on_the_largest() -> None:
 
 
 def test_bits_that_never_suffice() -> None:
-    with pytest.raises(InputError, match=r"even 8 bits lose 0\.0300.*--max-dice-loss 0\.005"):
+    with pytest.raises(InputError, match=r"even 8 bits lose 0\.0300.*`max_dice_loss` 0\.005"):
         _search(FakeJudge({"a": 11}, {"a": 5}), 0.005)
 
 

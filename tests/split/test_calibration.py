@@ -103,7 +103,7 @@ def test_frames_may_say_what_changed_since_the_last(folder: Path, steel: Path) -
     head = _head(folder)
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     tensors = [np.array(tensor) for tensor in head.run(image)]
-    with pytest.raises(UsageError, match="--key-interval needs calibrated ranges"):
+    with pytest.raises(UsageError, match="`key_interval` needs calibrated ranges"):
         _link(folder, ranges="frame", key_interval=3)
     with pytest.raises(InputError, match=r"no file .*calibration\.json; make it: splittool calib"):
         _link(folder, key_interval=3)

@@ -74,7 +74,7 @@ def test_files_that_exist_are_replaced_only_by_force(
 ) -> None:
     (tmp_path / name).write_text("precious")
     (tmp_path / "other.txt").write_text("mine")
-    with pytest.raises(OutputError, match=f"{name} exists; give --force"):
+    with pytest.raises(OutputError, match=f"{name} exists; give `force`"):
         write_cut(exported, ["maxpool_1"], tmp_path, 1e-3)
     assert (tmp_path / name).read_text() == "precious"
     write_cut(exported, ["maxpool_1"], tmp_path, 1e-3, force=True)

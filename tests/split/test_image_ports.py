@@ -79,7 +79,7 @@ def test_halves_are_adapted_alike(tmp_path: Path, pixels: np.ndarray) -> None:
 
 def test_an_unknown_normalisation_is_asked_for(tmp_path: Path) -> None:
     path = _network(tmp_path / "m.xml", channels_last=False)
-    with pytest.raises(InputError, match=r"m\.xml takes real numbers, .* give --mean M --scale S"):
+    with pytest.raises(InputError, match=r"m\.xml takes real numbers, .* give `mean` M `scale` S"):
         _whole(path)
 
 

@@ -206,7 +206,7 @@ def test_cuts_of_a_packaged_network_are_the_whole(name: str) -> None:
 
 def test_open_shapes_of_a_packaged_network_ask_for_shape() -> None:
     network = NETWORKS["resample"]
-    with pytest.raises(InputError, match=r"'waveforms' has the open shape .* --shape waveforms="):
+    with pytest.raises(InputError, match=r"'waveforms' has the open shape .* `shape` waveforms="):
         load_model(_find(network.package, network.file))
 
 

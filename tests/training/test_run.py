@@ -291,7 +291,7 @@ def test_a_loss_that_is_no_number_names_the_cause_and_the_fix(
     assert "the loss became" in message
     assert "epoch 1, step" in message
     assert "overflowed" in message
-    assert "lower --learning-rate" in message
+    assert "lower `learning_rate`" in message
     assert "\n" not in message
 
 
@@ -340,10 +340,10 @@ def test_the_canvas_holds_all_images_or_is_as_asked() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (Settings(size=(65, 96)), r"--size 65x96: unet takes multiples of 32; give --size 64x96"),
-        (Settings(size=(3, 100)), r"give --size 32x96"),
-        (Settings(crop=(64, 50)), r"--crop 64x50: unet takes multiples of 32; give --crop 64x64"),
-        (Settings(crop=(288, 64)), r"--crop 288x64 is larger than the images' 256x1600"),
+        (Settings(size=(65, 96)), r"`size` 65x96: unet takes multiples of 32; give `size` 64x96"),
+        (Settings(size=(3, 100)), r"give `size` 32x96"),
+        (Settings(crop=(64, 50)), r"`crop` 64x50: unet takes multiples of 32; give `crop` 64x64"),
+        (Settings(crop=(288, 64)), r"`crop` 288x64 is larger than the images' 256x1600"),
     ],
 )
 def test_sizes_the_network_cannot_take(settings: Settings, message: str) -> None:
@@ -382,13 +382,13 @@ def test_a_batch_that_does_not_divide_is_refused(
         yield World(0, 3, device)
 
     monkeypatch.setattr("splittool.training.run.world", three)
-    with pytest.raises(UsageError, match="--batch-size 4 does not divide over 3 processes"):
+    with pytest.raises(UsageError, match="`batch_size` 4 does not divide over 3 processes"):
         train(steel, outputs.model)
 
 
 def test_another_run_is_not_overwritten(run_training: Any, steel: Path, outputs: Outputs) -> None:
     outputs.state.touch()
-    with pytest.raises(OutputError, match=r"net\.state\.pt exists: .* --resume .* --force"):
+    with pytest.raises(OutputError, match=r"net\.state\.pt exists: .* `resume` .* `force`"):
         run_training(outputs)
     outputs.state.unlink()
     outputs.model.touch()

@@ -36,12 +36,12 @@ def test_a_recipe_has_options_for_each_network() -> None:
 @pytest.mark.parametrize(
     ("arch", "options", "words"),
     [
-        ("pspnet", {"activation": "elu"}, "--activation is not an option of pspnet; it has: width"),
-        ("fcn8s", {"bottleneck": 8}, "--bottleneck is not an option of fcn8s"),
+        ("pspnet", {"activation": "elu"}, "`activation` is not an option of pspnet; it has: width"),
+        ("fcn8s", {"bottleneck": 8}, "`bottleneck` is not an option of fcn8s"),
         ("fcn8s", {"widths": [8, 8]}, "fcn8s cannot be built: it has 5 widths, not 2"),
         ("pspnet", {"widths": [8]}, "pspnet cannot be built: it has 4 widths, not 1"),
-        ("unet", {"widths": [8, 0]}, r"--widths \[8, 0\]: give numbers from 1 to 65535"),
-        ("unet", {"widths": [8, 65536]}, r"--widths .*: give numbers from 1 to 65535"),
+        ("unet", {"widths": [8, 0]}, r"`widths` \[8, 0\]: give numbers from 1 to 65535"),
+        ("unet", {"widths": [8, 65536]}, r"`widths` .*: give numbers from 1 to 65535"),
     ],
 )
 def test_options_a_network_does_not_have(arch: str, options: dict[str, Any], words: str) -> None:
@@ -51,7 +51,7 @@ def test_options_a_network_does_not_have(arch: str, options: dict[str, Any], wor
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan")])
 def test_learning_rates_that_cannot_be(rate: float) -> None:
-    with pytest.raises(UsageError, match=r"--learning-rate .* is out of range"):
+    with pytest.raises(UsageError, match=r"`learning_rate` .* is out of range"):
         make_settings(learning_rate=rate)
 
 
