@@ -197,8 +197,8 @@ def input_split(cut: CutReport) -> SplitRecord:
     return SplitRecord(
         point=INPUT,
         at=[INPUT],
-        elements=cut.input.elements,
-        tensors=[cut.input],
+        elements=sum(tensor.elements for tensor in cut.every_input),
+        tensors=cut.every_input,
         head_operations=0,
         tail_operations=split.head_operations + split.tail_operations,
         head_weighted_layers=0,

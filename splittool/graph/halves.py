@@ -59,7 +59,9 @@ def _head(model: ov.Model, nodes: list[ov.Node], graph: Graph, cut: Cut) -> ov.M
         results.append(opset.result(output, name=f"{tensor.name}/result"))
     used = {i for head in cut.head for i, _ in graph.operations[head].inputs}
     used |= {index for index, _ in cut.crossing}
-    parameters = [nodes[op.index] for op in graph.parameters if op.index in used]
+    read = {nodes[op.index] for op in graph.parameters if op.index in used}
+    # In the network's order, which whoever calls by position knows; the graph's is topological.
+    parameters = [node for node in model.get_parameters() if node in read]
     sinks = [nodes[writer.index] for writer in _writers(graph, cut.head)]
     head = ov.Model(results, sinks, parameters, f"{model.get_friendly_name()}_head")
     write_info(head, read_info(model))

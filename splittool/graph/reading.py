@@ -10,7 +10,7 @@ from openvino.frontend import FrontEndManager
 from splittool.errors import InputError, UsageError
 from splittool.files import require_file
 from splittool.formats import how_to_convert
-from splittool.runtime.ir import core, fold_shapes
+from splittool.runtime.ir import core, fold_shapes, read_info
 
 SUFFIXES = (".pt", ".xml", ".onnx", ".tflite")
 
@@ -50,12 +50,15 @@ def prepare(model: ov.Model, shapes: Sequence[str], source: Path | str) -> ov.Mo
         source: Where the model comes from, for messages.
 
     Raises:
-        InputError: Its input shapes are not fixed.
+        InputError: Its input shapes are not fixed, it computes nothing, or what it says about
+            itself is damaged.
         UsageError: A shape is not one, of an unknown input, or one the model cannot take.
     """
     if shapes:
         _set_shapes(source, model, shapes)
     _require_fixed_shapes(source, model)
+    _require_work(source, model)
+    _require_info(source, model)
     fold_shapes(model)
     return model
 
@@ -166,6 +169,20 @@ def _require_fixed_shapes(path: Path | str, model: ov.Model) -> None:
                 f"{path}: input {name!r} has the open shape {shape}; fix it with:"
                 f" `shape` {name}={_example(shape)}"
             )
+
+
+def _require_work(source: Path | str, model: ov.Model) -> None:
+    """Refuse a graph that computes nothing: it would cost nothing, and every proof would hold."""
+    idle = ("Parameter", "Constant", "Result")
+    if not model.outputs or all(node.get_type_name() in idle for node in model.get_ops()):
+        raise InputError(f"{source} holds no operations; give a whole model")
+
+
+def _require_info(source: Path | str, model: ov.Model) -> None:
+    try:
+        read_info(model)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
 
 
 def _example(shape: ov.PartialShape) -> str:

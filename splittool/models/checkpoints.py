@@ -22,6 +22,8 @@ from splittool.reports import EpochRecord
 MODEL = "splittool.checkpoint/1"
 STATE = "splittool.training/1"
 
+MAX_SIDE = 2**16  # of a canvas, in pixels
+
 
 class PartitionRecord(msgspec.Struct, frozen=True):
     """The names of the images that a network was trained on, and of those held out."""
@@ -116,6 +118,7 @@ def restore(path: Path, checkpoint: Checkpoint) -> Segmenter:
         model.load_state_dict(checkpoint.state, assign=True)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _incomplete(path, checkpoint.arch, error) from None
+    _check_canvas(path, checkpoint, model.stride)
     for name, value in model.state_dict().items():
         if value.dtype != expected[name].dtype:
             wrong = f"{name} is {value.dtype}, not {expected[name].dtype}"
@@ -126,6 +129,18 @@ def restore(path: Path, checkpoint: Checkpoint) -> Segmenter:
                 " `learning_rate`"
             )
     return model.eval()
+
+
+def _check_canvas(path: Path, checkpoint: Checkpoint, stride: int) -> None:
+    """Refuse an input size that the network cannot have been trained with.
+
+    Raises:
+        InputError: It is not positive, larger than any image, or off the network's stride.
+    """
+    size = (checkpoint.canvas.height, checkpoint.canvas.width)
+    if not all(0 < side <= MAX_SIDE and side % stride == 0 for side in size):
+        wrong = f"its canvas is {size[0]}x{size[1]}, not multiples of {stride} up to {MAX_SIDE}"
+        raise _incomplete(path, checkpoint.arch, wrong)
 
 
 def _incomplete(path: Path, arch: str, cause: object) -> InputError:

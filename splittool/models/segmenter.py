@@ -72,12 +72,17 @@ class ConvBlock(nn.Sequential):
         activation: After each convolution.
         norm: Between a convolution and its activation.
         depth: Number of convolutions.
+
+    Raises:
+        ValueError: There is no such activation or norm.
     """
 
     def __init__(
         self, inputs: int, outputs: int, activation: Activation, norm: Norm, depth: int = 2
     ) -> None:
         super().__init__()
+        if norm not in ("batch", "none"):
+            raise ValueError(f"there is no norm {norm!r}: batch or none")
         for number in range(1, depth + 1):
             # A bias before batch normalisation would be subtracted again.
             conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=norm == "none")
@@ -88,6 +93,15 @@ class ConvBlock(nn.Sequential):
             inputs = outputs
 
 
+_ACTIVATIONS: dict[str, type[nn.ReLU | nn.ELU]] = {"relu": nn.ReLU, "elu": nn.ELU}
+
+
 def make_activation(name: Activation) -> nn.Module:
-    """A layer that overwrites its input."""
-    return nn.ReLU(inplace=True) if name == "relu" else nn.ELU(inplace=True)
+    """A layer that overwrites its input.
+
+    Raises:
+        ValueError: There is no such activation.
+    """
+    if name not in _ACTIVATIONS:
+        raise ValueError(f"there is no activation {name!r}: relu or elu")
+    return _ACTIVATIONS[name](inplace=True)

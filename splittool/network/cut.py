@@ -7,13 +7,14 @@ import msgspec
 import openvino as ov
 
 from splittool.cost.operations import operation_costs
-from splittool.cost.splits import describe_split, tensor_record
-from splittool.errors import VerificationError
+from splittool.cost.splits import describe_split
+from splittool.errors import InputError, VerificationError
 from splittool.graph.graph import Graph, TensorInfo
 from splittool.graph.halves import Halves, Verification, Verifier, make_halves
 from splittool.graph.split_points import Cut
 from splittool.reports import CutReport, FileRecord, SplitRecord
 from splittool.runtime.ir import read_info
+from splittool.split.agreement import port_record
 from splittool.split.files import (
     DESCRIPTION,
     Form,
@@ -98,13 +99,16 @@ class NetworkCut:
             force: Replace files that exist.
 
         Raises:
-            InputError: One side would be empty, or has an operation that the target cannot read.
+            InputError: One side would be empty, the head takes no input, or there is an operation
+                that the target cannot read.
             VerificationError: Head and tail differ from the whole; nothing is written.
             OutputError: The files exist or cannot be written.
         """
         form = Form(form) if isinstance(form, str) else form
         folder = Path(folder)
         halves = self.halves
+        if not halves.head.inputs:
+            raise InputError(f"the head cut at {self.point!r} takes no input; nothing would be run")
 
         def describe(written: Written) -> CutReport:
             return self._report(written, self._hold(written.halves, tolerance), form)
@@ -124,12 +128,14 @@ class NetworkCut:
 
     def _report(self, written: Written, proof: Verification, form: Form) -> CutReport:
         info = read_info(self._model)
+        inputs = [port_record(port) for port in written.halves.head.inputs]
         return CutReport(
             source=self._record,
             split=msgspec.structs.replace(self.price, difference=proof.share),
             head=written.head,
             tail=written.tail,
-            input=tensor_record(self._graph.parameters[0].outputs[0]),
+            input=inputs[0],
+            inputs=inputs,
             classes=info.classes,
             fit=info.fit,
             verification=verification_record(proof),

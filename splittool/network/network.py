@@ -14,7 +14,7 @@ import openvino as ov
 
 from splittool.cost.operations import OperationCost, operation_costs
 from splittool.cost.splits import describe_split_points, list_splits
-from splittool.errors import VerificationError
+from splittool.errors import InputError, VerificationError
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.reading import load_model, prepare
@@ -86,8 +86,15 @@ class Network:
 
     @cached_property
     def graph(self) -> Graph:
-        """All operations as plain Python values."""
-        return read_graph(self.model)
+        """All operations as plain Python values.
+
+        Raises:
+            InputError: None of them depends on an input.
+        """
+        graph = read_graph(self.model)
+        if not graph.by_name:
+            raise InputError(f"{self.name} computes nothing from its inputs; give a whole model")
+        return graph
 
     @cached_property
     def info(self) -> ModelInfo:

@@ -1,5 +1,6 @@
 """Where a network can be cut, and its two halves."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -25,6 +26,13 @@ class TensorRecord(msgspec.Struct, frozen=True, gc=False):
     type: str
     bits: int
     elements: int
+
+    def __post_init__(self) -> None:
+        """Refuse a number of elements that is not the product of the shape."""
+        if min(self.shape, default=1) < 0 or math.prod(self.shape) != self.elements:
+            raise ValueError(
+                f"{self.name} of the shape {self.shape} has not {self.elements} elements"
+            )
 
 
 class SplitRecord(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +81,11 @@ class BakedRecord(msgspec.Struct, frozen=True):
 
 
 class CutReport(Report, tag="splittool.cut/1"):
-    """A cut, as `cut.json` describes it; file names are relative to it."""
+    """A cut, as `cut.json` describes it; file names are relative to it.
+
+    `inputs` are those of the head, in the network's order; `input` is the first of them. Cuts of
+    networks with one input made before `inputs` was there lack it.
+    """
 
     source: FileRecord
     split: SplitRecord
@@ -86,6 +98,22 @@ class CutReport(Report, tag="splittool.cut/1"):
     target: str = "openvino"
     blob: BlobRecord | None = None
     baked: BakedRecord | None = None
+    inputs: list[TensorRecord] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse a description that contradicts itself."""
+        crossing = sum(tensor.elements for tensor in self.split.tensors)
+        if self.split.elements != crossing:
+            raise ValueError(
+                f"split.elements is {self.split.elements}, and the tensors have {crossing}"
+            )
+        if self.inputs and self.inputs[0] != self.input:
+            raise ValueError("input is not the first of inputs")
+
+    @property
+    def every_input(self) -> list[TensorRecord]:
+        """The inputs of the whole network that the head takes, in the network's order."""
+        return self.inputs or [self.input]
 
     def tables(
         self, folder: Path | None = None, calibrated: bool = False
@@ -109,19 +137,21 @@ class CutReport(Report, tag="splittool.cut/1"):
         if folder is not None:
             names = [record.path for record in (*self.head, *self.tail)]
             names += ["cut.json", *(["calibration.json"] if calibrated else [])]
-            lines += [f"wrote {', '.join(names)}", verbatim(_snippet(folder))]
+            lines += [f"wrote {', '.join(names)}", verbatim(_snippet(folder, self.every_input))]
         return lines
 
 
-def _snippet(folder: Path) -> str:
+def _snippet(folder: Path, inputs: Sequence[TensorRecord]) -> str:
     """Python that runs both halves in 32 bits; many CPUs compute in bf16 if they are not told."""
     files = [str(folder / name) for name in ("head.xml", "tail.xml")]
+    names = [record.name for record in inputs]
+    given = "pixels" if len(names) == 1 else f"[{', '.join(names)}]"
     return "\n".join(
         [
             "both halves in Python, in 32 bits as they were proved:",
             '  import openvino; f32 = dict(INFERENCE_PRECISION_HINT="f32")',
             f'  head, tail = (openvino.compile_model(f, "CPU", f32) for f in {files})',
-            "  probabilities = tail(list(head(pixels).values()))[0]",
+            f"  probabilities = tail(list(head({given}).values()))[0]",
         ]
     )
 

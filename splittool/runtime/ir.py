@@ -11,7 +11,7 @@ import openvino as ov
 from openvino._offline_transformations import compress_model_transformation
 from openvino.op import Constant
 
-from splittool.errors import OutputError
+from splittool.errors import InputError, OutputError
 from splittool.files import replacing
 from splittool.runtime.targets import Target, as_version_10, downgrade
 from splittool.vocabulary import Fit
@@ -53,13 +53,20 @@ def write_info(model: ov.Model, info: ModelInfo) -> None:
 
 
 def read_info(model: ov.Model) -> ModelInfo:
-    """What a graph says about itself; defaults for graphs of other tools."""
+    """What a graph says about itself; defaults for graphs of other tools.
+
+    Raises:
+        InputError: It says something that splittool does not write.
+    """
     if not model.has_rt_info(_PLACE):
         return ModelInfo()
     try:
         return msgspec.json.decode(model.get_rt_info(_PLACE).astype(str), type=ModelInfo)
-    except msgspec.MsgspecError:
-        return ModelInfo()
+    except msgspec.MsgspecError as error:
+        raise InputError(
+            f"what the graph {model.get_friendly_name()!r} says about itself is damaged ({error});"
+            " export it again"
+        ) from None
 
 
 def save_ir(model: ov.Model, path: Path, half: bool = True, target: Target | None = None) -> None:

@@ -85,6 +85,7 @@ def _report(
         head=written.head,
         tail=written.tail,
         input=cut.input,
+        inputs=cut.inputs,
         classes=cut.classes,
         fit=cut.fit,
         verification=verification_record(proof),

@@ -23,6 +23,7 @@ from splittool.reports import (
     read_report,
 )
 from splittool.runtime.ir import ModelInfo
+from splittool.split.agreement import hold_head, hold_tail
 from splittool.split.answer import Answer, answer
 from splittool.split.baked import BakedBits, bake
 from splittool.split.bit_search import Judge, search_bits
@@ -78,10 +79,20 @@ class SplitNetwork:
         """Head and tail as models, after comparing the files with what the cut recorded.
 
         Raises:
-            InputError: A file is missing or not the one that was verified.
+            InputError: A file is missing or not the one that was verified, or cut.json says
+                something else than the halves do.
         """
-        files = (self.report.head, self.report.tail)
-        return Halves(*(read_half(self.path, each) for each in files))
+        return Halves(self._read_head(), self._read_tail())
+
+    def _read_head(self) -> ov.Model:
+        model = read_half(self.path, self.report.head)
+        hold_head(self.path, self.report, model)
+        return model
+
+    def _read_tail(self) -> ov.Model:
+        model = read_half(self.path, self.report.tail)
+        hold_tail(self.path, self.report, model)
+        return model
 
     def head(self, options: RunOptions = RUN) -> HeadRunner:
         """The head on its device.
@@ -90,7 +101,7 @@ class SplitNetwork:
             InputError: It is missing, not the one that was verified, or takes no image.
             DeviceError: The device is not there.
         """
-        model = read_half(self.path, self.report.head)
+        model = self._read_head()
         specs = [tensor_spec(record) for record in self.report.split.tensors]
         return HeadRunner(self.path, model, self.info, specs, options)
 
@@ -100,7 +111,7 @@ class SplitNetwork:
         Raises:
             InputError: It is missing, not the one that was verified, or puts out no maps.
         """
-        return TailRunner(read_half(self.path, self.report.tail), head, options.precision)
+        return TailRunner(self._read_tail(), head, options.precision)
 
     def link(self, options: LinkOptions = LINK) -> Link:
         """Both ends of the link; see `splittool.split.link.open_link`."""

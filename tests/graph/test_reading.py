@@ -177,3 +177,12 @@ def test_a_model_without_weights_needs_none(tmp_path: Path) -> None:
     assert load_model(tmp_path / "m.xml").get_ordered_ops()
     (tmp_path / "m.bin").unlink()
     assert load_model(tmp_path / "m.xml").get_ordered_ops()
+
+
+def test_a_graph_that_computes_nothing_is_refused(tmp_path: Path) -> None:
+    x = op.parameter([1, 3], ov.Type.f32, name="x")
+    save_ir(ov.Model([op.result(x)], [x], "m"), tmp_path / "m.xml")
+    (tmp_path / "n.xml").write_text('<net name="n" version="11"><layers/><edges/></net>')
+    for name in "mn":
+        with pytest.raises(InputError, match=rf"{name}\.xml holds no operations"):
+            load_model(tmp_path / f"{name}.xml")

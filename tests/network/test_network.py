@@ -134,3 +134,11 @@ def test_it_shows_itself_in_a_notebook(network: Network) -> None:
     shown = network._repr_html_()
     assert "maxpool_2" in shown
     assert shown.startswith("<pre")
+
+
+def test_a_graph_of_constants_alone_is_refused() -> None:
+    x = op.parameter([1, 3], ov.Type.f32, name="x")
+    constant = op.relu(op.constant(np.float32(1)))
+    network = Network.load(ov.Model([op.result(constant)], [x], "constant"))
+    with pytest.raises(InputError, match="constant computes nothing from its inputs"):
+        network.profile()

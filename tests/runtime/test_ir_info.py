@@ -4,6 +4,7 @@ import openvino as ov
 import pytest
 from openvino import opset13 as op
 
+from splittool.errors import InputError
 from splittool.graph.reading import load_model
 from splittool.runtime.ir import ModelInfo, read_info, save_ir, write_info
 
@@ -27,11 +28,15 @@ def test_models_of_other_tools_say_nothing() -> None:
     assert read_info(_model()) == ModelInfo("", [], "pad", [])
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "[]", '{"fit": "stretch"}', '{"classes": 3}'])
-def test_what_cannot_be_read_counts_as_nothing(text: str) -> None:
+@pytest.mark.parametrize("text", ["nonsense", "[]", '{"fit": "evil"}', '{"classes": 3}'])
+def test_what_splittool_does_not_write_is_refused(text: str, tmp_path: Path) -> None:
     model = _model()
     model.set_rt_info(text, ["splittool", "model"])
-    assert read_info(model) == ModelInfo()
+    with pytest.raises(InputError, match="damaged"):
+        read_info(model)
+    save_ir(model, tmp_path / "m.xml")
+    with pytest.raises(InputError, match=r"m\.xml: .*damaged.*export it again"):
+        load_model(tmp_path / "m.xml")
 
 
 def test_the_exported_network_says_what_it_was_trained_on(exported: Path, checkpoint: Path) -> None:
