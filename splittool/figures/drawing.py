@@ -53,7 +53,7 @@ def draw(
     """
     target = Path(path)
     if target.suffix not in FORMATS:
-        raise UsageError(f"-o {target}: a figure ends in {', '.join(FORMATS)}")
+        raise UsageError(f"`output` {target}: a figure ends in {', '.join(FORMATS)}")
     check_bits(bits)
     require_positive(fps, "`fps`")
     refuse_existing([target], force)

@@ -38,16 +38,15 @@ def calibrated_specs(
     if not path.is_file():
         raise UncalibratedError(f"there is no file {path}; {fix}")
     report = read_report(path, CalibrationReport)
+    fix += " --force"
     if report.cut.sha256 != sha256(cut):
-        raise UncalibratedError(f"{path} was made for another cut than {cut}; {fix} --force")
+        raise UncalibratedError(f"{path} was made for another cut than {cut}; {fix}")
     found = []
     for spec, wanted in zip(specs, bits, strict=True):
         ranges = calibrated_ranges(report, spec, path)
         if spec.is_quantised and wanted not in ranges:
-            raise UncalibratedError(
-                f"{path} has no ranges for {spec.name} at {wanted} bits; {fix} --force"
-                f" --bits {wanted}"
-            )
+            fix += f" --bits {wanted}"
+            raise UncalibratedError(f"{path} has no ranges for {spec.name} at {wanted} bits; {fix}")
         found.append(replace(spec, ranges=ranges))
     return found
 

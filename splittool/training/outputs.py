@@ -33,7 +33,7 @@ class Outputs:
             UsageError: The model's name does not end in .pt.
         """
         if model.suffix != ".pt":
-            raise UsageError(f"-o {model}: a model ends in .pt")
+            raise UsageError(f"`output` {model}: a model ends in .pt")
         ends = (".state.pt", ".history.jsonl", ".validation.txt", ".curves.png")
         return Outputs(model, *(model.with_suffix(end) for end in ends))
 
