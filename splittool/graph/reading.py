@@ -10,6 +10,7 @@ from openvino.frontend import FrontEndManager
 from splittool.errors import InputError, UsageError
 from splittool.files import require_file
 from splittool.formats import how_to_convert
+from splittool.graph.names import name_operations
 from splittool.runtime.ir import core, fold_shapes, read_info
 
 SUFFIXES = (".pt", ".xml", ".onnx", ".tflite")
@@ -69,11 +70,14 @@ def _read(path: Path) -> ov.Model:
     else:
         _check_kind(path)
     try:
-        return core().read_model(path)
+        model = core().read_model(path)
     except RuntimeError as error:
         raise InputError(
             f"{path} cannot be read as a model ({_cause(error)}); export it again"
         ) from None
+    if path.suffix != ".xml":  # whose names are in the file
+        name_operations(model, lambda: core().read_model(path))
+    return model
 
 
 def _set_shapes(path: Path | str, model: ov.Model, shapes: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from splittool.cost.splits import describe_split_points, list_splits
 from splittool.errors import InputError, VerificationError
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import Verifier, make_halves
+from splittool.graph.names import name_copy
 from splittool.graph.reading import load_model, prepare
 from splittool.graph.split_points import find_cut
 from splittool.progress import Progress, counter, nobody
@@ -76,6 +77,7 @@ class Network:
         """
         if isinstance(source, ov.Model):
             copy = source.clone()
+            name_copy(copy, source)
             return Network(prepare(copy, shape_texts(shape), copy.get_friendly_name()))
         return Network(load_model(Path(source), shape_texts(shape)), Path(source))
 

