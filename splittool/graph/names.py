@@ -42,7 +42,7 @@ def name_operations(model: ov.Model, read_again: Callable[[], ov.Model]) -> None
 def name_copy(copy: ov.Model, source: ov.Model) -> None:
     """Give lasting names to those operations of a copy that have none in its source.
 
-    A name that a front end lent to an operation cannot be told from its own here, and stays.
+    A name that a reader lent to an operation cannot be told from its own here, and stays.
 
     Args:
         copy: `source.clone()`; it is changed.
