@@ -5,6 +5,9 @@ from typing import Literal
 Fit = Literal["pad", "resize"]
 RangesFrom = Literal["frame", "calibrated"]
 RangesMethod = Literal["best", "min-max", "percentile", "mse"]
+# Precisions as other tools spell them: ours.
+PRECISION_SYNONYMS = {"fp32": "f32", "fp16": "f16"}
+
 TargetName = Literal["openvino", "openvino-2022", "myriad"]
 Objective = Literal["latency", "fps"]
 FigureKind = Literal["layers", "cost", "output", "tradeoff", "training", "time", "comparison"]

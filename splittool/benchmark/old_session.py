@@ -15,6 +15,7 @@ from splittool.errors import DeviceError, UsageError
 from splittool.interrupt import Interrupt
 from splittool.runtime.ir import write_ir
 from splittool.runtime.targets import TARGETS
+from splittool.vocabulary import PRECISION_SYNONYMS
 
 
 class OldSession:
@@ -28,7 +29,8 @@ class OldSession:
 
     def __init__(self, subject: Subject, options: DeviceOptions) -> None:
         assert options.runtime_python is not None
-        if options.cache is not None or options.precision not in ("auto", "f32", "bf16"):
+        precision = PRECISION_SYNONYMS.get(options.precision, options.precision)
+        if options.cache is not None or precision not in ("auto", "f32", "bf16"):
             raise UsageError("an old runtime has no `cache` and no `precision` f16; leave them out")
         self._device = options.device or "MYRIAD"
         self._runtime = OldRuntime(options.runtime_python)

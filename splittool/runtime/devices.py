@@ -10,6 +10,7 @@ import openvino as ov
 
 from splittool.errors import DeviceError, UsageError
 from splittool.runtime.libraries import how_to_install, missing_library
+from splittool.vocabulary import PRECISION_SYNONYMS
 
 Hint = Literal["throughput", "latency"]
 
@@ -117,6 +118,7 @@ def compile_model(
         DeviceError: The device is not there or cannot compile the model.
     """
     require_device(core, device)
+    precision = PRECISION_SYNONYMS.get(precision, precision)
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision {precision!r}; give one of: {', '.join(PRECISIONS)}")
     config: dict[str, Any] = {"PERFORMANCE_HINT": hint.upper()}

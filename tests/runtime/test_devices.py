@@ -71,9 +71,10 @@ def test_a_vpu_is_preferred() -> None:
     assert default_device(_core("CPU", "GPU")) == "AUTO"
 
 
+@pytest.mark.parametrize("precision", ["f32", "fp32"])
 @pytest.mark.parametrize("device", ["CPU", "AUTO"])
-def test_what_a_model_really_runs_on_is_told(exported: Path, device: str) -> None:
-    compiled = compile_model(core(), load_model(exported), device, "f32")
+def test_what_a_model_really_runs_on_is_told(exported: Path, device: str, precision: str) -> None:
+    compiled = compile_model(core(), load_model(exported), device, precision)
     assert compiled.devices == ["CPU"]
     assert compiled.device_name
     assert compiled.precision == "f32"
