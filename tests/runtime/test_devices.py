@@ -35,7 +35,7 @@ def test_a_name_like_no_other_lists_all(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "fix"), [("NPU", "/dev/accel"), ("GPU", "clinfo"), ("MYRIAD", "--runtime-python")]
+    ("name", "fix"), [("NPU", "/dev/accel"), ("GPU", "clinfo"), ("MYRIAD", "`runtime_python`")]
 )
 def test_a_device_that_is_not_here_is_a_device_error_with_the_way_to_it(
     name: str, fix: str
