@@ -49,14 +49,14 @@ def nothing_fits(report: PlanReport) -> str:
     name, count = counts.most_common(1)[0]
     found = [_values(row)[name] for row in report.rows]
     values = [value for value, _ in found if value is not None]
-    flag = "--" + name.removesuffix("_ms").replace("_", "-")
+    limit = f"`{name.removesuffix('_ms')}`"
     if not values:
         return (
-            f"{flag} {getattr(report.limits, name):g} excludes every split point: none has a"
+            f"{limit} {getattr(report.limits, name):g} excludes every split point: none has a"
             " measured Dice; give reports with `infer`"
         )
     best = min(values) if found[0][1] else max(values)
     return (
-        f"nothing fits all limits; {flag} {getattr(report.limits, name):g} excludes most,"
+        f"nothing fits all limits; {limit} {getattr(report.limits, name):g} excludes most,"
         f" {count} of {len(report.rows)} rows (the best has {best:.4g}); relax it"
     )
