@@ -251,8 +251,8 @@ def test_a_compressed_image_is_one_image() -> None:
     [
         ({"max_edge_gflops": -1}, "`max_edge_gflops` -1 excludes most, 6 of 6"),
         ({"min_fps": 1e9}, "`min_fps` 1e+09 excludes most"),
-        ({"max_latency_ms": 1e-9, "min_fps": 1}, "--max-latency 1e-09 excludes most"),
-        ({"min_dice": 0.5, "max_latency_ms": 1e9}, "--min-dice 0.5 excludes every split point"),
+        ({"max_latency_ms": 1e-9, "min_fps": 1}, "`max_latency` 1e-09 excludes most"),
+        ({"min_dice": 0.5, "max_latency_ms": 1e9}, "`min_dice` 0.5 excludes every split point"),
     ],
 )
 def test_when_nothing_fits(limit: dict[str, float], says: str, small: Graph) -> None:
