@@ -25,7 +25,7 @@ from splittool.graph.split_points import find_cut
 from splittool.network.network import Network
 from splittool.progress import Progress, nobody
 from splittool.reports import ArmRecord, CompareReport
-from splittool.split.evaluation import Counts, Evaluated, Task, evaluate, make_task
+from splittool.split.evaluation import Counts, Evaluated, Task, evaluate, in_turn, make_task
 from splittool.split.link import tensor_spec
 from splittool.split.options import RunOptions
 from splittool.split.runners import (
@@ -146,7 +146,8 @@ def compare(
             " give `labels`"
         )
     found: dict[ArmRecord, list[_Sent]] = {}
-    for one in evaluate(task, lambda *image: arms.ways(task, *image), _finish, progress):
+    ways = in_turn(lambda *image: arms.ways(task, *image))
+    for one in evaluate(task, ways, _finish, progress):
         found.setdefault(one.arm, []).append(one)
     area = fmean(sample.height * sample.width for sample in task.samples)
     whole = _scores(next(iter(found.values()))).dice

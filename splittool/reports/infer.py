@@ -82,12 +82,16 @@ class InferReport(Report, tag="splittool.infer/1"):
     key_interval: int | None = None
     ranges_per: Literal["channel", "tensor"] | None = None
     codec_per_tensor: dict[str, str] | None = None
+    stage_ms: dict[str, float] | None = None
+    slowest_stage: str | None = None
+    share_of_slowest: float | None = None
 
     def tables(self) -> "Sequence[RenderableType]":
         """Bytes, times and scores."""
         rows = [
             ["images", str(self.images)],
             ["images per second", short(self.images_per_second, 1)],
+            *_stage_rows(self),
             ["precision (asked for)", f"{self.precision_actual} ({self.precision_requested})"],
             *_link_rows(self),
         ]
@@ -103,6 +107,18 @@ class InferReport(Report, tag="splittool.infer/1"):
             return [table]
         written = "masks/, overlays/, predictions.csv and report.json"
         return [table, f"wrote {written} to {self.folder}"]
+
+
+def _stage_rows(report: InferReport) -> list[list[str]]:
+    """Which stage holds up the others, and how close the whole comes to its rate."""
+    if report.share_of_slowest is None:
+        return []
+    return [
+        [
+            f"  share of the slowest stage's rate ({report.slowest_stage})",
+            short(report.share_of_slowest, 2),
+        ]
+    ]
 
 
 def _score_rows(scores: ScoreRecord) -> list[list[str]]:

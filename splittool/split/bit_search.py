@@ -14,7 +14,7 @@ from splittool.data.kaggle import Sample
 from splittool.errors import InputError
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import SearchRecord
-from splittool.split.evaluation import Task, evaluate, score
+from splittool.split.evaluation import Task, evaluate, in_turn, score
 from splittool.split.runners import HeadRunner, Inference, TailRunner
 
 LADDER = (8, 6, 5, 4, 3, 2, 1)
@@ -48,7 +48,7 @@ class Judge:
             received = tensors if bits is None else self._quantised(tensors, bits)
             yield None, Inference(self.tail.run(received))
 
-        counts = evaluate(self.task, ways, lambda one: one.counts)
+        counts = evaluate(self.task, in_turn(ways), lambda one: one.counts)
         found = score(self.task.classes, [each for each in counts if each is not None])
         if found is None or found.dice is None:
             raise InputError("no image has a defect, so there is no Dice; give images with some")

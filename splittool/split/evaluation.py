@@ -4,9 +4,7 @@
 image format; the search for the fewest bits has one for each trial.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -22,6 +20,7 @@ from splittool.errors import InputError
 from splittool.progress import Progress, nobody
 from splittool.reports import ScoreRecord
 from splittool.split.options import RunOptions
+from splittool.split.pipeline import Clock, ahead, ordered
 from splittool.split.runners import HeadRunner, Inference, Runner, canvas_of
 
 Counts = NDArray[np.int64]
@@ -30,7 +29,7 @@ Masks = NDArray[np.bool_]
 Way = TypeVar("Way")
 Result = TypeVar("Result")
 
-_AHEAD = 2  # images whose masks are drawn and written while the next one is computed
+_FINISHING = 2  # images whose masks are drawn and written at a time
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,16 @@ class Task:
     canvas: Canvas
     threshold: float
     labelled: bool = True
+
+    def load(self, index: int) -> "Loaded":
+        """Decode one image and its true masks.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        sample = self.samples[index]
+        truth = sample.masks(self.classes) if self.labelled else None
+        return Loaded(index, sample, sample.image(), truth)
 
 
 @dataclass(frozen=True)
@@ -77,21 +86,53 @@ class Evaluated(Generic[Way]):
     counts: Counts | None
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """One image on its way in.
+
+    Attributes:
+        index: Its place among all.
+        sample: The image.
+        pixels: (H, W, 3) of it.
+        truth: (C, H, W) true masks; None without labels.
+    """
+
+    index: int
+    sample: Sample
+    pixels: Pixels
+    truth: Masks | None
+
+
+# From a stream of images to a stream of what each way made of them.
+Ways = Callable[[Iterator[Loaded]], Iterator[tuple[Loaded, Way, Inference]]]
+
+
+def in_turn(ways: Callable[[Sample, Pixels], Iterable[tuple[Way, Inference]]]) -> Ways[Way]:
+    """Ways that take one image after the other, from a function that computes one in all ways."""
+    return lambda images: (
+        (image, way, inference)
+        for image in images
+        for way, inference in ways(image.sample, image.pixels)
+    )
+
+
 def evaluate(
     task: Task,
-    ways: Callable[[Sample, Pixels], Iterable[tuple[Way, Inference]]],
+    ways: Ways[Way],
     finish: Callable[[Evaluated[Way]], Result],
     progress: Progress = nobody,
+    clock: Clock | None = None,
 ) -> Iterator[Result]:
     """Send every image every way, and compare its masks with the true ones.
 
-    The next image is decoded and the last one finished while the network runs.
+    Reading, whatever `ways` does, and finishing each have threads of their own.
 
     Args:
         task: What to evaluate.
-        ways: Computes one image, (H, W, 3) pixels of its own size, in each way.
-        finish: Takes what came of it, in a thread of its own.
+        ways: Computes images of their own sizes, in each way.
+        finish: Takes what came of an image; called in several threads.
         progress: Told after each image.
+        clock: Takes down how long the stages `read` and `write` were busy.
 
     Yields:
         What `finish` returns, in order.
@@ -99,45 +140,35 @@ def evaluate(
     Raises:
         InputError: An image is damaged; those before it are finished.
     """
-    total = len(task.samples)
+    total, clock, done = len(task.samples), clock or Clock(), 0
+
+    def write(found: tuple[Loaded, Way, Inference]) -> tuple[int, Result]:
+        return found[0].index, _finish(task, found, finish)
+
     progress(0, total, "images")
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        upcoming = pool.submit(task.samples[0].image)
-        for index, sample in enumerate(task.samples):
-            pixels = upcoming.result()
-            if index + 1 < len(task.samples):
-                upcoming = pool.submit(task.samples[index + 1].image)
-            truth = sample.masks(task.classes) if task.labelled else None
-            for way, inference in ways(sample, pixels):
-                job = _Job(task, sample, pixels, truth, finish)
-                waiting.append(pool.submit(job.run, way, inference))
-                if len(waiting) > _AHEAD:  # finishing keeps up, and what goes wrong shows early
-                    yield waiting.popleft().result()
-            progress(index + 1, total, "images")
-        while waiting:
-            yield waiting.popleft().result()
+    read = clock.timed("read", task.load)
+    images = ahead(read(index) for index in range(total))
+    writing = clock.timed("write", write, _FINISHING)
+    for index, result in ordered(writing, ahead(ways(images)), _FINISHING):
+        yield result
+        if index > done:
+            done = index
+            progress(done, total, "images")
+    progress(total, total, "images")
 
 
-@dataclass(frozen=True)
-class _Job(Generic[Way, Result]):
-    """One image, to be finished in each way."""
-
-    task: Task
-    sample: Sample
-    pixels: Pixels
-    truth: Masks | None
-    finish: Callable[[Evaluated[Way]], Result]
-
-    def run(self, way: Way, inference: Inference) -> Result:
-        """Bring probabilities back to the image, compare them, and finish."""
-        sample = self.sample
-        maps = self.task.canvas.restore(inference.probabilities, sample.height, sample.width)
-        masks = maps >= self.task.threshold
-        counts = None if self.truth is None else scores.count(masks, self.truth)
-        return self.finish(
-            Evaluated(sample, self.pixels, way, inference, maps, masks, self.truth, counts)
-        )
+def _finish(
+    task: Task,
+    found: tuple[Loaded, Way, Inference],
+    finish: Callable[[Evaluated[Way]], Result],
+) -> Result:
+    """Bring probabilities back to the image, compare them, and finish."""
+    image, way, inference = found
+    sample, truth = image.sample, image.truth
+    maps = task.canvas.restore(inference.probabilities, sample.height, sample.width)
+    masks = maps >= task.threshold
+    counts = None if truth is None else scores.count(masks, truth)
+    return finish(Evaluated(sample, image.pixels, way, inference, maps, masks, truth, counts))
 
 
 def score(classes: Sequence[str], counts: Sequence[Counts]) -> ScoreRecord | None:

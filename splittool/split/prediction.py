@@ -1,6 +1,6 @@
 """Predict a set of images, whole or split: masks on disk, bytes and scores in a report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,15 +11,23 @@ from PIL import Image
 
 from splittool.cost.bitrate import mbps
 from splittool.data import rle, scores
-from splittool.data.images import Pixels
 from splittool.data.kaggle import write_labels
 from splittool.data.overlays import label_map, overlay
 from splittool.errors import InputError
 from splittool.files import make_folder, replacing, write_bytes
 from splittool.progress import Progress, nobody
 from splittool.reports import FileRecord, ImageRecord, InferReport, encode, file_record
-from splittool.split.evaluation import Counts, Evaluated, Task, evaluate, refuse_same_names, score
+from splittool.split.evaluation import (
+    Counts,
+    Evaluated,
+    Loaded,
+    Task,
+    evaluate,
+    refuse_same_names,
+    score,
+)
 from splittool.split.options import RunOptions
+from splittool.split.pipeline import Clock
 from splittool.split.runners import Inference, Runner, SplitRunner
 
 
@@ -72,19 +80,21 @@ def predict(
         refuse_same_names(task)
         make_folder(folder / "masks")
         make_folder(folder / "overlays")
-    runner = subject.runner
+    runner, clock = subject.runner, Clock()
     started = perf_counter()
 
-    def ways(sample: object, pixels: Pixels) -> list[tuple[None, Inference]]:
-        inference = runner.run(task.canvas.image(pixels))
-        _require_probabilities(runner, inference)
-        return [(None, inference)]
+    def ways(images: Iterator[Loaded]) -> Iterator[tuple[Loaded, None, Inference]]:
+        fitted = ((image, task.canvas.image(image.pixels)) for image in images)
+        for image, inference in runner.stream(fitted, clock):
+            _require_probabilities(runner, inference)
+            yield image, None, inference
 
     finish = partial(_finish, classes=task.classes, folder=folder)
-    finished = list(evaluate(task, ways, finish, progress))
+    finished = list(evaluate(task, ways, finish, progress, clock))
     if folder is not None:
         write_bytes(folder / "predictions.csv", _table(finished, task.classes))
     report = _report(subject, task, options, finished, perf_counter() - started)
+    _describe_stages(report, clock)
     report.folder = str(folder) if folder is not None else None
     if folder is not None:
         write_bytes(folder / "report.json", encode(report))
@@ -174,6 +184,14 @@ def _report(
     if isinstance(runner, SplitRunner):
         _describe_link(report, runner)
     return report
+
+
+def _describe_stages(report: InferReport, clock: Clock) -> None:
+    """Mean busy time of each stage, and the images per second against the slowest one's rate."""
+    per_image = {name: each / report.images for name, each in clock.per_thread().items()}
+    report.stage_ms = {name: seconds * 1e3 for name, seconds in per_image.items()}
+    report.slowest_stage = max(per_image, key=lambda name: per_image[name])
+    report.share_of_slowest = report.images_per_second * per_image[report.slowest_stage]
 
 
 def _describe_link(report: InferReport, runner: SplitRunner) -> None:

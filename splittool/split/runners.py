@@ -1,10 +1,10 @@
 """From pixels to probabilities: a whole network, or head, link and tail."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import openvino as ov
@@ -18,8 +18,10 @@ from splittool.runtime.devices import Compiled, compile_model
 from splittool.runtime.ir import ModelInfo, core
 from splittool.split.link import Link
 from splittool.split.options import Normalisation, RunOptions
+from splittool.split.pipeline import Clock, ahead
 
 Probabilities = NDArray[np.float32]
+Tag = TypeVar("Tag")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,16 @@ class Runner(Protocol):
     def run(self, pixels: Pixels) -> Inference:
         """(H, W, 3) pixels of the canvas's size to probabilities."""
 
+    def stream(
+        self, images: Iterator[tuple[Tag, Pixels]], clock: Clock
+    ) -> Iterator[tuple[Tag, Inference]]:
+        """Many such images, in order and several on their way at once.
+
+        Args:
+            images: Whatever belongs to an image, and its pixels.
+            clock: Takes down how long each stage was busy.
+        """
+
 
 class WholeRunner:
     """A whole network on one device.
@@ -95,6 +107,13 @@ class WholeRunner:
         started = time.perf_counter()
         output = self._request.infer([to_planes(pixels)], share_inputs=True, share_outputs=True)
         return Inference(np.array(output[0][0]), head_ms=(time.perf_counter() - started) * 1e3)
+
+    def stream(
+        self, images: Iterator[tuple[Tag, Pixels]], clock: Clock
+    ) -> Iterator[tuple[Tag, Inference]]:
+        """Many such images, in order."""
+        run = clock.timed("network", self.run)
+        return ((tag, run(pixels)) for tag, pixels in images)
 
 
 class HeadRunner:
@@ -158,6 +177,23 @@ class TailRunner:
         return np.array(output[0][0])
 
 
+@dataclass
+class Crossing:
+    """One image between head and tail; each stage fills in what it makes.
+
+    Attributes:
+        frame_id: The number of its frame.
+        tensors: The crossing tensors, as the head puts them out or as the tail takes them.
+        frame: The bytes on the link.
+        times: Milliseconds of each stage: head, encode, decode, tail.
+    """
+
+    frame_id: int
+    tensors: list[NDArray[Any]]
+    frame: bytes = b""
+    times: dict[str, float] = field(default_factory=dict)
+
+
 class SplitRunner:
     """Head, link and tail; what crosses the link is one frame of bytes for each image.
 
@@ -175,19 +211,52 @@ class SplitRunner:
 
     def run(self, pixels: Pixels) -> Inference:
         """(H, W, 3) pixels of the canvas's size to probabilities."""
-        times = [time.perf_counter()]
-        tensors = self.head.run(pixels)
-        times.append(time.perf_counter())
-        sent = self.link.encode(self._frames, tensors)
-        times.append(time.perf_counter())
-        received = self.link.decode(sent).tensors
-        times.append(time.perf_counter())
-        probabilities = self.tail.run(received)
-        times.append(time.perf_counter())
+        return self._finish(self._decode(self._encode(self._start(pixels))))
+
+    def stream(
+        self, images: Iterator[tuple[Tag, Pixels]], clock: Clock
+    ) -> Iterator[tuple[Tag, Inference]]:
+        """Many such images; head, encoder, decoder and tail each work on another one."""
+        start, encode = clock.timed("head", self._start), clock.timed("encode", self._encode)
+        decode, finish = clock.timed("decode", self._decode), clock.timed("tail", self._finish)
+        started = ahead((tag, start(pixels)) for tag, pixels in images)
+        encoded = ahead((tag, encode(crossing)) for tag, crossing in started)
+        decoded = ahead((tag, decode(crossing)) for tag, crossing in encoded)
+        return ((tag, finish(crossing)) for tag, crossing in decoded)
+
+    def _start(self, pixels: Pixels) -> Crossing:
+        began = time.perf_counter()
+        tensors = [np.array(tensor) for tensor in self.head.run(pixels)]
         self._frames += 1
-        head, encode, decode, tail = (float(step) for step in np.diff(times) * 1e3)
-        elements = sum(tensor.size for tensor in received)
-        return Inference(probabilities, len(sent), elements, head, encode, decode, tail)
+        return Crossing(self._frames - 1, tensors, times={"head": _since(began)})
+
+    def _encode(self, crossing: Crossing) -> Crossing:
+        began = time.perf_counter()
+        crossing.frame = self.link.encode(crossing.frame_id, crossing.tensors)
+        crossing.times["encode"] = _since(began)
+        return crossing
+
+    def _decode(self, crossing: Crossing) -> Crossing:
+        began = time.perf_counter()
+        crossing.tensors = self.link.decode(crossing.frame).tensors
+        crossing.times["decode"] = _since(began)
+        return crossing
+
+    def _finish(self, crossing: Crossing) -> Inference:
+        began = time.perf_counter()
+        probabilities = self.tail.run(crossing.tensors)
+        times = {**crossing.times, "tail": _since(began)}
+        elements = sum(tensor.size for tensor in crossing.tensors)
+        return Inference(
+            probabilities,
+            len(crossing.frame),
+            elements,
+            **{f"{name}_ms": value for name, value in times.items()},
+        )
+
+
+def _since(began: float) -> float:
+    return (time.perf_counter() - began) * 1e3
 
 
 def canvas_of(runner: Runner | HeadRunner, fit: Fit | None) -> Canvas:
