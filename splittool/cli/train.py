@@ -115,7 +115,8 @@ def train(
     augment: Annotated[
         bool,
         typer.Option(
-            "--augment/--no-augment", help="Flip images and change their lighting at random."
+            "--augment/--no-augment",
+            help="Flip images, change their lighting and, in recipe balanced, warp them at random.",
         ),
     ] = True,
     precision: Annotated[

@@ -4,7 +4,6 @@ Nothing here keeps a random state: sample i of epoch e is the same whether the r
 how many workers load it and on how many processes it is trained.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,6 +15,10 @@ from torch.utils.data import Dataset, Sampler
 from splittool.data.image_codecs import through
 from splittool.data.images import Canvas, Pixels
 from splittool.data.kaggle import Sample
+from splittool.training.balance import choose_class
+from splittool.training.warp import random_warp
+
+WARPED = 0.75  # share of the images that an affine map is applied to
 
 # An image to load: its index, the seed of what is random about it, and whether to augment it.
 Key = tuple[int, tuple[int, ...], bool]
@@ -32,6 +35,8 @@ class SegmentationDataset(Dataset[Item]):
         canvas: What images are fitted to.
         crop: (height, width) of the window to return instead of the whole canvas, if any.
         jpeg: Lowest and highest quality of JPEG that images go through, if any.
+        focus: (N, C) probabilities that an image's window is chosen for a class; see `Balance`.
+        affine: Augment by affine maps, too.
     """
 
     def __init__(
@@ -41,12 +46,16 @@ class SegmentationDataset(Dataset[Item]):
         canvas: Canvas,
         crop: tuple[int, int] | None = None,
         jpeg: tuple[int, int] | None = None,
+        focus: NDArray[np.float64] | None = None,
+        affine: bool = False,
     ) -> None:
         self.jpeg = jpeg
         self.samples = samples
         self.classes = classes
         self.canvas = canvas
         self.crop = crop
+        self.focus = focus
+        self.affine = affine
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -59,13 +68,16 @@ class SegmentationDataset(Dataset[Item]):
         rng = np.random.default_rng(seed)
         if change:
             pixels, masks = augment(pixels, masks, rng)
+            if self.affine and rng.random() < WARPED:
+                pixels, masks = random_warp(rng)(pixels, masks)
         if self.jpeg is not None:  # as a camera would, after the light has fallen
             _, pixels = through(pixels, "jpeg", int(rng.integers(self.jpeg[0], self.jpeg[1] + 1)))
         pixels, masks = self.canvas.image(pixels), self.canvas.masks(masks)
         valid = self.canvas.valid(sample.height, sample.width)
         if self.crop is not None:
             # Within the image: a window of nothing but padding would teach nothing.
-            top, left = choose_window(masks[:, : valid[0], : valid[1]], self.crop, rng)
+            focus = None if self.focus is None else self.focus[index]
+            top, left = choose_window(masks[:, : valid[0], : valid[1]], self.crop, rng, focus)
             bottom, right = top + self.crop[0], left + self.crop[1]
             pixels, masks = pixels[top:bottom, left:right], masks[:, top:bottom, left:right]
             valid = (min(valid[0], bottom) - top, min(valid[1], right) - left)
@@ -77,18 +89,29 @@ class SegmentationDataset(Dataset[Item]):
 
 
 def choose_window(
-    masks: NDArray[np.bool_], size: tuple[int, int], rng: np.random.Generator
+    masks: NDArray[np.bool_],
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    focus: NDArray[np.float64] | None = None,
 ) -> tuple[int, int]:
-    """Top and left of a random window; three times out of four it holds a defect, if there is one.
+    """Top and left of a random window.
 
     Args:
         masks: (C, H, W).
         size: Height and width of the window; it starts at 0 where it is larger than H or W.
         rng: Decides.
+        focus: (C,) probabilities that it holds a pixel of the class; see `Balance`. Without them
+            it holds a defect, if there is one, three times out of four.
     """
     free = max(0, masks.shape[1] - size[0]), max(0, masks.shape[2] - size[1])
-    rows, columns = np.nonzero(masks.any(axis=0))
-    if len(rows) == 0 or rng.random() < 0.25:
+    if focus is None:
+        rows, columns = np.nonzero(masks.any(axis=0))
+        anywhere = len(rows) == 0 or rng.random() < 0.25
+    else:
+        chosen = choose_class(focus, rng)
+        rows, columns = np.nonzero(masks[[] if chosen is None else [chosen]].any(axis=0))
+        anywhere = len(rows) == 0  # an affine map may have moved the class out of the image
+    if anywhere:
         return int(rng.integers(free[0] + 1)), int(rng.integers(free[1] + 1))
     pixel = rng.integers(len(rows))
     centre = rows[pixel] - rng.integers(size[0]), columns[pixel] - rng.integers(size[1])
@@ -177,18 +200,3 @@ def systematic_sample(weights: NDArray[np.float64], rng: np.random.Generator) ->
     edges = np.cumsum(weights[shuffled]) / weights.sum() * count
     picks = np.searchsorted(edges, np.arange(count) + rng.random(), side="right")
     return rng.permutation(shuffled[np.minimum(picks, count - 1)])
-
-
-def repeat_factors(samples: Sequence[Sample], common: float = 0.5) -> NDArray[np.float64]:
-    """How often to show each image so that rare classes are learnt.
-
-    The repeat factor of LVIS (Gupta et al., 2019): the largest sqrt(common / frequency) of the
-    image's classes, at least 1; frequency is the share of images that show the class.
-
-    Args:
-        samples: The training part.
-        common: Classes at least this frequent are not repeated.
-    """
-    counts = Counter(name for sample in samples for name in sample.runs)
-    factor = {name: np.sqrt(common * len(samples) / number) for name, number in counts.items()}
-    return np.array([max([1.0, *(factor[name] for name in s.runs)]) for s in samples])

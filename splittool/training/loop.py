@@ -20,6 +20,7 @@ from splittool.models import Segmenter, checkpoints
 from splittool.models.checkpoints import Checkpoint
 from splittool.progress import Progress
 from splittool.reports import EpochRecord, PartRecord
+from splittool.training.average import average_of
 from splittool.training.dataset import EpochSampler, Key, SegmentationDataset
 from splittool.training.distributed import World
 from splittool.training.losses import bce_dice_loss
@@ -84,8 +85,9 @@ class Trainer:
         self.outputs = outputs
         self.world = world
         self.progress, self.observer = watchers
-        self.model = model.to(world.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model: Segmenter = model.to(world.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.parallel: nn.Module = world.wrap(self.model)
+        self.average = average_of(self.model) if self.recipe.average else None
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=settings.learning_rate, fused=True
         )
@@ -118,6 +120,14 @@ class Trainer:
                 pct_start=max(0.1, 2 / total),  # torch divides by the warm-up's steps less one
             )
         return torch.optim.lr_scheduler.ConstantLR(self.optimizer, factor=1.0)
+
+    @property
+    def kept(self) -> Segmenter:
+        """The network that is validated and kept: the average, where the recipe takes one."""
+        if self.average is None:
+            return self.model
+        assert isinstance(self.average.module, Segmenter)
+        return self.average.module
 
     def start_of(self, epoch: int) -> Position:
         """The position at the start of an epoch."""
@@ -153,6 +163,8 @@ class Trainer:
         self.scheduler.load_state_dict(state.scheduler)
         self.scaler.load_state_dict(state.scaler)
         self._check_moments()
+        if self.average:
+            self.average.load_state_dict(state.average or {})
 
     def _check_moments(self) -> None:
         """Adam's moments are those of these weights; PyTorch does not look."""
@@ -213,6 +225,8 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.scheduler.step()
+        if self.average:
+            self.average.update_parameters(self.model)
         self.position.tally += found
         return value
 
@@ -224,11 +238,18 @@ class Trainer:
         pixels = pixels.to(device, memory_format=torch.channels_last, non_blocking=True)
         masks = masks.to(device, non_blocking=True)
         valid = valid_pixels(sizes, masks)
-        network = self.parallel if self.model.training else self.model  # one needs gradients
+        network = self.parallel if self.model.training else self.kept  # one needs gradients
         with autocast(self.settings.precision, device):
             # Planes of a class in one piece, as the masks are: loss and scores take half the time.
             logits = network(pixels).float().contiguous() if len(pixels) else masks.float()
-        loss = bce_dice_loss(logits, masks.float(), valid, self.recipe.dice, self.world.add_up)
+        loss = bce_dice_loss(
+            logits,
+            masks.float(),
+            valid,
+            self.recipe.dice,
+            self.world.add_up,
+            self.recipe.hardest,
+        )
         return logits, loss, tally(logits.detach(), masks, valid)
 
     def _explain_nan(self, value: float, logits: Tensor) -> str:
@@ -273,6 +294,7 @@ class Trainer:
     def _validate(self) -> PartRecord:
         """Loss averaged over batches, and the scores, of the validation part."""
         self.parallel.eval()
+        self.kept.eval()
         sums = self.start_of(1).tally
         losses = []
         batches = iter(self.validation_loader)
@@ -297,7 +319,7 @@ class Trainer:
 
     def _save_model(self, record: EpochRecord) -> None:
         if self.world.rank == 0:
-            weights = checkpoints.weights_of(self.model)
+            weights = checkpoints.weights_of(self.kept)
             best = msgspec.structs.replace(self.checkpoint, state=weights, training=record)
             best.save(self.outputs.model)
 
@@ -314,6 +336,7 @@ class Trainer:
             scaler=self.scaler.state_dict(),
             history=self.history,
             best=self.best,
+            average=self.average.state_dict() if self.average else None,
         ).save(self.outputs.state)
         write_history(self.outputs.history, self.history)
 

@@ -21,7 +21,8 @@ from splittool.models.backbone import load_backbone
 from splittool.models.checkpoints import Checkpoint, PartitionRecord
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import EpochRecord, TrainReport, file_record
-from splittool.training.dataset import SegmentationDataset, repeat_factors
+from splittool.training.balance import balance_classes
+from splittool.training.dataset import SegmentationDataset
 from splittool.training.distributed import World, world
 from splittool.training.loop import Images, Trainer
 from splittool.training.observer import Observer
@@ -153,11 +154,20 @@ def _prepare(
         state=checkpoints.weights_of(model),
         split=PartitionRecord(*([s.path.name for s in part] for part in (training, validation))),
     )
-    balance = RECIPES[settings.recipe].balance
+    recipe = RECIPES[settings.recipe]
+    balance = balance_classes(training, classes) if recipe.balance else None
     images = Images(
-        training=SegmentationDataset(training, classes, canvas, settings.crop, settings.jpeg),
+        training=SegmentationDataset(
+            training,
+            classes,
+            canvas,
+            settings.crop,
+            settings.jpeg,
+            focus=None if balance is None else balance.focus,
+            affine=recipe.affine,
+        ),
         validation=SegmentationDataset(validation, classes, canvas),
-        weights=repeat_factors(training) if balance else np.ones(len(training)),
+        weights=np.ones(len(training)) if balance is None else balance.weights,
         workers=options.workers,
     )
     trainer = Trainer(model, checkpoint, settings, images, outputs, processes, watchers)

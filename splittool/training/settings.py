@@ -21,9 +21,12 @@ class Recipe:
         dice: "image" takes the Dice term for each image and class, as the paper's equation reads.
             "batch" takes it for each class over the whole batch: an image without the class then
             says little, where it would otherwise pull all predictions to zero.
+        hardest: Share of each image's pixels whose cross-entropy counts; see `bce_dice_loss`.
         schedule: "constant", or "onecycle": warm-up, then a cosine down to zero.
         learning_rate: Learning rate of Adam; the peak value when a schedule is used.
-        balance: Show images of rare classes more often.
+        balance: Choose images, and windows of them, by class; see `balance_classes`.
+        affine: Turn, scale and shift most images a little, where images are augmented.
+        average: Validate and keep a running mean of the weights; see `average_of`.
         standardise: Normalise by the training images' mean and deviation instead of 0 and 255.
         prior: Probability that an untrained network gives every pixel (Lin et al., 2017). Starting
             from one half, all of the last layer's few features are first spent on saying "no" to
@@ -33,9 +36,12 @@ class Recipe:
 
     options: dict[str, dict[str, Any]]
     dice: Literal["image", "batch"]
+    hardest: float
     schedule: Literal["constant", "onecycle"]
     learning_rate: float
     balance: bool
+    affine: bool
+    average: bool
     standardise: bool
     prior: float | None
     keep: Literal["pooled_dice", "kaggle"]
@@ -45,9 +51,12 @@ RECIPES = {
     "balanced": Recipe(
         options={"unet": {"activation": "relu", "norm": "batch"}},
         dice="batch",
+        hardest=0.02,
         schedule="onecycle",
         learning_rate=3e-3,
         balance=True,
+        affine=True,
+        average=True,
         standardise=True,
         prior=0.02,
         keep="pooled_dice",
@@ -60,9 +69,12 @@ RECIPES = {
             "fcn8s": {"norm": "none"},
         },
         dice="image",
+        hardest=1.0,
         schedule="constant",
         learning_rate=1e-3,
         balance=False,
+        affine=False,
+        average=False,
         standardise=False,
         prior=None,
         keep="kaggle",
@@ -81,7 +93,7 @@ class Settings(msgspec.Struct, frozen=True):
         batch_size: Images per step, over all processes together.
         learning_rate: Learning rate of Adam; the peak value when a schedule is used.
         seed: Seed of the weights, the partition, the order and the augmentation.
-        augment: Whether images are flipped and their lighting is changed at random.
+        augment: Whether images are flipped, lit and, where the recipe says so, warped at random.
         precision: "fp32", "bf16" or "fp16", the type that the network computes in; "auto" until
             the run starts.
         validation: Share of the images that is held out.

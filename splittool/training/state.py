@@ -70,6 +70,7 @@ class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
     scaler: dict[str, Any]
     history: list[EpochRecord]
     best: float
+    average: dict[str, Tensor] | None
 
     def save(self, path: Path) -> None:
         """Write the state, whole or not at all.

@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splittool.data.images import Canvas
-from splittool.data.kaggle import Sample, read_folder
+from splittool.data.kaggle import read_folder
 from splittool.training.dataset import (
     EpochSampler,
     Key,
     SegmentationDataset,
     augment,
     choose_window,
-    repeat_factors,
     systematic_sample,
 )
 
@@ -188,18 +187,28 @@ def test_most_windows_hold_a_defect_and_some_are_anywhere() -> None:
     assert max(lefts) > 340
 
 
-def _sample(*names: str) -> Sample:
-    return Sample(Path("x.jpg"), 4, 4, dict.fromkeys(names, np.array([[1, 1]])))
+def test_windows_hold_the_class_they_are_chosen_for() -> None:
+    masks = np.zeros((3, 64, 400), dtype=bool)
+    masks[0, :, :200] = True
+    masks[2, 30:33, 350:354] = True
+    rng = np.random.default_rng(0)
+    focus = np.array([0.1, 0.0, 0.6])
+    windows = [choose_window(masks, (32, 32), rng, focus) for _ in range(600)]
+    hits = [masks[2, top : top + 32, left : left + 32].any() for top, left in windows]
+    assert 0.55 < np.mean(hits) < 0.72
+    gone = [choose_window(masks, (32, 32), rng, np.array([0, 1.0, 0]))[1] for _ in range(400)]
+    assert min(gone) < 30  # a class that is not there: anywhere
+    assert max(gone) > 340
 
 
-def test_images_of_rare_classes_weigh_more() -> None:
-    samples = [_sample("1")] * 16 + [_sample("2")] + [_sample("1", "2")] + [_sample()] * 2
-    weights = repeat_factors(samples)
-    assert len(weights) == len(samples)
-    often, rare, both = weights[0], weights[16], weights[17]
-    assert rare == both > often > 0
-    assert np.isfinite(weights).all()
-    assert weights[-1] > 0  # clean images are shown too
+def test_affine_maps_are_for_augmented_images(dataset: SegmentationDataset) -> None:
+    mapped = SegmentationDataset(dataset.samples, dataset.classes, dataset.canvas, affine=True)
+    keys: list[Key] = [(3, (0, 1, number), True) for number in range(40)]
+    same = [torch.equal(mapped[key][0], dataset[key][0]) for key in keys]
+    assert 0.1 < np.mean(same) < 0.45
+    plain: Key = (3, (0, 1, 2), False)
+    assert torch.equal(mapped[plain][0], dataset[plain][0])
+    assert torch.equal(mapped[keys[1]][0], mapped[keys[1]][0])
 
 
 def test_images_through_jpeg(dataset: SegmentationDataset) -> None:

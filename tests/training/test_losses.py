@@ -1,3 +1,4 @@
+import math
 from typing import Literal
 
 import pytest
@@ -36,9 +37,10 @@ def test_the_opposite_costs_more_than_chance(dice: Dice) -> None:
 
 
 @BOTH
+@pytest.mark.parametrize("hardest", [1.0, 0.2])
 @given(seed=st.integers(0, 999), first=st.integers(1, 3))
 def test_processes_that_share_a_batch_have_the_loss_of_the_whole(
-    dice: Dice, seed: int, first: int
+    dice: Dice, hardest: float, seed: int, first: int
 ) -> None:
     whole = _batch(seed)
     parts = [tuple(t[:first] for t in whole), tuple(t[first:] for t in whole)]
@@ -49,13 +51,14 @@ def test_processes_that_share_a_batch_have_the_loss_of_the_whole(
             sent[rank].append(tensor)
             return tensor
 
-        bce_dice_loss(*parts[rank], dice, add_up)  # type: ignore[misc]
+        bce_dice_loss(*parts[rank], dice, add_up, hardest)  # type: ignore[misc]
 
     note(0)
     note(1)
     sums = iter([a + b for a, b in zip(*sent, strict=True)])
-    loss = bce_dice_loss(*parts[0], dice, lambda tensor: next(sums))  # type: ignore[misc]
-    assert loss == pytest.approx(float(bce_dice_loss(*whole, dice)), rel=1e-5)  # type: ignore[misc]
+    loss = bce_dice_loss(*parts[0], dice, lambda tensor: next(sums), hardest)  # type: ignore[misc]
+    expected = float(bce_dice_loss(*whole, dice, hardest=hardest))  # type: ignore[misc]
+    assert loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_loss_by_hand() -> None:
@@ -110,3 +113,30 @@ def test_huge_logits_give_a_finite_loss_and_gradient(dice: Dice, size: float) ->
     assert loss.isfinite()
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
+
+
+def test_the_hardest_pixels_by_hand() -> None:
+    """A class of one image, 8 valid pixels and 2 of padding; the hardest quarter is two pixels."""
+    logits = torch.tensor([-3.0, -3, -3, -3, -3, 2, -3, -1, 9, 9]).reshape(1, 1, 1, 10)
+    masks = torch.zeros(1, 1, 1, 10)
+    masks[..., 7] = 1
+    valid = torch.ones(1, 1, 1, 10)
+    valid[..., 8:] = 0
+    losses = [float(bce_dice_loss(logits, masks, valid, "batch", hardest=h)) for h in (0.25, 1.0)]
+    alarm, missed, rest = (
+        math.log(1 + math.exp(2)),
+        math.log(1 + math.exp(1)),
+        math.log1p(math.exp(-3)),
+    )
+    means = [(alarm + missed) / 2, (alarm + missed + 6 * rest) / 8]
+    assert losses[0] - losses[1] == pytest.approx(means[0] - means[1], abs=1e-5)
+
+
+@BOTH
+def test_padding_is_never_among_the_hardest(dice: Dice) -> None:
+    logits, masks, valid = _batch(3)
+    noise = torch.randn_like(logits) * 9 * (1 - valid)
+    losses = [
+        float(bce_dice_loss(x, masks, valid, dice, hardest=0.3)) for x in (logits, logits + noise)
+    ]
+    assert losses[0] == pytest.approx(losses[1])

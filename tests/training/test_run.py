@@ -179,6 +179,28 @@ def test_a_resumed_run_ends_as_if_never_stopped(
     assert lines[0] == lines[1]
 
 
+@pytest.mark.parametrize(("recipe", "averaged"), [("balanced", True), ("paper", False)])
+def test_the_mean_of_the_weights_is_kept_where_the_recipe_takes_one(
+    run_training: Any, outputs: Outputs, recipe: str, averaged: bool
+) -> None:
+    run_training(outputs, recipe, epochs=1)
+    kept = checkpoints.read(outputs.model, checkpoints.MODEL)["state"]
+    state = checkpoints.read(outputs.state, checkpoints.STATE)
+    assert (state["average"] is not None) == averaged
+    name = "network.classifier.weight"
+    assert torch.equal(kept[name], state["model"][name]) != averaged
+    if averaged:
+        _assert_same(kept, {key: state["average"][f"module.{key}"] for key in kept})
+
+
+def test_a_state_without_its_mean_is_refused(run_training: Any, outputs: Outputs) -> None:
+    run_training(outputs, epochs=1)
+    state = checkpoints.read(outputs.state, checkpoints.STATE)
+    checkpoints.write(outputs.state, {**state, "average": None})
+    with pytest.raises(InputError, match=r"net\.state\.pt is not a whole training state"):
+        run_training(outputs, options=RESUME, epochs=1)
+
+
 def test_crops_resume_alike(run_training: Any, stop_after: Any, tmp_path: Path) -> None:
     whole = Outputs.beside(tmp_path / "whole.pt")
     parts = Outputs.beside(tmp_path / "parts.pt")
