@@ -103,7 +103,9 @@ def train(
         typer.Option(
             metavar="SIZE",
             parser=parse_size,
-            help="Train on random windows, height x width. [default: whole images]",
+            help="Train on random windows, height x width."
+            " [default: the recipe's: balanced 256x256, paper whole images]",
+            show_default=False,
         ),
     ] = None,
     validation: Annotated[

@@ -1,6 +1,5 @@
 """The paper's loss: binary cross-entropy + (1 - Dice), equations 1 to 3."""
 
-import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,6 +9,10 @@ from torch.nn import functional as F
 
 # Pixels added to both sides of the fraction, so that empty against empty is 1.
 SMOOTH = 1.0
+
+# Pixels without a class that count in its cross-entropy for each one with it, where only the
+# hardest count.
+NEGATIVES = 2
 
 
 def bce_dice_loss(
@@ -31,7 +34,8 @@ def bce_dice_loss(
         valid: (B, 1, H, W) float32, 0 where the canvas is padding.
         dice: Over which pixels a Dice coefficient is taken; see `Recipe`.
         add_up: Differentiable sum over processes.
-        hardest: Share of each image's pixels, for each class, whose cross-entropy counts.
+        hardest: Share of each image's pixels, for each class, whose cross-entropy counts at least;
+            see `NEGATIVES`.
 
     Returns:
         The loss, a scalar.
@@ -59,14 +63,18 @@ def _entropy(logits: Tensor, masks: Tensor, valid: Tensor, hardest: float) -> tu
     """Cross-entropy summed over the pixels that count, and their number.
 
     In a mean over all pixels ten pixels of a defect drown, and so do the few of a false alarm. The
-    hardest ones (Wu et al., 2016) are just these: missed defects, false alarms and outlines.
+    hardest ones (Wu et al., 2016) are just these: missed defects, false alarms and outlines. Of a
+    large defect and its surroundings more must count, or it is learnt a few pixels at a time: so
+    many that there are as many negatives as `NEGATIVES` says (Liu et al., 2016).
     """
     if hardest == 1:
         summed = F.binary_cross_entropy_with_logits(logits, masks, valid, reduction="sum")
         return summed, valid.sum() * logits.shape[1]
     each = F.binary_cross_entropy_with_logits(logits, masks, valid, reduction="none").flatten(2)
-    number = (hardest * valid.sum((2, 3))).ceil()[..., None]  # (B, 1, 1)
-    # Padding has none, so it comes last and is never among the pixels that count.
-    values = each.topk(math.ceil(hardest * each.shape[2]), dim=2).values
-    counts = torch.arange(values.shape[2], device=values.device) < number
-    return (values * counts).sum(), number.sum() * logits.shape[1]
+    area = valid.sum((2, 3))  # (B, 1)
+    number = torch.maximum((hardest * area).ceil(), (1 + NEGATIVES) * masks.sum((2, 3)))
+    number = torch.minimum(number, area)
+    # Padding has none, so it is never among the pixels that count.
+    planes = zip(each.flatten(0, 1), number.flatten().int().tolist(), strict=True)
+    sums = [plane.topk(count, sorted=False).values.sum() for plane, count in planes]
+    return torch.stack([each.new_zeros(()), *sums]).sum(), number.sum()

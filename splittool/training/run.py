@@ -146,6 +146,7 @@ def _prepare(
     statistics = pixel_statistics(samples, watchers[0])
     model = _start_model(settings, options, classes, statistics)
     canvas = choose_canvas(samples, settings, model.stride)
+    settings = msgspec.structs.replace(settings, crop=choose_crop(settings, canvas, model.stride))
     checkpoint = Checkpoint(
         arch=settings.arch,
         options=settings.options,
@@ -269,6 +270,20 @@ def choose_canvas(samples: list[Sample], settings: Settings, stride: int) -> Can
             f" {canvas.height}x{canvas.width}; give a smaller one"
         )
     return canvas
+
+
+def choose_crop(settings: Settings, canvas: Canvas, stride: int) -> tuple[int, int] | None:
+    """The window to train on: as asked for, or the recipe's where the canvas is larger.
+
+    Returns:
+        Its height and width; None for the whole canvas.
+    """
+    largest = RECIPES[settings.recipe].window
+    if settings.crop is not None or largest is None:
+        return settings.crop
+    side = -(-largest // stride) * stride
+    window = min(canvas.height, side), min(canvas.width, side)
+    return None if window == (canvas.height, canvas.width) else window
 
 
 def pixel_statistics(samples: list[Sample], progress: Progress = nobody) -> tuple[float, float]:

@@ -25,6 +25,9 @@ class Recipe:
         schedule: "constant", or "onecycle": warm-up, then a cosine down to zero.
         learning_rate: Learning rate of Adam; the peak value when a schedule is used.
         balance: Choose images, and windows of them, by class; see `balance_classes`.
+        window: Rows and columns of the largest window that is trained on where the user asks for
+            none, so that padding and clean steel do not take most of the time; None trains on whole
+            images.
         affine: Turn, scale and shift most images a little, where images are augmented.
         average: Validate and keep a running mean of the weights; see `average_of`.
         standardise: Normalise by the training images' mean and deviation instead of 0 and 255.
@@ -40,6 +43,7 @@ class Recipe:
     schedule: Literal["constant", "onecycle"]
     learning_rate: float
     balance: bool
+    window: int | None
     affine: bool
     average: bool
     standardise: bool
@@ -55,6 +59,7 @@ RECIPES = {
         schedule="onecycle",
         learning_rate=3e-3,
         balance=True,
+        window=256,
         affine=True,
         average=True,
         standardise=True,
@@ -73,6 +78,7 @@ RECIPES = {
         schedule="constant",
         learning_rate=1e-3,
         balance=False,
+        window=None,
         affine=False,
         average=False,
         standardise=False,
@@ -98,7 +104,8 @@ class Settings(msgspec.Struct, frozen=True):
             the run starts.
         validation: Share of the images that is held out.
         size: (height, width) to resize to, or None to pad to the network's stride.
-        crop: (height, width) of the random windows trained on, or None for whole images.
+        crop: (height, width) of the random windows trained on, or None for whole images; before the
+            run starts None is the recipe's choice.
         jpeg: Lowest and highest JPEG quality that training images go through, or None.
         backbone: SHA-256 of the weights that the backbone started from, or None.
         start: SHA-256 of the checkpoint that the weights started from, or None.

@@ -115,21 +115,37 @@ def test_huge_logits_give_a_finite_loss_and_gradient(dice: Dice, size: float) ->
     assert logits.grad.isfinite().all()
 
 
-def test_the_hardest_pixels_by_hand() -> None:
-    """A class of one image, 8 valid pixels and 2 of padding; the hardest quarter is two pixels."""
-    logits = torch.tensor([-3.0, -3, -3, -3, -3, 2, -3, -1, 9, 9]).reshape(1, 1, 1, 10)
-    masks = torch.zeros(1, 1, 1, 10)
-    masks[..., 7] = 1
-    valid = torch.ones(1, 1, 1, 10)
+def _by_hand(logits: list[int], masks: list[int], hardest: float) -> float:
+    """Difference to the loss in which all of the first 8 pixels count; the rest is padding."""
+    shape = (1, 1, 1, len(logits))
+    valid = torch.ones(shape)
     valid[..., 8:] = 0
-    losses = [float(bce_dice_loss(logits, masks, valid, "batch", hardest=h)) for h in (0.25, 1.0)]
-    alarm, missed, rest = (
-        math.log(1 + math.exp(2)),
-        math.log(1 + math.exp(1)),
-        math.log1p(math.exp(-3)),
+    tensors = (
+        torch.tensor(logits).float().reshape(shape),
+        torch.tensor(masks).float().reshape(shape),
+        valid,
     )
-    means = [(alarm + missed) / 2, (alarm + missed + 6 * rest) / 8]
-    assert losses[0] - losses[1] == pytest.approx(means[0] - means[1], abs=1e-5)
+    some, every = (float(bce_dice_loss(*tensors, "batch", hardest=h)) for h in (hardest, 1.0))
+    return some - every
+
+
+ALARM, MISSED, REST = (math.log1p(math.exp(x)) for x in (2, 1, -3))
+
+
+def test_the_hardest_pixels_by_hand() -> None:
+    """The hardest quarter is two pixels: a false alarm and a quiet one; without, all are eight."""
+    found = _by_hand([-3, -3, -3, -3, -3, 2, -3, -3, 9, 9], [0] * 10, 0.25)
+    assert found == pytest.approx((ALARM + REST) / 2 - (ALARM + 7 * REST) / 8, abs=1e-5)
+
+
+def test_a_defect_counts_with_two_pixels_that_have_none_for_each_of_its_own() -> None:
+    found = _by_hand([-3, -3, -3, -3, -3, 2, -3, -1, 9, 9], [0] * 7 + [1, 0, 0], 0.01)
+    counted, everything = ALARM + MISSED + REST, ALARM + MISSED + 6 * REST
+    assert found == pytest.approx(counted / 3 - everything / 8, abs=1e-5)
+
+
+def test_no_more_pixels_count_than_there_are() -> None:
+    assert _by_hand([2, -1, 0, 1, 0, -2, 1, 1, 9, 9], [1] * 8 + [0, 0], 0.01) == pytest.approx(0)
 
 
 @BOTH

@@ -27,7 +27,13 @@ from splittool.models import build, checkpoints
 from splittool.reports import EpochRecord
 from splittool.training.distributed import World
 from splittool.training.outputs import Outputs
-from splittool.training.run import TrainingOptions, choose_canvas, pixel_statistics, train
+from splittool.training.run import (
+    TrainingOptions,
+    choose_canvas,
+    choose_crop,
+    pixel_statistics,
+    train,
+)
 from splittool.training.settings import Settings, make_settings
 
 TIMES = ("seconds", "seconds_per_step", "images_per_second")
@@ -371,6 +377,41 @@ def test_the_canvas_holds_all_images_or_is_as_asked() -> None:
 def test_sizes_the_network_cannot_take(settings: Settings, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         choose_canvas(_sized((256, 1600)), settings, 32)
+
+
+@pytest.mark.parametrize(
+    ("settings", "canvas", "window"),
+    [
+        (Settings(), (256, 1600), (256, 256)),
+        (Settings(), (640, 416), (256, 256)),
+        (Settings(), (224, 416), (224, 256)),
+        (Settings(), (224, 256), None),
+        (Settings(crop=(64, 96)), (640, 416), (64, 96)),
+        (Settings(crop=(640, 416)), (640, 416), (640, 416)),
+        (Settings(recipe="paper"), (640, 416), None),
+        (Settings(recipe="paper", crop=(64, 96)), (640, 416), (64, 96)),
+    ],
+)
+def test_the_window_is_as_asked_or_the_recipes(
+    settings: Settings, canvas: tuple[int, int], window: tuple[int, int] | None
+) -> None:
+    assert choose_crop(settings, Canvas(*canvas), 32) == window
+
+
+def test_a_window_is_a_multiple_of_any_stride() -> None:
+    assert choose_crop(Settings(), Canvas(960, 960), 96) == (288, 288)
+
+
+def test_the_recipes_window_is_recorded_and_resumed(
+    run_training: Any, stop_after: Any, outputs: Outputs, tmp_path: Path
+) -> None:
+    write_synthetic(tmp_path / "large", 8, 64, 320, 0)
+    large = {"folder": tmp_path / "large", "epochs": 1, "batch_size": 2}
+    with pytest.raises(StoppedError):
+        run_training(outputs, observer=stop_after(1), **large)
+    report = run_training(outputs, options=RESUME, **large)
+    assert tuple(report.settings["crop"]) == (64, 256)
+    assert (report.height, report.width) == (64, 320)
 
 
 def test_pixel_statistics(steel: Path) -> None:
