@@ -1,10 +1,15 @@
 """Outputs that appear whole or not at all, and inputs that are what they claim to be."""
 
+import fcntl
 import hashlib
 import os
+import re
+import secrets
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
 from pathlib import Path
@@ -43,6 +48,8 @@ def output_errors(path: Path) -> Iterator[None]:
 def refuse_existing(paths: Iterable[Path], force: bool) -> None:
     """Stop before any work when an output is already there, or has nowhere to go.
 
+    What an earlier run that was killed has left beside them is removed; see `sweep`.
+
     Raises:
         OutputError: A path exists and `force` is off, or its folder is missing or not writable.
     """
@@ -60,10 +67,11 @@ def refuse_existing(paths: Iterable[Path], force: bool) -> None:
             raise OutputError(f"there is no folder {folder}; create it: mkdir -p {folder}")
         if not _writable(folder):
             raise OutputError(f"cannot write to folder {folder}; {_FIXES[EACCES]}")
+        sweep(folder)
 
 
 def make_folder(folder: Path) -> None:
-    """Create an output folder and its parents.
+    """Create an output folder and its parents, and sweep it.
 
     Raises:
         OutputError: It cannot be created or written to.
@@ -72,6 +80,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     if not _writable(folder):
         raise OutputError(f"cannot write to folder {folder}; {_FIXES[EACCES]}")
+    sweep(folder)
 
 
 @contextmanager
@@ -106,20 +115,142 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: The file cannot be written; whatever was at `path` is untouched.
     """
-    is_device = path.exists() and not path.is_file()
-    folder = Path(tempfile.gettempdir()) if is_device else path.parent
-    temporary = folder / f".{path.name}.{os.getpid()}.tmp{path.suffix}"
+    folder = Path(tempfile.gettempdir()) if _is_device(path) else path.parent
+    with output_errors(path), _temporary_file(folder, path.suffix) as temporary:
+        yield temporary
+        _put(temporary, path)
+
+
+def replace_together(files: Sequence[tuple[Path, Path]]) -> None:
+    """Put several files in place, all of them or none.
+
+    What was there goes away before anything new appears, and the last file appears last: let it be
+    the one that names the others. Whoever is killed in between leaves a file missing, never new
+    files among old ones.
+
+    Args:
+        files: Where each file is, and where it goes, in the same file system.
+
+    Raises:
+        OutputError: One cannot be replaced; all that was there is there again.
+    """
+    put_aside: list[tuple[Path, Path]] = []
+    placed: list[Path] = []
     try:
-        with output_errors(path):
-            yield temporary
-            if is_device:
-                with temporary.open("rb") as source, path.open("wb") as target:
-                    shutil.copyfileobj(source, target)
-            else:
-                os.replace(temporary, path)
+        for _, target in reversed(files):
+            if (target.is_symlink() or target.exists()) and not _is_device(target):
+                aside = _temporary_name(target.parent, target.suffix)
+                put_aside.append((aside, target))
+                with output_errors(target):
+                    target.rename(aside)
+        for source, target in files:
+            with output_errors(target):
+                placed.append(target)
+                _put(source, target)
+    except BaseException:
+        _put_back(placed, put_aside)
+        raise
+    for aside, _ in put_aside:
+        with suppress(OSError):
+            aside.unlink()
+
+
+def _put_back(placed: Iterable[Path], put_aside: Iterable[tuple[Path, Path]]) -> None:
+    for target in placed:
+        if not _is_device(target):
+            with suppress(OSError):
+                target.unlink()
+    for aside, target in put_aside:
+        with suppress(OSError):  # it was not put aside yet
+            aside.replace(target)
+
+
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _put(source: Path, target: Path) -> None:
+    if _is_device(target):
+        with source.open("rb") as content, target.open("wb") as device:
+            shutil.copyfileobj(content, device)
+    else:
+        source.replace(target)
+
+
+# What is being written has such a name, which nobody can guess, and is locked by whoever writes it.
+# The system gives the lock up when the process ends, however it ends: what is there and not locked
+# is an orphan.
+_TEMPORARY = re.compile(r"\.splittool-[0-9a-f]{16}\.tmp(\.\w+)?")
+_CREATION_S = 1.0  # longer than it takes from making a file to locking it
+
+
+def _temporary_name(folder: Path, suffix: str) -> Path:
+    known = suffix if len(suffix) <= 10 else ""
+    return folder / f".splittool-{secrets.token_hex(8)}.tmp{known}"
+
+
+@contextmanager
+def _temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
+    """An empty file of no other name or owner; it is gone at the end if it is still there."""
+    path = _temporary_name(folder, suffix)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR, 0o666)
+    try:
+        _lock(descriptor)
+        yield path
     finally:
         with suppress(OSError):
-            temporary.unlink()
+            path.unlink()
+        os.close(descriptor)
+
+
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """A folder for what is put in place when it is whole; it is gone at the end.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    path = _temporary_name(parent, "")
+    path.mkdir(mode=0o700)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        _lock(descriptor)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file or folder, if nobody else has and the file system can."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def sweep(folder: Path) -> None:
+    """Remove what splittool was writing into a folder when it was killed."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name):
+                _remove_orphan(Path(entry.path))
+
+
+def _remove_orphan(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            found = os.fstat(descriptor)
+            if time.time() - found.st_ctime < _CREATION_S or not _lock(descriptor):
+                return
+            if stat.S_ISDIR(found.st_mode):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+        finally:
+            os.close(descriptor)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

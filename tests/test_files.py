@@ -1,6 +1,9 @@
 import os
+import subprocess
+import sys
 from errno import ENOSPC
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,8 +12,11 @@ from splittool.files import (
     make_folder,
     output_errors,
     refuse_existing,
+    replace_together,
     replacing,
     require_file,
+    sweep,
+    temporary_folder,
     write_bytes,
 )
 
@@ -76,3 +82,159 @@ def test_inputs_are_files(tmp_path: Path) -> None:
         require_file(tmp_path, "do this")
     (tmp_path / "f").touch()
     require_file(tmp_path / "f", "do this")
+
+
+ORPHAN = ".splittool-0123456789abcdef.tmp.pt"
+
+
+@pytest.fixture
+def old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything there is was made long ago."""
+    monkeypatch.setattr("splittool.files._CREATION_S", 0.0)
+
+
+def test_what_a_killed_run_left_goes_with_the_next(tmp_path: Path, old: None) -> None:
+    (tmp_path / ORPHAN).touch()
+    (tmp_path / ".splittool-0123456789abcdef.tmp").mkdir()
+    (tmp_path / ".splittool-0123456789abcdef.tmp" / "head.xml").touch()
+    kept = [".splittool-mine.tmp", ".splittool-0123456789abcdef.tmp.pt.txt", "f.tmp", ".f.1.tmp.pt"]
+    for name in kept:
+        (tmp_path / name).touch()
+    refuse_existing([tmp_path / "f"], force=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_making_a_folder_sweeps_it(tmp_path: Path, old: None) -> None:
+    (tmp_path / ORPHAN).touch()
+    make_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_somebody_is_writing_stays(tmp_path: Path, old: None) -> None:
+    with replacing(tmp_path / "f.pt") as file, temporary_folder(tmp_path) as folder:
+        sweep(tmp_path)
+        assert file.is_file()
+        assert folder.is_dir()
+        script = "import sys; from pathlib import Path; from splittool import files;"
+        script += f"files._CREATION_S = 0.0; files.sweep(Path({str(tmp_path)!r}))"
+        subprocess.run([sys.executable, "-c", script], check=True)
+        assert file.is_file()
+        file.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["f.pt"]
+
+
+def test_what_was_made_a_moment_ago_stays(tmp_path: Path) -> None:
+    (tmp_path / ORPHAN).touch()
+    sweep(tmp_path)
+    assert (tmp_path / ORPHAN).exists()
+
+
+def test_a_link_is_swept_not_followed(tmp_path: Path, old: None) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    (tmp_path / ORPHAN).symlink_to(tmp_path / "precious")
+    sweep(tmp_path)
+    assert (tmp_path / "precious" / "file").exists()
+
+
+def test_temporary_names_cannot_be_guessed_and_links_are_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "victim").write_text("precious")
+    names = []
+    for _ in range(2):
+        with replacing(tmp_path / "f.pt") as temporary:
+            names.append(temporary.name)
+            temporary.write_text("new")
+    assert names[0] != names[1]
+    monkeypatch.setattr("secrets.token_hex", lambda size: "0" * 16)
+    planted = tmp_path / f".splittool-{'0' * 16}.tmp.pt"
+    planted.symlink_to(tmp_path / "victim")
+    with pytest.raises(OutputError, match=r"cannot write .*f\.pt: file exists"):
+        write_bytes(tmp_path / "f.pt", b"new")
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_files_have_the_permissions_that_the_user_wants(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_bytes(tmp_path / "f", b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "f").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_name_of_255_bytes_is_written(tmp_path: Path) -> None:
+    for name in ("x" * 251 + ".png", "ä" * 125 + ".jpg", "a." + "b" * 253):
+        write_bytes(tmp_path / name, b"abc")
+        assert (tmp_path / name).read_bytes() == b"abc"
+
+
+def _new_files(folder: Path) -> list[tuple[Path, Path]]:
+    (folder / "made").mkdir()
+    pairs = [(folder / "made" / name, folder / name) for name in ("a.bin", "b.bin", "a.xml")]
+    for source, target in pairs:
+        source.write_text("new")
+        target.write_text("old")
+    return pairs
+
+
+def _contents(pairs: list[tuple[Path, Path]]) -> list[str]:
+    return [target.read_text() for _, target in pairs]
+
+
+def test_files_are_replaced_together(tmp_path: Path) -> None:
+    pairs = _new_files(tmp_path)
+    pairs[1][1].unlink()  # not all need be there
+    replace_together(pairs)
+    assert _contents(pairs) == ["new"] * 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "a.xml", "b.bin", "made"]
+
+
+@pytest.mark.parametrize("method", ["rename", "replace"])
+@pytest.mark.parametrize("call", range(3))
+@pytest.mark.parametrize(
+    "error", [PermissionError(1, "Operation not permitted"), KeyboardInterrupt()]
+)
+def test_or_not_at_all(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    call: int,
+    error: BaseException,
+) -> None:
+    """One file cannot be put aside (as one that is immutable), or the new one not put in place."""
+    pairs = _new_files(tmp_path)
+    own, calls = getattr(Path, method), iter(range(100))
+
+    def fail(self: Path, target: Path) -> Path:
+        if next(calls) == call:
+            raise error
+        return own(self, target)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(Path, method, fail)
+    with pytest.raises((OutputError, KeyboardInterrupt)):
+        replace_together(pairs)
+    assert _contents(pairs) == ["old"] * 3
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_no_reader_meets_new_files_under_an_old_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every moment: where the last file is, all others are of its age."""
+    pairs = _new_files(tmp_path)
+    seen = []
+    for method in ("rename", "replace"):
+        own = getattr(Path, method)
+
+        def watch(self: Path, target: Path, own: Any = own) -> Path:
+            moved = own(self, target)
+            if pairs[-1][1].exists():
+                seen.append({target.read_text() for _, target in pairs if target.exists()})
+            return moved  # type: ignore[no-any-return]
+
+        monkeypatch.setattr(Path, method, watch)
+    replace_together(pairs)
+    assert seen
+    assert all(len(ages) == 1 for ages in seen)

@@ -1,11 +1,13 @@
 """From a checkpoint to OpenVINO IR on disk."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from splittool.conversion.checkpoint import Exported, compare_with_torch, convert
-from splittool.errors import InputError, UsageError
-from splittool.files import refuse_existing, replacing
+from splittool.errors import InputError, UsageError, VerificationError
+from splittool.files import output_errors, refuse_existing, replace_together, temporary_folder
 from splittool.formats import how_to_convert
 from splittool.reports import BlobRecord, ExportReport, file_record
 from splittool.runtime.ir import save_ir
@@ -41,6 +43,8 @@ def export(
         InputError: The checkpoint cannot be used, or an operation is too new for the target.
         UsageError: The size, the precision, the target or the output's name cannot be used.
         OutputError: An output exists or cannot be written.
+        VerificationError: The result or torch computes something that is not a number; nothing is
+            written.
         DeviceError: SHAVEs are given, and the compiler is not installed.
     """
     source, output = Path(source), Path(output)
@@ -59,33 +63,63 @@ def export(
     compiler = compiler_for(target, shaves)
     exported = convert(source, size)
     stored = _SPELLINGS[precision]
-    save_ir(exported.model, output, stored == "fp16", TARGETS[target])
-    blob = None
-    if compiler:
-        with replacing(blob_file) as temporary:
-            made = compile_blob(compiler, output, temporary, exported.model, shaves)
-        blob = blob_record(replace(made, path=blob_file))
-    return _report(source, output, exported, stored, target, blob)
+    with output_errors(output), temporary_folder(output.parent) as folder:
+        written = folder / output.name
+        save_ir(exported.model, written, stored == "fp16", TARGETS[target])
+        blob = None
+        if compiler:
+            compiled = written.with_suffix(".blob")
+            made = compile_blob(compiler, written, compiled, exported.model, shaves)
+            blob = blob_record(replace(made, path=compiled), str(blob_file))
+        # Before anything is replaced: what cannot be compared is no reason to lose what was there.
+        difference = _compare(exported, written, source)
+        made_of = Written(written, stored, difference, target, blob)
+        report = _report(source, output, exported, made_of)
+        names = [written.with_suffix(".bin").name, *([blob_file.name] if blob else []), output.name]
+        replace_together([(folder / name, output.parent / name) for name in names])
+    return report
 
 
-def _report(
-    source: Path,
-    output: Path,
-    exported: Exported,
-    stored: str,
-    target: str,
-    blob: BlobRecord | None,
-) -> ExportReport:
+def _compare(exported: Exported, written: Path, source: Path) -> float:
+    difference = compare_with_torch(exported, written)
+    if not math.isfinite(difference):
+        raise VerificationError(
+            f"{source} and the graph made of it do not compute finite numbers; nothing was"
+            " written; train again with a lower learning rate"
+        )
+    return difference
+
+
+class Written(NamedTuple):
+    """IR that is on disk, but not in place yet.
+
+    Attributes:
+        path: The .xml.
+        stored: Precision of its weights.
+        difference: The largest difference of a probability from torch's.
+        target: What it is written for.
+        blob: What was compiled of it, if anything.
+    """
+
+    path: Path
+    stored: str
+    difference: float
+    target: str
+    blob: BlobRecord | None
+
+
+def _report(source: Path, output: Path, exported: Exported, written: Written) -> ExportReport:
+    weights = output.with_suffix(".bin")
     return ExportReport(
         source=file_record(source),
-        model=file_record(output),
-        weights=file_record(output.with_suffix(".bin")),
-        weight_precision="fp16" if stored == "fp16" else "fp32",
+        model=file_record(written.path, str(output)),
+        weights=file_record(written.path.with_suffix(".bin"), str(weights)),
+        weight_precision="fp16" if written.stored == "fp16" else "fp32",
         input_shape=list(exported.model.inputs[0].get_shape()),
         output_shape=list(exported.model.outputs[0].get_shape()),
         classes=exported.info.classes,
         split_points=exported.info.split_points,
-        difference=compare_with_torch(exported, output),
-        target=target,
-        blob=blob,
+        difference=written.difference,
+        target=written.target,
+        blob=written.blob,
     )

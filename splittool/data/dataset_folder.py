@@ -1,7 +1,6 @@
 """Write a data set in Kaggle's layout from images and masks of any origin."""
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ from splittool.data import rle
 from splittool.data.images import SUFFIXES
 from splittool.data.kaggle import write_labels
 from splittool.errors import InputError, OutputError
-from splittool.files import make_folder, output_errors
+from splittool.files import make_folder, output_errors, sweep, temporary_folder
 from splittool.progress import Progress, counter, nobody
 from splittool.reports.imports import ImportReport
 
@@ -92,14 +91,14 @@ def new_dataset(folder: Path, force: bool) -> Iterator[Path]:
     try:
         with (
             output_errors(folder),
-            tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as temporary,
+            temporary_folder(folder) as temporary,
         ):
-            (Path(temporary) / "train_images").mkdir()
-            yield Path(temporary)
+            (temporary / "train_images").mkdir()
+            yield temporary
             (folder / "train.csv").unlink(missing_ok=True)
             shutil.rmtree(folder / "train_images", ignore_errors=True)
             for name in sorted(_OURS, reverse=True):  # the table last: it makes a data set
-                (Path(temporary) / name).replace(folder / name)
+                (temporary / name).replace(folder / name)
     except BaseException:
         if is_new:
             with suppress(OSError):
@@ -110,6 +109,7 @@ def new_dataset(folder: Path, force: bool) -> Iterator[Path]:
 def _refuse_other_content(folder: Path, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; name a folder with `output`")
+    sweep(folder)
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if present - _OURS:
         raise OutputError(

@@ -1,7 +1,6 @@
 """Write a folder of synthetic steel."""
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from splittool.data import rle
 from splittool.data.kaggle import write_labels
 from splittool.data.synthetic import CLASSES, generate
 from splittool.errors import OutputError
-from splittool.files import filled_folder, output_errors
+from splittool.files import filled_folder, output_errors, sweep, temporary_folder
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import SynthReport
 
@@ -49,20 +48,21 @@ def write_synthetic(
     with (
         filled_folder(folder),
         output_errors(folder),
-        tempfile.TemporaryDirectory(dir=folder, prefix=".synth-") as temporary,
+        temporary_folder(folder) as temporary,
     ):
         advance = counter(progress, images, "rolling steel")
         report = SynthReport(str(folder), images, 0, height, width, seed, {}, {})
-        _write(Path(temporary), report, advance)
+        _write(temporary, report, advance)
         shutil.rmtree(folder / "train_images", ignore_errors=True)
         for name in sorted(_OURS):
-            (Path(temporary) / name).replace(folder / name)
+            (temporary / name).replace(folder / name)
     return report
 
 
 def _refuse_other_content(folder: Path, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; name a folder")
+    sweep(folder)
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if present - _OURS:
         raise OutputError(

@@ -1,6 +1,5 @@
 """OpenVINO's graphs: the core that runs them, what they say of themselves, their files."""
 
-import tempfile
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from openvino._offline_transformations import compress_model_transformation
 from openvino.op import Constant
 
 from splittool.errors import InputError, OutputError
-from splittool.files import replacing
+from splittool.files import output_errors, replace_together, temporary_folder
 from splittool.runtime.targets import Target, as_version_10, downgrade
 from splittool.vocabulary import Fit
 
@@ -70,7 +69,7 @@ def read_info(model: ov.Model) -> ModelInfo:
 
 
 def save_ir(model: ov.Model, path: Path, half: bool = True, target: Target | None = None) -> None:
-    """Write an .xml and its .bin, the .bin first, both whole or not at all.
+    """Write an .xml and its .bin, both whole or not at all.
 
     Args:
         model: The graph.
@@ -82,15 +81,10 @@ def save_ir(model: ov.Model, path: Path, half: bool = True, target: Target | Non
         InputError: An operation is too new for the target.
         OutputError: They cannot be written.
     """
-    weights = path.with_suffix(".bin")
-    with (
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=".splittool-") as folder,
-        replacing(path) as xml,
-        replacing(weights) as binary,
-    ):
-        write_ir(model, Path(folder) / path.name, half, target)
-        (Path(folder) / weights.name).rename(binary)
-        (Path(folder) / path.name).rename(xml)
+    with output_errors(path), temporary_folder(path.parent) as folder:
+        write_ir(model, folder / path.name, half, target)
+        names = (path.with_suffix(".bin").name, path.name)
+        replace_together([(folder / name, path.parent / name) for name in names])
 
 
 def halve_weights(model: ov.Model) -> None:

@@ -188,7 +188,7 @@ def _explain(model: Path, finished: "subprocess.CompletedProcess[str]") -> Split
     silent = f"signal {-finished.returncode}" if finished.returncode < 0 else "no reason given"
     cause = (errors or causes or [silent])[0][:200].rstrip(".")
     return InputError(
-        f"{model}: the Myriad compiler cannot compile it ({cause});"
+        f"{model.name}: the Myriad compiler cannot compile it ({cause});"
         " cut earlier, or leave the layer to the cloud"
     )
 

@@ -1,12 +1,17 @@
 """The files of a cut: head and tail as IR, and cut.json that describes and vouches for them."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from splittool.files import filled_folder, output_errors, refuse_existing
+from splittool.files import (
+    filled_folder,
+    output_errors,
+    refuse_existing,
+    replace_together,
+    temporary_folder,
+)
 from splittool.graph.halves import Halves, Verification
 from splittool.reports import (
     BlobRecord,
@@ -87,16 +92,15 @@ def write_halves(
     with (
         filled_folder(folder),
         output_errors(folder),
-        tempfile.TemporaryDirectory(dir=folder, prefix=".cut-") as temporary,
+        temporary_folder(folder) as written,
     ):
-        written = Path(temporary)
         for half, name in zip(halves, ("head.xml", "tail.xml"), strict=True):
             write_ir(half, written / name, False, TARGETS[form.target])
         report = describe(_read_again(written, form))
         (written / DESCRIPTION).write_bytes(encode(report))
-        (folder / BLOB).unlink(missing_ok=True)  # of an earlier head
-        for name in names:
-            (written / name).replace(folder / name)
+        replace_together([(written / name, folder / name) for name in names])
+        if not form.compiler:
+            (folder / BLOB).unlink(missing_ok=True)  # of an earlier head
     return report
 
 

@@ -144,7 +144,7 @@ def test_an_interrupted_data_set_does_not_appear(
     command = ["synth", "steel", "--images", "5000", "--size", "64x96", "--force"]
     process = start(*command)
     end = time.monotonic() + SLOW
-    while not list((workspace / "steel").glob(".synth-*/train_images/*")):
+    while not list((workspace / "steel").glob(".splittool-*/train_images/*")):
         assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -4,7 +4,13 @@ import pytest
 
 from splittool.cli.main import run
 from splittool.conversion.export import export
-from splittool.errors import DeviceError, InputError, OutputError, UsageError
+from splittool.errors import (
+    DeviceError,
+    InputError,
+    OutputError,
+    UsageError,
+    VerificationError,
+)
 from splittool.graph.reading import load_model
 
 
@@ -73,3 +79,26 @@ def _operations(path: Path) -> list[tuple[str, ...]]:
         for node in load_model(path).get_ordered_ops()
         if node.get_type_name() != "Result"
     ]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), None])
+def test_what_cannot_be_compared_replaces_nothing(
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException | None,
+) -> None:
+    def compare(*_: object) -> float:
+        if error is not None:
+            raise error
+        return float("nan")
+
+    for name in ("net.xml", "net.bin"):
+        (tmp_path / name).write_text("old")
+    monkeypatch.setattr("splittool.conversion.export.compare_with_torch", compare)
+    with pytest.raises(VerificationError if error is None else type(error)):
+        export(checkpoint, tmp_path / "net.xml", force=True)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "net.xml": "old",
+        "net.bin": "old",
+    }
