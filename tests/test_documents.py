@@ -240,6 +240,12 @@ def test_drawing_is_up_to_date() -> None:
     assert "5,324,800 elements" in text_of("docs/unet-cut.svg")
 
 
+def test_the_page_of_operations_is_up_to_date() -> None:
+    tool = [sys.executable, str(ROOT / "tools" / "operations.py"), "--check"]
+    result = subprocess.run(tool, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+
+
 def avoided_words() -> list[str]:
     """The last column of the glossary."""
     rows = [line.split("|") for line in text_of("docs/glossary.md").splitlines() if "|" in line]

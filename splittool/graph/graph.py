@@ -170,7 +170,18 @@ def read_graph(model: ov.Model) -> Graph:
 
 
 # Reading attributes takes long.
-_DESCRIBED = {"MaxPool", "AvgPool", "ConvolutionBackpropData", "MatMul", "ReadValue", "Assign"}
+_DESCRIBED = {
+    "Assign",
+    "AvgPool",
+    "ConvolutionBackpropData",
+    "Einsum",
+    "GroupConvolutionBackpropData",
+    "LRN",
+    "MVN",
+    "MatMul",
+    "MaxPool",
+    "ReadValue",
+}
 
 # From constants alone, and yet not the same every time.
 _NEVER_CONSTANT = ("ReadValue", "RandomUniform", "Multinomial")
