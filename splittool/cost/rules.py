@@ -207,7 +207,8 @@ MACS: dict[str, Rule] = {
 }
 
 _ONE = _words("""Abs Acos Acosh Asin Asinh Atan Atanh BitwiseAnd BitwiseLeftShift BitwiseNot
-BitwiseOr BitwiseRightShift BitwiseXor Ceiling Cos Cosh CumSum Equal Erf ErfInv Exp Floor FloorMod Greater
+BitwiseOr BitwiseRightShift BitwiseXor Ceiling Cos Cosh
+CumSum Equal Erf ErfInv Exp Floor FloorMod Greater
 GreaterEqual IsFinite IsInf IsNaN Less LessEqual Log LogicalAnd LogicalNot LogicalOr LogicalXor
 Maximum Minimum Mod Negative NotEqual Power Round Select Sign Sin Sinh Sqrt Tan""")
 
@@ -281,7 +282,8 @@ NOT_COUNTED: dict[str, str] = {
     **dict.fromkeys(_words("Multinomial RandomUniform"), "makes random numbers"),
     **dict.fromkeys(
         _words("""DeformableConvolution DeformablePSROIPooling
-        ExperimentalDetectronROIFeatureExtractor GridSample PSROIPooling ROIAlign ROIAlignRotated ROIPooling"""),
+        ExperimentalDetectronROIFeatureExtractor GridSample
+        PSROIPooling ROIAlign ROIAlignRotated ROIPooling"""),
         "samples at places that are computed; nobody agrees on a price",
     ),
     **dict.fromkeys(
@@ -294,7 +296,8 @@ NOT_COUNTED: dict[str, str] = {
     ),
     **dict.fromkeys(
         _words("""BinaryConvolution Col2Im ExperimentalDetectronPriorGridGenerator
-        FakeConvert I420toBGR I420toRGB NV12toBGR NV12toRGB PriorBox PriorBoxClustered RegionYolo"""),
+        FakeConvert I420toBGR I420toRGB NV12toBGR
+        NV12toRGB PriorBox PriorBoxClustered RegionYolo"""),
         "no rule yet",
     ),
 }
