@@ -118,8 +118,13 @@ def _decode_packed(payload: Data, shape: tuple[int, ...], bits: int) -> Symbols:
         raise PayloadError(f"packed symbols {error}") from None
 
 
+def zstd(data: bytes, level: int) -> bytes:
+    """Compress bytes; the result says how many there were."""
+    return zstandard.ZstdCompressor(level=level).compress(data)
+
+
 def _zstd(packed: bytes, level: int) -> Coded:
-    compressed = zstandard.ZstdCompressor(level=level).compress(packed)
+    compressed = zstd(packed, level)
     if len(compressed) < len(packed):
         return Coded(Format.ZSTD, compressed)
     return Coded(Format.PACKED, packed)
@@ -127,6 +132,15 @@ def _zstd(packed: bytes, level: int) -> Coded:
 
 def _decode_zstd(payload: Data, shape: tuple[int, ...], bits: int) -> Symbols:
     expected = packed_bytes(int(np.prod(shape, dtype=np.int64)), bits)
+    return _decode_packed(unzstd(payload, expected), shape, bits)
+
+
+def unzstd(payload: Data, expected: int) -> bytes:
+    """Decompress bytes that may be anything to `expected` bytes, without allocating more.
+
+    Raises:
+        PayloadError: They are not zstd data of so many bytes.
+    """
     try:
         header = zstandard.get_frame_parameters(payload)
         if header.content_size != expected:
@@ -134,10 +148,9 @@ def _decode_zstd(payload: Data, shape: tuple[int, ...], bits: int) -> Symbols:
         if header.window_size > max(expected, 1024):  # what it would make zstd allocate
             raise PayloadError(f"zstd data with a window of {header.window_size} bytes")
         decompressor = zstandard.ZstdDecompressor()
-        packed = decompressor.decompress(payload, max_output_size=expected, allow_extra_data=False)
+        return decompressor.decompress(payload, max_output_size=expected, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise PayloadError(f"zstd data that cannot be read ({error})") from None
-    return _decode_packed(packed, shape, bits)
 
 
 def _image_shape(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -128,12 +128,15 @@ class Encoder:
         stage = _stage(buckets)
         coded = flags ^ stage.mirrored
         if len(stage.unset):
-            single = coded[stage.single]
-            self._frequencies.append(np.where(single, _WHOLE - stage.unset, stage.unset))
-            self._starts.append(np.where(single, stage.unset, 0))
+            self.single(coded[stage.single], stage.unset)
         for bucket, which in stage.many:
             self._many(coded[which], levels(bucket, len(which)))
         return flags
+
+    def single(self, flags: Flags, unset: Integers) -> None:
+        """Take flags one by one; each is unset `unset` times of 65536, at least once."""
+        self._frequencies.append(np.where(flags, _WHOLE - unset, unset))
+        self._starts.append(np.where(flags, unset, 0))
 
     def _many(self, flags: Flags, probabilities: tuple[int, ...]) -> None:
         rows: list[NDArray[Any]] = [flags]  # of masks, those of single flags first
@@ -200,6 +203,10 @@ class Decoder:
         for bucket, which in stage.many:
             found[which] = self._many(len(which), levels(bucket, len(which)))
         return found ^ stage.mirrored
+
+    def single(self, unset: int) -> bool:
+        """The next flag, which is unset `unset` times of 65536."""
+        return self._single([unset])[0]
 
     def _single(self, unset: list[int]) -> list[bool]:
         state, found = self._state, []
