@@ -32,9 +32,9 @@ class Sample:
 
     Attributes:
         path: The image file; for an image in memory its name alone.
-        height: Its rows.
-        width: Its columns.
-        runs: Its defects by class name, where a table has them.
+        height: Rows of the image.
+        width: Columns of the image.
+        runs: Its defects, run-length coded, by class name, where a table has them.
         pixels: (H, W, 3) RGB of an image in memory; None for a file.
         truth: (C, H, W) masks given as arrays; None where `runs` says everything.
     """
@@ -95,7 +95,7 @@ class Labels:
         path: The CSV file.
         classes: The class names it mentions: in numeric order if all are numbers, else by name.
         runs: Defects by image file name.
-        lines: The line of the table each (image, class) stands on, for messages.
+        lines: The line number of each (image, class) in the table, for messages.
     """
 
     path: Path

@@ -30,7 +30,7 @@ def colour(index: int) -> NDArray[np.uint8]:
 
 
 def label_map(probabilities: NDArray[np.float32], masks: NDArray[np.bool_]) -> Image.Image:
-    """One palette image: 0 is no defect, c + 1 is class c, the likeliest where masks overlap.
+    """Make a palette image: 0 is no defect, c + 1 is class c; where masks overlap, the likeliest.
 
     Args:
         probabilities: (C, H, W).

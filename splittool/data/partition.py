@@ -12,7 +12,7 @@ from splittool.errors import InputError
 def stratified_split(
     samples: Sequence[Sample], fraction: float, seed: int
 ) -> tuple[list[int], list[int]]:
-    """Hold out the same share of every class.
+    """Hold out the same share of the images of every class.
 
     An image counts for the rarest class it shows, so that rare classes reach both parts.
 

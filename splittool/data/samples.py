@@ -1,4 +1,4 @@
-"""Images however they are given, files or arrays, joined with their true masks."""
+"""Images, given as files or arrays, joined with their true masks."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -41,7 +41,7 @@ class Samples(Sequence[Sample]):
 
     @property
     def note(self) -> str | None:
-        """What cannot be done with these images, in a sentence; None where all can be."""
+        """One sentence about what cannot be done with these images; None if nothing is missing."""
         if self.labelled:
             return None
         files = all(item.pixels is None for item in self.items)
@@ -90,7 +90,7 @@ def samples(images: Pictures, labels: Truth = None, max_pixels: int = MAX_PIXELS
 
 
 def _as_sequence(images: Pictures) -> Sequence[Picture]:
-    """One image or many, as many."""
+    """Wrap a single image in a list; leave a sequence as it is."""
     if isinstance(images, str | PathLike | Image.Image):
         return [images]
     if isinstance(images, np.ndarray) and images.ndim != 4:
@@ -101,7 +101,7 @@ def _as_sequence(images: Pictures) -> Sequence[Picture]:
 
 
 def _expanded(images: Sequence[Picture]) -> list[Path | Image.Image | NDArray[np.uint8]]:
-    """Names resolved to image files, once: standard input can be read only once."""
+    """Resolve names to image files. Done once, because standard input can be read only once."""
     found: list[Path | Image.Image | NDArray[np.uint8]] = []
     for image in images:
         if isinstance(image, str | PathLike):

@@ -1,4 +1,4 @@
-"""Scores of masks: Kaggle's metric, its floor, and Dice where there is something to find."""
+"""Scores of masks: Kaggle's metric, its floor, and Dice over the pairs that have a defect."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Scores:
 
 
 def count(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Pixels in common, predicted and true for each class.
+    """Count the pixels in common, predicted and true, for each class.
 
     Args:
         predicted: (C, H, W) masks.
@@ -92,7 +92,7 @@ def summarise(tally: NDArray[np.float64]) -> Scores:
 
 
 def defective_images(counts: NDArray[np.int64]) -> int:
-    """How many images have a defect, and so say something of `Scores.dice`.
+    """The number of images that have a defect; only these count for `Scores.dice`.
 
     Args:
         counts: (N, C, 3), one `count` per image.
@@ -122,7 +122,7 @@ def dice_interval(
         Its ends; None with fewer than two images that have a defect.
     """
     defective = counts[..., 2] > 0
-    # An image without a defect says nothing of this mean, and is left out.
+    # An image without a defect does not enter this mean, so it is left out.
     pairs = defective.sum(axis=1)
     dice = (pair_dice(counts) * defective).sum(axis=1)[pairs > 0]
     pairs = pairs[pairs > 0]

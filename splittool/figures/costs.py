@@ -1,4 +1,4 @@
-"""Costs of one network against its split points: operations, memory, what is sent, and speed."""
+"""Costs of one network by split point: operations, memory, size sent, and speed."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -65,11 +65,20 @@ def output(splits: Sequence[SplitRecord], fps: Mapping[str, float] | None = None
 
 
 def _name_places(axis: Any, splits: Sequence[SplitRecord]) -> None:
-    """Name places on the x axis: whole modules rather than their parts, and none over another."""
+    """Label split points on the x axis: modules rather than their parts, without overlap."""
     whole = [i for i, split in enumerate(splits) if not set(split.point) & set("/.+")]
     ticks: list[int] = []
     for i in whole if len(whole) > 1 else range(len(splits)):
         if not ticks or i - ticks[-1] >= len(splits) / MOST_TICKS:
             ticks.append(i)
-    axis.set_xticks(ticks, [splits[i].point[-24:] for i in ticks], rotation=90)
+    axis.set_xticks(ticks, [_label(splits[i].point) for i in ticks], rotation=90)
     axis.set_xlabel(f"split point ({len(splits)} places)")
+
+
+def _label(name: str, most: int = 24) -> str:
+    """A name that fits below a tick: a long one, such as ONNX has, loses its first parts."""
+    if len(name) <= most:
+        return name
+    end = name[1 - most :]
+    separators = [end.index(mark) for mark in "/.:" if mark in end[:-1]]
+    return "…" + end[min(separators, default=0) :]

@@ -50,7 +50,7 @@ def _number(value: float | None) -> float:
 
 
 def _cut_off_peaks(axis: Any, losses: Sequence[float]) -> None:
-    """Keep a leap of the validation loss from flattening the rest, and say so."""
+    """Limit the y axis where a peak of the validation loss would flatten the rest, and say so."""
     limit = 3 * statistics.median(losses)
     if max(losses) > limit:
         axis.set_ylim(0, limit)

@@ -1,4 +1,4 @@
-"""Which figure is drawn of which reports."""
+"""Choose the figure that fits the reports, and draw it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +40,7 @@ def draw(
     Args:
         reports: Reports, or their files, as `Material.add` takes them.
         path: The figure, an .svg, .png or .pdf file.
-        kind: Which figure; None for the one that the reports are made for.
+        kind: Which figure; None for the one that suits the reports.
         bits: Bits per element, for bitrates.
         fps: Frames per second, for bitrates.
         force: Replace a figure that exists.
@@ -67,7 +67,7 @@ def draw(
 
 
 def _usual(material: Material) -> FigureKind:
-    """The kind of figure that the reports are made for."""
+    """The kind of figure that suits the reports."""
     if material.history and not material.networks:
         return "training"
     if material.arms:

@@ -1,4 +1,4 @@
-"""What reports give a figure to draw: lists of split points, benchmarks, comparisons, histories."""
+"""The data of figures, collected from reports: split points, benchmarks, comparisons, histories."""
 
 import sys
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from splittool.reports import (
 
 @dataclass
 class Material:
-    """What some reports hold.
+    """The data found in one or more reports.
 
     Attributes:
         networks: Split points, by the network's name.
@@ -45,7 +45,7 @@ class Material:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, source: str | Path | Report) -> None:
-        """Take what a report holds.
+        """Add the data of a report.
 
         Args:
             source: The report, its file, "-" for standard input, a .history.jsonl file, or

@@ -14,16 +14,16 @@ from splittool.files import require_file
 
 @runtime_checkable
 class HasBackbone(Protocol):
-    """A network on a backbone that others have trained.
+    """A network whose backbone has published weights.
 
     Attributes:
-        backbone_modules: What the names of its weights start with.
+        backbone_modules: Prefixes of the names of the backbone's weights.
     """
 
     backbone_modules: tuple[str, ...]
 
     def backbone_state(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Own names for torchvision's weights."""
+        """Rename torchvision's weights to the network's own names."""
 
 
 def load_backbone(network: nn.Module, path: Path) -> None:

@@ -1,7 +1,7 @@
 """FCN-32s, -16s and -8s (Long, Shelhamer and Darrell, 2015) on VGG-16 (Simonyan, Zisserman, 2015).
 
 The fully connected layers of VGG-16 become convolutions. Where the authors pad the image by 100
-pixels so that the 7x7 layer fits small images, and crop at the end, that layer is padded here: all
+pixels so that the 7x7 layer fits small images, and crop at the end, that layer is padded here. All
 sizes are then those of the image divided by powers of two, and nothing is cropped.
 """
 
@@ -83,7 +83,7 @@ class FCN(nn.Module):
         return logits
 
     def backbone_state(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Own names for the weights of torchvision's vgg16 or vgg16_bn.
+        """Rename the weights of torchvision's vgg16 or vgg16_bn to the network's own names.
 
         Its layers are numbered, so convolutions are matched in order. What has no counterpart is
         left out: normalisation on one side only does not fit.

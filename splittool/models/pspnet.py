@@ -18,9 +18,9 @@ BLOCKS = (3, 4, 6, 3)
 
 
 class BinNorm(nn.BatchNorm2d):
-    """Batch normalisation that a single value per channel does not stop.
+    """Batch normalisation that accepts a single value per channel.
 
-    One image pooled to one pixel has no deviation; its running statistics are used then.
+    One image pooled to one pixel has no standard deviation; the running statistics are used then.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
@@ -36,7 +36,7 @@ class PyramidPooling(nn.Module):
     """Averages over 1, 4, 9 and 36 parts of the image, beside the features themselves.
 
     Args:
-        channels: In; twice as many come out.
+        channels: Channels of the input; the output has twice as many.
     """
 
     def __init__(self, channels: int) -> None:
@@ -91,5 +91,5 @@ class PSPNet(DilatedResNet):
         return F.interpolate(scores, x.shape[2:], mode="bilinear")
 
     def backbone_state(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights of torchvision's resnet50, whose names are the same here."""
+        """Return the weights of torchvision's resnet50 as they are: the names are the same."""
         return dict(state)

@@ -10,7 +10,7 @@ Norm = Literal["batch", "none"]
 
 
 class Normalise(nn.Module):
-    """Pixel values 0..255 to zero mean and unit deviation."""
+    """Map pixel values 0..255 to zero mean and unit standard deviation."""
 
     mean: Tensor
     scale: Tensor
@@ -69,8 +69,8 @@ class ConvBlock(nn.Sequential):
     Args:
         inputs: Channels in.
         outputs: Channels of every convolution.
-        activation: After each convolution.
-        norm: Between a convolution and its activation.
+        activation: The activation after each convolution.
+        norm: The normalisation between a convolution and its activation.
         depth: Number of convolutions.
 
     Raises:

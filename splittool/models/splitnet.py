@@ -135,7 +135,7 @@ class GainConv(nn.Conv2d):
 
 
 class Summary(nn.Module):
-    """Adds to every pixel what two small layers make of the mean over all pixels."""
+    """Add a summary of the whole image to every pixel: its mean, after two small layers."""
 
     def __init__(self, channels: int, activation: Activation) -> None:
         super().__init__()
@@ -173,13 +173,13 @@ def _blocks(channels: int, depth: int, activation: Activation, norm: Norm) -> nn
 def _patches(
     inputs: int, outputs: int, size: int, activation: Activation, norm: Norm
 ) -> nn.Sequential:
-    """Each patch of size x size pixels becomes one."""
+    """A strided convolution that turns each patch of size x size pixels into one pixel."""
     conv = nn.Conv2d(inputs, outputs, size, stride=size, bias=norm == "none")
     return _normalised(conv, activation, norm)
 
 
 def _doubling(inputs: int, outputs: int, activation: Activation, norm: Norm) -> nn.Sequential:
-    """Each pixel becomes 2x2: a transposed convolution whose normalisation can be folded."""
+    """A transposed convolution that turns each pixel into 2x2, with foldable normalisation."""
     conv = nn.Conv2d(inputs, 4 * outputs, 1, bias=norm == "none")
     return _normalised(conv, activation, norm).append(nn.PixelShuffle(2))
 

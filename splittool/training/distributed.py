@@ -42,13 +42,13 @@ class World:
         return summed
 
     def any(self, flag: bool) -> bool:
-        """Whether any process says so."""
+        """Whether the flag is set on any process."""
         if self.size == 1:
             return flag
         return bool(self.add_up(torch.tensor(float(flag), device=self.device)).item())
 
     def share(self, found: T | None) -> T:
-        """What the first process has found, on all of them."""
+        """Give every process the value that the first one found."""
         held = [found]
         if self.size > 1:
             dist.broadcast_object_list(held, device=self.device)
@@ -86,7 +86,7 @@ def world(device: torch.device) -> Iterator[World]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    if dist.is_initialized():  # by whoever trains several times
+    if dist.is_initialized():  # by a caller that trains several times
         yield World(dist.get_rank(), dist.get_world_size(), device)
         return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

@@ -32,7 +32,7 @@ def bce_dice_loss(
         logits: (B, C, H, W) float32.
         masks: (B, C, H, W) float32 of 0 and 1.
         valid: (B, 1, H, W) float32, 0 where the canvas is padding.
-        dice: Over which pixels a Dice coefficient is taken; see `Recipe`.
+        dice: The pixels that one Dice coefficient covers, "image" or "batch"; see `Recipe`.
         add_up: Differentiable sum over processes.
         hardest: Share of each image's pixels, for each class, whose cross-entropy counts at least;
             see `NEGATIVES`.

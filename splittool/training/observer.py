@@ -1,4 +1,4 @@
-"""What a training run tells whoever watches it, beside its progress."""
+"""The events of a training run, besides its progress."""
 
 from splittool.reports import EpochRecord
 

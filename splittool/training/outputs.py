@@ -38,7 +38,7 @@ class Outputs:
         return Outputs(model, *(model.with_suffix(end) for end in ends))
 
     def refuse(self, resume: bool, force: bool) -> None:
-        """Stop before any work when a run would overwrite another.
+        """Refuse, before any work is done, to overwrite the files of another run.
 
         Raises:
             OutputError: A file exists and is neither to be resumed nor to be replaced, or the

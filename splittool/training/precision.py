@@ -1,4 +1,4 @@
-"""The device and the number type that train fastest here."""
+"""The device and the number type that are fastest for training on this machine."""
 
 from contextlib import AbstractContextManager
 
