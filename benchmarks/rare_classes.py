@@ -24,6 +24,7 @@ from PIL import Image
 from splittool.data import rle, scores, synthetic
 from splittool.data.kaggle import read_folder, write_labels
 from splittool.models import checkpoints
+from splittool.quantities import parse_size
 from splittool.training.run import TrainingOptions, train
 from splittool.training.settings import RECIPES, make_settings
 
@@ -154,8 +155,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=360)
-    parser.add_argument("--unseen", type=int, default=160)
+    parser.add_argument("--unseen", type=int, default=120)
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--crop", type=parse_size, default=(128, 128))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     given = parser.parse_args()
@@ -169,7 +171,9 @@ def main() -> None:
     for number, name in enumerate(given.only):
         RECIPES["balanced"] = replace(whole, **VARIANTS[name])
         before = os.times()
-        settings = make_settings(epochs=given.epochs, seed=given.seed, validation=0.1)
+        settings = make_settings(
+            epochs=given.epochs, seed=given.seed, crop=given.crop, validation=0.05
+        )
         model = given.folder / f"{number}.pt"
         train(sets[0], model, settings, TrainingOptions(workers=0, force=True))
         spent = sum(os.times()[:2]) - sum(before[:2])

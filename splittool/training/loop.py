@@ -355,11 +355,14 @@ def _loader(
 
 
 def _quiet_worker(worker: int) -> None:
-    """Leave Ctrl-C to the parent: it ends the workers once the state is saved."""
+    """Leave signals to the parent, which ends the workers once the state is saved.
+
+    `timeout`, service managers and terminals signal all processes of a group.
+    """
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

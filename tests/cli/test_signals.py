@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM, with real processes."""
 
+import os
 import signal
 import subprocess
 import time
@@ -47,7 +48,7 @@ def start(workspace: Path, splittool: list[str], environment: Env) -> Iterator[S
     """A function that starts a command; what still runs after the test is ended."""
     with ExitStack() as started:
 
-        def call(*arguments: str) -> subprocess.Popen[str]:
+        def call(*arguments: str, group: int | None = None) -> subprocess.Popen[str]:
             process = subprocess.Popen(
                 [*splittool, *arguments],
                 stdout=subprocess.PIPE,
@@ -55,6 +56,7 @@ def start(workspace: Path, splittool: list[str], environment: Env) -> Iterator[S
                 text=True,
                 cwd=workspace,
                 env=environment,
+                process_group=group,
                 # A shell's background jobs ignore Ctrl-C, and so would what they start.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
@@ -92,6 +94,21 @@ def test_training_is_saved_and_goes_on(
         assert one["training"]["epoch"] == other["training"]["epoch"]
         for name, tensor in one["state"].items():
             assert torch.equal(tensor, other["state"][name]), name
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_to_the_whole_group_leaves_the_workers_alone(
+    number: int, code: int, workspace: Path, start: Start
+) -> None:
+    """As `timeout` and terminals send it."""
+    process = start(*[word if word != "0" else "1" for word in TRAIN], group=0)
+    wait_for(workspace / "new.state.pt", process)
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=SLOW)
+    assert process.returncode == code, err
+    assert err.strip().splitlines()[-1].startswith("splittool: stopped in epoch")
+    with pytest.raises(ProcessLookupError):  # nobody is left
+        os.killpg(process.pid, 0)
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
