@@ -11,7 +11,7 @@ from splittool.figures.costs import _label
         ("maxpool_2", "maxpool_2"),
         ("a" * 24, "a" * 24),
         ("/model/backbone/layer1/block2/relu_1", "…/layer1/block2/relu_1"),
-        ("StatefulPartitionedCall.model.conv2d_17.Relu", "….conv2d_17.Relu"),
+        ("StatefulPartitionedCall.model.conv2d_17.Relu", "….model.conv2d_17.Relu"),
         ("x" * 30, "…" + "x" * 23),
     ],
 )

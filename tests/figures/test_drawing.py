@@ -32,7 +32,7 @@ def test_what_cannot_be_drawn(splits: SplitsReport, tmp_path: Path) -> None:
         draw([splits], tmp_path / "figure.gif")
     with pytest.raises(UsageError, match="needs a report of compare"):
         draw([splits], figure, "comparison")
-    with pytest.raises(UsageError, match="fps 0 is out of range"):
+    with pytest.raises(UsageError, match="`fps` 0 is out of range"):
         draw([splits], figure, fps=0)
     plotted = PlotReport(kind="cost", reports=[], figure=splits.source)
     with pytest.raises(InputError, match="which has no figure"):
