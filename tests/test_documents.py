@@ -44,7 +44,7 @@ def text_of(name: str) -> str:
 
 def shrunk(name: str) -> str:
     """The blocks of a document as one script that takes seconds."""
-    script = "\n".join(chain_blocks(text_of(name)))
+    script = "\n".join(chain_blocks(text_of(name))).replace("\\\n", " ")
     for written, smaller in SMALLER.items():
         script = re.sub(written, smaller, script)
     return script
@@ -113,6 +113,14 @@ def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         Image.new("L", (96, 64), value).save(f"photos/{folder}/one.png")
     run_here("docs/commands.md", monkeypatch)
     for name in ("unet.pt", "cut.json", "cut-3/cut.json", "baked/cut.json", "compare.svg"):
+        assert (tmp_path / name).is_file()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_here("docs/tutorial.md", monkeypatch)
+    for name in ("unet.xml", "whole/report.json", "split/report.json", "compare.svg", "heads.json"):
         assert (tmp_path / name).is_file()
 
 
