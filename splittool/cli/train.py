@@ -90,6 +90,25 @@ def train(
             help="File of torchvision's vgg16, vgg16_bn or resnet50 weights to start from."
         ),
     ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="MODEL", help="A .pt to learn from beside the masks; repeat."),
+    ] = None,
+    target_bytes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="BYTES",
+            help="For splitnet: bytes of a frame, header included; finds the --lambda for it.",
+        ),
+    ] = None,
+    rate_weight: Annotated[
+        float | None,
+        typer.Option(
+            "--lambda",
+            help="For splitnet: what a bit per pixel adds to the loss. [default: 2]",
+            show_default=False,
+        ),
+    ] = None,
     size: Annotated[
         Size | None,
         typer.Option(
@@ -166,9 +185,13 @@ def train(
         size=size,
         crop=crop,
         jpeg=augment_jpeg,
+        rate_weight=rate_weight,
+        target_bytes=target_bytes,
     )
     model = output_file or Path(f"{arch}.pt")
-    options = TrainingOptions(device, workers, resume, force, backbone_weights, start_from)
+    options = TrainingOptions(
+        device, workers, resume, force, backbone_weights, start_from, tuple(teacher or ())
+    )
     try:
         with output.progress() as bar:
             report = run_training(
@@ -207,10 +230,19 @@ def _notes(output: Output) -> "Observer":
                 f"epoch {record.epoch:3d}  loss {short(training.loss)}/{short(held_out.loss)}"
                 f"  dice {short(training.dice)}/{short(held_out.dice)}"
                 f"  kaggle {held_out.kaggle:.3f} (floor {held_out.floor:.3f})"
+                f"{_sent(record)}"
                 f"{' best' if is_best else ''}"
             )
 
     return Notes()
+
+
+def _sent(record: "EpochRecord") -> str:
+    """Bytes of a frame, where they have a price."""
+    sent = record.validation.bytes_per_frame
+    if sent is None or record.rate_weight is None:
+        return ""
+    return f"  bytes {sent:.1f} (lambda {record.rate_weight:.3g})"
 
 
 def _curves(output: Output) -> "Draw":

@@ -34,7 +34,7 @@ from splittool.progress import Progress, counter, nobody
 
 Doubles = NDArray[np.float64]
 
-_GROUPS = 3
+GROUPS = 3  # of channels, unless others are asked for
 _LOGIT = 256  # of the weights' unit
 _ROUNDS = 25  # of Newton's method, at most
 _RIDGE = 3.0  # keeps weights finite where a channel is hardly ever unusual
@@ -43,7 +43,7 @@ _WEIGHT_OF_PRIOR = 6.0
 
 
 def fit(
-    symbols: NDArray[np.integer], groups: int = _GROUPS, progress: Progress = nobody
+    symbols: NDArray[np.integer], groups: int = GROUPS, progress: Progress = nobody
 ) -> LatentModel:
     """A model for latents like these; it takes seconds.
 

@@ -6,13 +6,13 @@ differentiable bound of the code length (Ballé et al., 2017). These priors guid
 codec has tables of its own, fitted to the symbols of the trained network.
 """
 
-from typing import Literal
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Prior = Literal["factorised", "context"]
+Grid = tuple[int, int, int]  # first row, first column, step in both
 
 LEAST = 1e-9  # a probability below costs no more: 30 bits a symbol
 COMPONENTS = 3
@@ -55,41 +55,65 @@ class MixturePrior(nn.Module):
 
 
 class ContextPrior(nn.Module):
-    """Mixtures moved and stretched by what the symbols above and to the left say.
+    """Mixtures moved and stretched by what the decoder has when it comes to a place.
 
-    The decoder comes to a place row by row, and has by then all channels of the places before it.
+    The decoder takes the places in several passes, and the channels of a place in groups. It knows
+    the neighbours that earlier passes gave, and at the place itself the earlier groups. As the
+    codec's does, this knowledge ends at a distance of two: whether a symbol is -2 or less, -1, 0, 1
+    or 2 and more.
 
     Args:
         channels: Channels of the latent.
+        passes: The places of each pass, as grids: (first row, first column, step in both).
+        groups: Groups of channels, coded one after the other.
         hidden: Channels of the layer that looks at the neighbours.
-        reach: How many rows up, and columns to either side, it sees.
+        reach: How many rows and columns to each side it sees.
     """
 
-    def __init__(self, channels: int, hidden: int = 32, reach: int = 2) -> None:
+    def __init__(
+        self,
+        channels: int,
+        passes: Sequence[Sequence[Grid]],
+        groups: int = 3,
+        hidden: int = 32,
+        reach: int = 2,
+    ) -> None:
         super().__init__()
         self.mixture = MixturePrior(channels)
-        self.before: Tensor
-        size = 2 * reach + 1
-        self.neighbours = nn.Conv2d(channels, hidden, size, padding=reach)
-        before = torch.zeros(size, size)
-        before[:reach] = 1
-        before[reach, :reach] = 1
-        self.register_buffer("before", before, persistent=False)
+        self.passes = passes
+        number = len(passes)
+        self.neighbours = nn.Conv2d(
+            2 * number * channels, number * hidden, 2 * reach + 1, padding=reach, groups=number
+        )
         self.moves = nn.Conv2d(hidden, 2 * channels, 1)
-        nn.init.zeros_(self.moves.weight)  # starts as its mixture
-        nn.init.zeros_(self.moves.bias)  # type: ignore[arg-type]
+        self.beside = nn.Conv2d(channels, 2 * channels, 1, bias=False)
+        for parameter in (*self.moves.parameters(), *self.beside.parameters()):
+            nn.init.zeros_(parameter)  # starts as its mixture
+        group = torch.tensor_split(torch.arange(channels), min(groups, channels))
+        of = torch.cat([torch.full((len(each),), index) for index, each in enumerate(group)])
+        self.earlier: Tensor
+        earlier = (of[:, None] > of).float().repeat(2, 1)[..., None, None]
+        self.register_buffer("earlier", earlier, persistent=False)
 
     def forward(self, latent: Tensor, seen: Tensor) -> Tensor:
         """Bits of every element; see `MixturePrior.forward`."""
-        weight = self.neighbours.weight * self.before
-        hidden = F.conv2d(seen, weight, self.neighbours.bias, padding=self.neighbours.padding)
-        shift, log_stretch = self.moves(F.relu(hidden)).chunk(2, 1)
+        here = self._places(seen)
+        before = here.cumsum(0) - here
+        around = torch.cat([seen.clamp(-2, 2), seen.abs().clamp(max=2)], 1)
+        known = (around[:, None] * before[:, None]).flatten(1, 2)
+        hidden = torch.stack(F.relu(self.neighbours(known)).chunk(len(self.passes), 1), 1)
+        moves = self.moves((hidden * here[:, None]).sum(1))
+        moves = moves + F.conv2d(seen.abs().clamp(max=1), self.beside.weight * self.earlier)
+        shift, log_stretch = moves.chunk(2, 1)
         return self.mixture.bits(latent, shift, log_stretch.clamp(-4, 4))
 
-
-def make_prior(kind: Prior, channels: int) -> MixturePrior | ContextPrior:
-    """A prior by its name."""
-    return MixturePrior(channels) if kind == "factorised" else ContextPrior(channels)
+    def _places(self, like: Tensor) -> Tensor:
+        """(passes, H, W): 1 at the places of each pass."""
+        places = like.new_zeros(len(self.passes), *like.shape[-2:])
+        for index, grids in enumerate(self.passes):
+            for row, column, step in grids:
+                places[index, row::step, column::step] = 1
+        return places
 
 
 def bytes_of(bits: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class PartRecord(msgspec.Struct, frozen=True):
     """Loss and scores of the training or the validation part; see `splittool.data.scores`.
 
-    `loss` is null in JSON where it was not a finite number.
+    `loss` is null in JSON where it was not a finite number. `bytes_per_frame` is what training
+    makes of a frame of a network with a latent, header included; null for other networks.
     """
 
     loss: float | None
@@ -27,10 +28,15 @@ class PartRecord(msgspec.Struct, frozen=True):
     dice_per_class: list[float | None]
     pairs: int
     defective_pairs: int
+    bytes_per_frame: float | None = None
 
 
 class EpochRecord(msgspec.Struct, frozen=True):
-    """One epoch: its scores, and its speed. `seconds` is the time of the training steps alone."""
+    """One epoch: its scores, and its speed.
+
+    `seconds` is the time of the training steps alone; `rate_weight` is lambda, what a bit per pixel
+    adds to the loss, where bytes have a price.
+    """
 
     epoch: int
     learning_rate: float
@@ -39,10 +45,15 @@ class EpochRecord(msgspec.Struct, frozen=True):
     seconds: float
     seconds_per_step: float
     images_per_second: float
+    rate_weight: float | None = None
 
 
 class TrainReport(Report, tag="splittool.train/1"):
-    """A finished training run; `best` is the epoch that the model was taken from."""
+    """A finished training run.
+
+    `best` is the epoch that the model was taken from; with a latent that is the last one, and
+    `bytes_per_frame` are those of a held-out image, header included, as codec `learned` codes it.
+    """
 
     folder: str
     model: FileRecord
@@ -63,6 +74,7 @@ class TrainReport(Report, tag="splittool.train/1"):
     seconds_per_step: float
     best: EpochRecord
     last: EpochRecord
+    bytes_per_frame: float | None = None
 
     def tables(self) -> "Sequence[RenderableType]":
         """The scores of the best epoch on the validation part."""
@@ -77,6 +89,11 @@ class TrainReport(Report, tag="splittool.train/1"):
             ["Kaggle metric", short(best.kaggle)],
             ["  its floor (nothing predicted)", short(best.floor)],
             ["loss", short(best.loss)],
+            *(
+                [["bytes of a frame, codec learned", f"{self.bytes_per_frame:.1f}"]]
+                if self.bytes_per_frame is not None
+                else []
+            ),
             ["images, training + validation", f"{self.training_images} + {self.validation_images}"],
             ["input", f"{self.height}x{self.width} ({self.fit})"],
             ["seconds per step", short(self.seconds_per_step)],

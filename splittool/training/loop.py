@@ -9,25 +9,22 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from splittool.data import scores
 from splittool.errors import StoppedError, TrainingError
 from splittool.files import require_file
 from splittool.interrupt import Interrupt
-from splittool.models import Segmenter, checkpoints
+from splittool.models import checkpoints
 from splittool.models.checkpoints import Checkpoint
 from splittool.progress import Progress
 from splittool.reports import EpochRecord, PartRecord
-from splittool.training.average import average_of
 from splittool.training.dataset import EpochSampler, Key, SegmentationDataset
 from splittool.training.distributed import World
-from splittool.training.losses import bce_dice_loss
+from splittool.training.objective import Batch, Models, Objective
 from splittool.training.observer import Observer
 from splittool.training.outputs import Outputs
-from splittool.training.precision import autocast
-from splittool.training.scoring import tally, valid_pixels
 from splittool.training.settings import RECIPES, Settings
 from splittool.training.state import (
     Identity,
@@ -60,7 +57,7 @@ class Trainer:
     """One run, from the first step or from a saved state.
 
     Args:
-        model: The network, with its starting weights.
+        models: The network, with its starting weights, and its teachers.
         checkpoint: The checkpoint to write, apart from the weights.
         settings: The settings, which decide the outcome.
         images: The images to train and validate on.
@@ -71,7 +68,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Segmenter,
+        models: Models,
         checkpoint: Checkpoint,
         settings: Settings,
         images: Images,
@@ -85,13 +82,7 @@ class Trainer:
         self.outputs = outputs
         self.world = world
         self.progress, self.observer = watchers
-        self.model: Segmenter = model.to(world.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.parallel: nn.Module = world.wrap(self.model)
-        self.average = average_of(self.model) if self.recipe.average else None
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=settings.learning_rate, fused=True
-        )
-        self.scaler = torch.amp.GradScaler(enabled=settings.precision == "fp16")
+        self._images = images
         self.sampler = EpochSampler(
             images.weights,
             settings.batch_size,
@@ -100,9 +91,17 @@ class Trainer:
             world.rank,
             world.size,
         )
+        steps = len(self.sampler) * settings.epochs
+        self.objective = Objective(models, settings, world, checkpoint.canvas, steps)
+        self.model, self.rate = self.objective.model, self.objective.rate
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=settings.learning_rate, fused=True
+        )
+        self.scaler = torch.amp.GradScaler(enabled=settings.precision == "fp16")
         self.scheduler = self._make_scheduler()
         self.training_loader = _loader(images.training, self.sampler, images.workers)
         self.validation_shares = _in_order(images.validation, settings, world)
+        self.validation_batches = _sizes(len(images.validation), settings.batch_size)
         self.validation_loader = _loader(
             images.validation, [share for share in self.validation_shares if share], images.workers
         )
@@ -122,12 +121,9 @@ class Trainer:
         return torch.optim.lr_scheduler.ConstantLR(self.optimizer, factor=1.0)
 
     @property
-    def kept(self) -> Segmenter:
-        """The network that is validated and kept: the average, where the recipe takes one."""
-        if self.average is None:
-            return self.model
-        assert isinstance(self.average.module, Segmenter)
-        return self.average.module
+    def steps_done(self) -> int:
+        """Steps of the run that are done."""
+        return (self.position.epoch - 1) * len(self.sampler) + self.position.step
 
     def start_of(self, epoch: int) -> Position:
         """The position at the start of an epoch."""
@@ -163,8 +159,13 @@ class Trainer:
         self.scheduler.load_state_dict(state.scheduler)
         self.scaler.load_state_dict(state.scaler)
         self._check_moments()
-        if self.average:
-            self.average.load_state_dict(state.average or {})
+        if self.objective.average:
+            self.objective.average.load_state_dict(state.average or {})
+        if self.rate:
+            if state.rate is None:
+                raise ValueError("it lacks the rate's controller")
+            state.rate.check()
+            self.rate.state = state.rate
 
     def _check_moments(self) -> None:
         """Adam's moments are those of these weights; PyTorch does not look."""
@@ -192,11 +193,11 @@ class Trainer:
 
     def _train_epoch(self, interrupt: Interrupt) -> None:
         position = self.position
-        self.parallel.train()
+        self.objective.train(True)
         self.sampler.start(position.epoch, position.step)
         started, seconds_before = time.perf_counter(), position.seconds
         for batch in self.training_loader:
-            loss = self._step(*batch)
+            loss = self._step(batch)
             position.step += 1
             position.loss_sum += loss
             position.seconds = seconds_before + time.perf_counter() - started
@@ -211,46 +212,27 @@ class Trainer:
 
     def _tell(self, loss: float) -> None:
         position, epochs, steps = self.position, self.settings.epochs, len(self.sampler)
-        done = (position.epoch - 1) * steps + position.step
-        self.progress(done, epochs * steps, f"epoch {position.epoch}/{epochs} loss {loss:.3f}")
+        note = f"epoch {position.epoch}/{epochs} loss {loss:.3f}"
+        self.progress(self.steps_done, epochs * steps, note)
         self.observer.step_done(loss)
 
-    def _step(self, pixels: Tensor, masks: Tensor, sizes: Tensor) -> float:
+    def _step(self, batch: Batch) -> float:
         self.optimizer.zero_grad(set_to_none=True)
-        logits, loss, found = self._evaluate(pixels, masks, sizes)
-        value = float(loss.detach())
+        outcome = self.objective.evaluate(batch, self.steps_done)
+        value = float(outcome.loss.detach())
         if not np.isfinite(value):
-            raise TrainingError(self._explain_nan(value, logits))
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            raise TrainingError(self._explain_nan(value, outcome.logits))
+        self.scaler.scale(outcome.loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.scheduler.step()
-        if self.average:
-            self.average.update_parameters(self.model)
-        self.position.tally += found
+        if self.objective.average:
+            self.objective.average.update_parameters(self.model)
+        self.position.tally += outcome.tally
+        self.position.bytes_sum += outcome.frame_bytes
+        if self.rate:
+            self.rate.observe(self.steps_done, outcome.frame_bytes)
         return value
-
-    def _evaluate(
-        self, pixels: Tensor, masks: Tensor, sizes: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits, loss over all processes, and this process's tally of Dice."""
-        device = self.world.device
-        pixels = pixels.to(device, memory_format=torch.channels_last, non_blocking=True)
-        masks = masks.to(device, non_blocking=True)
-        valid = valid_pixels(sizes, masks)
-        network = self.parallel if self.model.training else self.kept  # one needs gradients
-        with autocast(self.settings.precision, device):
-            # Planes of a class in one piece, as the masks are: loss and scores take half the time.
-            logits = network(pixels).float().contiguous() if len(pixels) else masks.float()
-        loss = bce_dice_loss(
-            logits,
-            masks.float(),
-            valid,
-            self.recipe.dice,
-            self.world.add_up,
-            self.recipe.hardest,
-        )
-        return logits, loss, tally(logits.detach(), masks, valid)
 
     def _explain_nan(self, value: float, logits: Tensor) -> str:
         place = f"the loss became {value} in epoch {self.position.epoch}, step"
@@ -271,18 +253,22 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         position, steps = self.position, len(self.sampler)
+        rate_weight = self.rate.at(self.steps_done) if self.rate else None
+        sent = position.bytes_sum / steps if self.rate else None
         record = EpochRecord(
             epoch=position.epoch,
             learning_rate=self.optimizer.param_groups[0]["lr"],
-            train=_score(position.loss_sum / steps, self.world.add_up(position.tally)),
+            train=_score(position.loss_sum / steps, self.world.add_up(position.tally), sent),
             validation=self._validate(),
             seconds=position.seconds,
             seconds_per_step=position.seconds / steps,
             images_per_second=steps * self.settings.batch_size / position.seconds,
+            rate_weight=rate_weight,
         )
         self.history.append(record)
         score: float | None = getattr(record.validation, self.recipe.keep)
-        is_best = score is not None and score > self.best
+        # Where bytes have a price, it is the last epoch's that was asked for, and the last is kept.
+        is_best = score is not None and (self.rate is not None or score > self.best)
         if score is not None and is_best:
             self.best = score
             self._save_model(record)
@@ -293,21 +279,40 @@ class Trainer:
     @torch.no_grad()
     def _validate(self) -> PartRecord:
         """Loss averaged over batches, and the scores, of the validation part."""
-        self.parallel.eval()
-        self.kept.eval()
+        self.objective.train(False)
         sums = self.start_of(1).tally
-        losses = []
+        losses, sent = [], []
         batches = iter(self.validation_loader)
         for share in self.validation_shares:
-            _, loss, found = self._evaluate(*(next(batches) if share else self._no_images()))
-            losses.append(float(loss))
-            sums += found
-        return _score(fmean(losses), self.world.add_up(sums.to(self.world.device)))
+            batch = next(batches) if share else self._no_images()
+            outcome = self.objective.evaluate(batch, self.steps_done)
+            losses.append(float(outcome.loss))
+            sent.append(outcome.frame_bytes)
+            sums += outcome.tally
+        mean = None
+        if self.rate:
+            mean = fmean(sent, self.validation_batches)
+            self.rate.compare(mean)
+        return _score(fmean(losses), self.world.add_up(sums.to(self.world.device)), mean)
 
     def _no_images(self) -> tuple[Tensor, Tensor, Tensor]:
         """The share of a process in a batch of fewer images than processes."""
         classes = len(self.checkpoint.classes)
         return torch.zeros(0, 3, 1, 1), torch.zeros(0, classes, 1, 1), torch.zeros(0, 2)
+
+    @property
+    def best_record(self) -> EpochRecord:
+        """The epoch that the model was taken from."""
+        if self.rate:
+            return self.history[-1]
+        return max(self.history, key=lambda each: getattr(each.validation, self.recipe.keep) or -1)
+
+    @property
+    def whole_images(self) -> tuple[SegmentationDataset, SegmentationDataset]:
+        """The training and the validation part as they are, without windows."""
+        training, validation = self._images.training, self._images.validation
+        classes, canvas = training.classes, training.canvas
+        return SegmentationDataset(training.samples, classes, canvas), validation
 
     @property
     def identity(self) -> Identity:
@@ -319,7 +324,7 @@ class Trainer:
 
     def _save_model(self, record: EpochRecord) -> None:
         if self.world.rank == 0:
-            weights = checkpoints.weights_of(self.kept)
+            weights = checkpoints.weights_of(self.objective.kept)
             best = msgspec.structs.replace(self.checkpoint, state=weights, training=record)
             best.save(self.outputs.model)
 
@@ -336,7 +341,8 @@ class Trainer:
             scaler=self.scaler.state_dict(),
             history=self.history,
             best=self.best,
-            average=self.average.state_dict() if self.average else None,
+            average=self.objective.average.state_dict() if self.objective.average else None,
+            rate=self.rate.state if self.rate else None,
         ).save(self.outputs.state)
         write_history(self.outputs.history, self.history)
 
@@ -373,5 +379,11 @@ def _in_order(dataset: SegmentationDataset, settings: Settings, world: World) ->
     return [[(i, (), False) for i in batch[world.rank :: world.size]] for batch in batches]
 
 
-def _score(loss: float, tally: Tensor) -> PartRecord:
-    return PartRecord(loss=loss, **asdict(scores.summarise(tally.cpu().numpy())))
+def _sizes(images: int, batch_size: int) -> list[int]:
+    """Images of each batch, over all processes."""
+    return [min(batch_size, images - first) for first in range(0, images, batch_size)]
+
+
+def _score(loss: float, tally: Tensor, sent: float | None) -> PartRecord:
+    found = asdict(scores.summarise(tally.cpu().numpy()))
+    return PartRecord(loss=loss, **found, bytes_per_frame=sent)

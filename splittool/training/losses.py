@@ -59,6 +59,25 @@ def bce_dice_loss(
     return total[0] / total[1] + 1 - coefficient
 
 
+def image_dice_loss(
+    logits: Tensor,
+    masks: Tensor,
+    valid: Tensor,
+    add_up: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+) -> Tensor:
+    """1 - the mean Dice of each image and class that it shows, over all processes.
+
+    Arguments are those of `bce_dice_loss`.
+    """
+    probabilities = torch.sigmoid(logits) * valid
+    truth = masks.sum((2, 3))
+    shown = (truth > 0).float()
+    common = (probabilities * masks).sum((2, 3))
+    each = (2 * common + SMOOTH) / (probabilities.sum((2, 3)) + truth + SMOOTH) * shown
+    summed, number = add_up(torch.stack([each.sum(), shown.sum()]))
+    return torch.where(number > 0, 1 - summed / number.clamp(min=1), 0.0)
+
+
 def _entropy(logits: Tensor, masks: Tensor, valid: Tensor, hardest: float) -> tuple[Tensor, Tensor]:
     """Cross-entropy summed over the pixels that count, and their number.
 

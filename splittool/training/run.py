@@ -22,14 +22,17 @@ from splittool.models.checkpoints import Checkpoint, PartitionRecord
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import EpochRecord, TrainReport, file_record
 from splittool.training.balance import balance_classes
+from splittool.training.coder import fit_coder, mean_frame_bytes
 from splittool.training.dataset import SegmentationDataset
 from splittool.training.distributed import World, world
 from splittool.training.loop import Images, Trainer
+from splittool.training.objective import Models
 from splittool.training.observer import Observer
 from splittool.training.outputs import Outputs
 from splittool.training.precision import choose_device, choose_precision
 from splittool.training.settings import RECIPES, Settings, make_settings
 from splittool.training.state import load_state
+from splittool.training.teachers import load_teachers
 
 # Draws the curves of a history into a file, and says whether it did.
 Draw = Callable[[Sequence[EpochRecord], Path], bool]
@@ -46,6 +49,7 @@ class TrainingOptions:
         force: Replace the outputs of another run.
         backbone: Torchvision's weights that the backbone starts from; see `load_backbone`.
         start: A checkpoint of the same network and classes that all weights start from.
+        teachers: Checkpoints of any networks of the same classes to learn from.
     """
 
     device: str = "auto"
@@ -54,6 +58,7 @@ class TrainingOptions:
     force: bool = False
     backbone: Path | None = None
     start: Path | None = None
+    teachers: tuple[Path, ...] = ()
 
 
 def train(
@@ -107,8 +112,24 @@ def train(
         report = None
         if processes.rank == 0:
             drawn = draw is not None and draw(trainer.history, outputs.curves)
-            report = _report(folder, trainer, outputs.curves if drawn else None)
+            frame_bytes = _add_coder(trainer, progress) if trainer.rate else None
+            report = _report(folder, trainer, outputs.curves if drawn else None, frame_bytes)
         return processes.share(report)
+
+
+def _add_coder(trainer: Trainer, progress: Progress) -> float:
+    """Put the model of codec `learned` into the checkpoint.
+
+    Returns:
+        Bytes of the frame of a held-out image, really coded.
+    """
+    path, (training, validation) = trainer.outputs.model, trainer.whole_images
+    checkpoint = checkpoints.load(path)
+    network = checkpoints.restore(path, checkpoint)
+    model = fit_coder(network, training, progress)
+    coder = torch.frombuffer(bytearray(model.to_bytes()), dtype=torch.uint8)
+    msgspec.structs.replace(checkpoint, coder=coder).save(path)
+    return mean_frame_bytes(model, network, validation, progress)
 
 
 def _settle(settings: Settings, options: TrainingOptions, device: torch.device) -> Settings:
@@ -121,8 +142,14 @@ def _settle(settings: Settings, options: TrainingOptions, device: torch.device) 
         if path is not None:
             require_file(path, fix)
             hashes[field] = sha256(path)
-    precision = choose_precision(settings.precision, device)
-    return msgspec.structs.replace(settings, precision=precision, **hashes)
+    for path in options.teachers:
+        require_file(path, "give a .pt of splittool train")
+    return msgspec.structs.replace(
+        settings,
+        precision=choose_precision(settings.precision, device),
+        teachers=[sha256(path) for path in options.teachers],
+        **hashes,
+    )
 
 
 def _prepare(
@@ -171,7 +198,8 @@ def _prepare(
         weights=np.ones(len(training)) if balance is None else balance.weights,
         workers=options.workers,
     )
-    trainer = Trainer(model, checkpoint, settings, images, outputs, processes, watchers)
+    models = Models(model, load_teachers(options.teachers, classes))
+    trainer = Trainer(models, checkpoint, settings, images, outputs, processes, watchers)
     if state is not None:
         trainer.resume(state)
     if processes.rank == 0:
@@ -219,9 +247,11 @@ def _start_from(path: Path, model: Segmenter, settings: Settings, classes: Seque
     model.load_state_dict(trained.state_dict())
 
 
-def _report(folder: Path, trainer: Trainer, curves: Path | None) -> TrainReport:
+def _report(
+    folder: Path, trainer: Trainer, curves: Path | None, frame_bytes: float | None
+) -> TrainReport:
     settings, history, canvas = trainer.settings, trainer.history, trainer.checkpoint.canvas
-    keep, split = trainer.recipe.keep, trainer.checkpoint.split
+    split = trainer.checkpoint.split
     assert split is not None
     return TrainReport(
         folder=str(folder),
@@ -241,8 +271,9 @@ def _report(folder: Path, trainer: Trainer, curves: Path | None) -> TrainReport:
         epochs=len(history),
         seconds=sum(record.seconds for record in history),
         seconds_per_step=sum(record.seconds_per_step for record in history) / len(history),
-        best=max(history, key=lambda record: getattr(record.validation, keep) or -1.0),
+        best=trainer.best_record,
         last=history[-1],
+        bytes_per_frame=frame_bytes,
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from splittool.errors import UsageError
 from splittool.models import NETWORKS, build, options_of
 from splittool.training.precision import spell_precision
+from splittool.training.rate import FRAME_BYTES, WEIGHT
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,10 @@ class Settings(msgspec.Struct, frozen=True):
         jpeg: Lowest and highest JPEG quality that training images go through, or None.
         backbone: SHA-256 of the weights that the backbone started from, or None.
         start: SHA-256 of the checkpoint that the weights started from, or None.
+        rate_weight: Lambda: what one bit per pixel adds to the loss, of a network with a latent;
+            with a target where the search for it starts. None for other networks.
+        target_bytes: Bytes of a frame, header included, that the weight is adjusted to, or None.
+        teachers: SHA-256 of the checkpoints that it learns from beside the masks.
     """
 
     arch: str = "unet"
@@ -126,6 +131,9 @@ class Settings(msgspec.Struct, frozen=True):
     jpeg: tuple[int, int] | None = None
     backbone: str | None = None
     start: str | None = None
+    rate_weight: float | None = None
+    target_bytes: float | None = None
+    teachers: list[str] = msgspec.field(default_factory=list)
 
 
 def make_settings(
@@ -157,7 +165,32 @@ def make_settings(
         settings,
         precision=spell_precision(settings.precision),
         options=_network_options(settings, network or {}),
+        rate_weight=_rate_weight(settings),
     )
+
+
+def _rate_weight(settings: Settings) -> float | None:
+    """What bits cost a network with a latent, whose latent has no size without a price.
+
+    Raises:
+        UsageError: The price or the target is out of range, or the network has no latent.
+    """
+    weight, target = settings.rate_weight, settings.target_bytes
+    if not hasattr(NETWORKS[settings.arch], "encode"):
+        if weight is not None or target is not None:
+            raise UsageError(
+                f"--lambda and --target-bytes are for a network with a latent, such as splitnet;"
+                f" {settings.arch} has none"
+            )
+        return None
+    if weight is not None and not 1e-3 <= weight <= 1e3:
+        raise UsageError(f"--lambda {weight:g} is out of range; give 0.001 to 1000")
+    if target is not None and not FRAME_BYTES < target < float("inf"):
+        raise UsageError(
+            f"--target-bytes {target:g} is out of range; a frame has {FRAME_BYTES} bytes without"
+            " anything in it"
+        )
+    return WEIGHT if weight is None else weight
 
 
 def _network_options(settings: Settings, wanted: Mapping[str, Any]) -> dict[str, Any]:

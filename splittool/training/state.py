@@ -17,6 +17,7 @@ from splittool.files import write_bytes
 from splittool.models import checkpoints
 from splittool.models.checkpoints import PartitionRecord
 from splittool.reports import EpochRecord
+from splittool.training.rate import RateState
 from splittool.training.settings import Settings
 
 
@@ -45,6 +46,7 @@ class Position(msgspec.Struct):
         loss_sum: Their losses.
         tally: (C, TALLY) sums of Dice; see `splittool.data.scores`.
         seconds: The time they took.
+        bytes_sum: Their bytes of a frame, where bytes have a price.
     """
 
     epoch: int
@@ -52,6 +54,7 @@ class Position(msgspec.Struct):
     loss_sum: float
     tally: Tensor
     seconds: float
+    bytes_sum: float = 0.0
 
     @staticmethod
     def at(epoch: int, classes: int) -> "Position":
@@ -70,7 +73,8 @@ class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
     scaler: dict[str, Any]
     history: list[EpochRecord]
     best: float
-    average: dict[str, Tensor] | None
+    average: dict[str, Tensor] | None = None
+    rate: RateState | None = None
 
     def save(self, path: Path) -> None:
         """Write the state, whole or not at all.
@@ -83,6 +87,7 @@ class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
             **msgspec.structs.asdict(self),
             "identity": self.identity.content(),
             "progress": msgspec.structs.asdict(self.progress),
+            "rate": msgspec.to_builtins(self.rate),
             "history": [msgspec.to_builtins(record) for record in self.history],
         }
         checkpoints.write(path, content)

@@ -1,0 +1,179 @@
+"""The price of bytes in training: what a latent costs, how much that counts, and when.
+
+A network with a latent learns to say more with fewer bits because its loss holds their number
+times a weight, lambda. The weight starts low, so that the network first learns the task, and grows
+over a part of the run. A target in bytes replaces the last weight: a controller then finds it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from splittool.codec.latent_fit import GROUPS
+from splittool.codec.latents import PASSES
+from splittool.models import Segmenter
+from splittool.models.priors import ContextPrior
+from splittool.models.splitnet import straight_through, symbols
+
+FRAME_BYTES = 6  # what a short frame adds to the payload of one tensor
+
+FIRST_WEIGHT = 0.02
+WEIGHT = 2.0  # of bits per pixel, where neither a weight nor a target is given
+RAMP = (0.3, 0.6)  # the parts of a run between which the weight grows
+ROUNDED_FROM = 0.5  # of a run: noise before, rounding after
+
+
+class PricedNetwork(nn.Module):
+    """A network with a latent, and the prior that says what the latent costs.
+
+    Args:
+        segmenter: A network with `encode`, `decode` and a convolution `latent`.
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        super().__init__()
+        self.segmenter = segmenter
+        passes = [each.places for each in PASSES]
+        self.prior = ContextPrior(latent_channels(segmenter), passes, GROUPS)
+
+    def latent_shape(self, images: int, height: int, width: int) -> tuple[int, int, int, int]:
+        """Shape of the latent of some images."""
+        stride = self.segmenter.stride
+        return images, latent_channels(self.segmenter), height // stride, width // stride
+
+    def forward(
+        self, pixels: Tensor, noise: Tensor | None = None, rounded: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B, classes, H, W), and bits of each image (B,).
+
+        Args:
+            pixels: (B, 3, H, W).
+            noise: Of the latent's shape, from -1/2 to 1/2, in place of rounding, which has no
+                gradient; None where nothing is learnt.
+            rounded: Whether the cloud side gets the rounded latent, else that with noise.
+        """
+        network = self.segmenter.network
+        latent: Tensor = network.encode(self.segmenter.normalise(pixels)).float()  # type: ignore[operator]
+        if noise is None:
+            sent = latent = symbols(latent)
+        else:
+            sent, latent = straight_through(latent), latent + noise
+        logits: Tensor = network.decode(sent if rounded else latent)  # type: ignore[operator]
+        with torch.autocast(pixels.device.type, enabled=False):
+            bits: Tensor = self.prior(latent, sent.detach())
+        return logits, bits.sum((1, 2, 3))
+
+
+def latent_channels(segmenter: Segmenter) -> int:
+    """Channels of a network's latent."""
+    return int(segmenter.network.latent.out_channels)  # type: ignore[union-attr, arg-type]
+
+
+def rounding_noise(
+    shape: tuple[int, ...], seed: tuple[int, ...], share: slice = slice(None)
+) -> Tensor:
+    """Uniform noise from -1/2 to 1/2 for a batch, or for the share of it that a process has.
+
+    Args:
+        shape: (B, C, H, W) of the whole batch.
+        seed: What it depends on: the same seed gives the same noise on any number of processes.
+        share: The images of this process.
+    """
+    state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return torch.rand(shape, generator=torch.Generator().manual_seed(state))[share] - 0.5
+
+
+class RateState(msgspec.Struct):
+    """What a controller keeps from step to step.
+
+    Attributes:
+        error: The running mean of log(bytes / target) of the training batches; None before the
+            first.
+        integral: Its sum over the steps since the weight has grown, times a gain.
+        ratio: Bytes of whole validation images divided by those of training batches, which are
+            windows, chosen by class and augmented.
+    """
+
+    error: float | None = None
+    integral: float = 0.0
+    ratio: float = 1.0
+
+    def check(self) -> None:
+        """Raise a ValueError if it cannot come from a controller."""
+        numbers = (self.error or 0.0, self.integral, self.ratio)
+        if not all(map(math.isfinite, numbers)) or self.ratio <= 0:
+            raise ValueError(f"the rate's controller has the state {numbers}")
+
+
+@dataclass
+class Rate:
+    """How much bits count at each step of a run.
+
+    The weight grows from `FIRST_WEIGHT` to `weight` in geometric progression. With a target, a
+    proportional and integral controller of its logarithm then corrects it: it holds the bytes of
+    training batches, times the ratio by which whole images differ, at the target.
+
+    Attributes:
+        weight: Loss of one bit per pixel; with a target where the controller starts.
+        target: Bytes of the frame of a whole image; None leaves the weight alone.
+        steps: Steps of the whole run.
+        state: What the controller has seen.
+    """
+
+    weight: float
+    target: float | None
+    steps: int
+    state: RateState
+
+    @staticmethod
+    def of(weight: float | None, target: float | None, steps: int) -> "Rate | None":
+        """The rate of a run; None where bytes have no price."""
+        return None if weight is None else Rate(weight, target, steps, RateState())
+
+    _PROPORTIONAL = 3.0
+    _INTEGRAL = 30.0  # over the steps after the ramp
+    _MEMORY = 20  # steps that the mean error is of
+    _FURTHEST = 0.5  # an error counts no more: no winding up while the network follows slowly
+
+    def at(self, step: int) -> float:
+        """The weight after so many steps."""
+        start, end = (self.steps * part for part in RAMP)
+        grown = min(1.0, max(0.0, (step - start) / (end - start)))
+        log = math.log(FIRST_WEIGHT) + grown * math.log(self.weight / FIRST_WEIGHT)
+        if self.target is not None and grown == 1 and self.state.error is not None:
+            log += self._PROPORTIONAL * _limited(self.state.error, 1.0) + self.state.integral
+        return math.exp(_limited(log, 7.0))
+
+    def is_rounded(self, step: int) -> bool:
+        """Whether the cloud side gets rounded latents after so many steps."""
+        return step >= ROUNDED_FROM * self.steps
+
+    def observe(self, step: int, frame_bytes: float) -> None:
+        """Take down the bytes of a whole image, judged by a training batch."""
+        if self.target is None:
+            return
+        state = self.state
+        error = math.log(frame_bytes * state.ratio / self.target)
+        if state.error is None:
+            state.error = error
+        state.error += (error - state.error) / self._MEMORY
+        if step >= RAMP[1] * self.steps:
+            gain = self._INTEGRAL / ((1 - RAMP[1]) * self.steps)
+            state.integral += gain * _limited(state.error, self._FURTHEST)
+
+    def compare(self, frame_bytes: float) -> None:
+        """Take down the bytes of a whole image, judged by the validation part."""
+        if self.target is None or self.state.error is None:
+            return
+        # Half of what the ratio is off, for a batch's bytes are already those of later weights.
+        off = math.log(frame_bytes / self.target) - self.state.error
+        self.state.ratio = math.exp(_limited(math.log(self.state.ratio) + off / 2, 3.0))
+        self.state.error += off / 2
+
+
+def _limited(value: float, limit: float) -> float:
+    return max(-limit, min(limit, value))
