@@ -23,7 +23,7 @@ FRAME_BYTES = 6  # what a short frame adds to the payload of one tensor
 
 FIRST_WEIGHT = 0.02
 WEIGHT = 2.0  # of bits per pixel, where neither a weight nor a target is given
-RAMP = (0.3, 0.6)  # the parts of a run between which the weight grows
+RAMP = (0.3, 0.5)  # the parts of a run between which the weight grows
 ROUNDED_FROM = 0.5  # of a run: noise before, rounding after
 
 
@@ -134,10 +134,12 @@ class Rate:
         """The rate of a run; None where bytes have no price."""
         return None if weight is None else Rate(weight, target, steps, RateState())
 
-    _PROPORTIONAL = 3.0
-    _INTEGRAL = 30.0  # over the steps after the ramp
+    # Chosen on simulated networks that follow slowly, and ever more so as the learning rate falls.
+    _PROPORTIONAL = 5.0
+    _INTEGRAL = 20.0  # over the steps after the ramp
     _MEMORY = 20  # steps that the mean error is of
-    _FURTHEST = 0.5  # an error counts no more: no winding up while the network follows slowly
+    _LARGE = 1.5  # an error counts no more in the proportional part
+    _SMALL = 0.15  # and no more in the integral one: no winding up while the network follows
 
     def at(self, step: int) -> float:
         """The weight after so many steps."""
@@ -145,7 +147,9 @@ class Rate:
         grown = min(1.0, max(0.0, (step - start) / (end - start)))
         log = math.log(FIRST_WEIGHT) + grown * math.log(self.weight / FIRST_WEIGHT)
         if self.target is not None and grown == 1 and self.state.error is not None:
-            log += self._PROPORTIONAL * _limited(self.state.error, 1.0) + self.state.integral
+            log += (
+                self._PROPORTIONAL * _limited(self.state.error, self._LARGE) + self.state.integral
+            )
         return math.exp(_limited(log, 7.0))
 
     def is_rounded(self, step: int) -> bool:
@@ -163,7 +167,7 @@ class Rate:
         state.error += (error - state.error) / self._MEMORY
         if step >= RAMP[1] * self.steps:
             gain = self._INTEGRAL / ((1 - RAMP[1]) * self.steps)
-            state.integral += gain * _limited(state.error, self._FURTHEST)
+            state.integral += gain * _limited(state.error, self._SMALL)
 
     def compare(self, frame_bytes: float) -> None:
         """Take down the bytes of a whole image, judged by the validation part."""

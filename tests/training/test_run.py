@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from training_states import TIMES, assert_same
 
 from splittool.data.images import Canvas
 from splittool.data.kaggle import Sample, read_folder
@@ -35,9 +36,6 @@ from splittool.training.run import (
     train,
 )
 from splittool.training.settings import Settings, make_settings
-
-TIMES = ("seconds", "seconds_per_step", "images_per_second")
-
 
 HERE = TrainingOptions(workers=0)
 RESUME = TrainingOptions(workers=0, resume=True)
@@ -139,25 +137,6 @@ def _end_state(outputs: Outputs) -> dict[str, Any]:
     return checkpoints.read(outputs.state, checkpoints.STATE)
 
 
-def _assert_same(first: Any, second: Any) -> None:
-    """Equal to the bit, whatever is nested."""
-    assert type(first) is type(second)
-    if isinstance(first, torch.Tensor):
-        assert first.dtype == second.dtype
-        assert torch.equal(first, second)
-    elif isinstance(first, dict):
-        assert first.keys() == second.keys()
-        for key in first:
-            if key not in TIMES:
-                _assert_same(first[key], second[key])
-    elif isinstance(first, (list, tuple)):
-        assert len(first) == len(second)
-        for one, other in zip(first, second, strict=True):
-            _assert_same(one, other)
-    else:
-        assert first == second
-
-
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 @pytest.mark.parametrize("recipe", ["balanced", "paper"])
 def test_a_resumed_run_ends_as_if_never_stopped(
@@ -178,9 +157,9 @@ def test_a_resumed_run_ends_as_if_never_stopped(
             run_training(parts, recipe, stop_after(steps), options, **common)
         assert stopped.value.exit_code == ExitCode.INTERRUPTED
     run_training(parts, recipe, None, RESUME, **common)
-    _assert_same(_end_state(parts), _end_state(whole))
+    assert_same(_end_state(parts), _end_state(whole))
     best = [checkpoints.read(outputs.model, checkpoints.MODEL) for outputs in (parts, whole)]
-    _assert_same(*best)
+    assert_same(*best)
     lines = [_without_times(history_of(outputs)) for outputs in (parts, whole)]
     assert lines[0] == lines[1]
 
@@ -196,7 +175,7 @@ def test_the_mean_of_the_weights_is_kept_where_the_recipe_takes_one(
     name = "network.classifier.weight"
     assert torch.equal(kept[name], state["model"][name]) != averaged
     if averaged:
-        _assert_same(kept, {key: state["average"][f"module.{key}"] for key in kept})
+        assert_same(kept, {key: state["average"][f"module.{key}"] for key in kept})
 
 
 def test_a_state_without_its_mean_is_refused(run_training: Any, outputs: Outputs) -> None:
@@ -214,14 +193,14 @@ def test_crops_resume_alike(run_training: Any, stop_after: Any, tmp_path: Path) 
     with pytest.raises(StoppedError):
         run_training(parts, observer=stop_after(2), crop=(32, 32))
     run_training(parts, options=RESUME, crop=(32, 32))
-    _assert_same(_end_state(parts), _end_state(whole))
+    assert_same(_end_state(parts), _end_state(whole))
 
 
 def test_worker_processes_change_nothing(run_training: Any, tmp_path: Path) -> None:
     here, there = (Outputs.beside(tmp_path / f"{name}.pt") for name in ("here", "there"))
     run_training(here, epochs=1)
     run_training(there, epochs=1, options=TrainingOptions(workers=1))
-    _assert_same(_end_state(here), _end_state(there))
+    assert_same(_end_state(here), _end_state(there))
 
 
 def test_fine_tuning_starts_from_a_model(run_training: Any, tmp_path: Path) -> None:
@@ -480,10 +459,11 @@ def test_the_history_is_json_lines(run_training: Any, outputs: Outputs) -> None:
     records = [json.loads(line) for line in lines]
     assert [record["epoch"] for record in records] == [1, 2]
     assert lines == [json.dumps(record) for record in records]
-    assert list(records[0]) == ["epoch", "learning_rate", "train", "validation", *TIMES]
+    names = ["epoch", "learning_rate", "train", "validation", *TIMES, "rate_weight"]
+    assert list(records[0]) == names
     assert list(records[0]["train"]) == [
         *("loss", "kaggle", "floor", "dice", "pooled_dice"),
-        *("dice_per_class", "pairs", "defective_pairs"),
+        *("dice_per_class", "pairs", "defective_pairs", "bytes_per_frame"),
     ]
 
 
