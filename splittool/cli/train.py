@@ -105,6 +105,7 @@ def train(
         float | None,
         typer.Option(
             "--lambda",
+            "--rate-weight",
             help="For splitnet: what a bit per pixel adds to the loss. [default: 2]",
             show_default=False,
         ),
@@ -157,6 +158,10 @@ def train(
     epoch), MODEL.validation.txt (the held-out images) and, if matplotlib is installed,
     MODEL.curves.png. To train on several processes: torchrun -m splittool train ...
 
+    splitnet is made to be split: bytes have a price in its training (--lambda), or are held at
+    --target-bytes, and codec learned is fitted to it at the end. Its model is that of the last
+    epoch.
+
     --start-from and --augment-jpeg fine-tune a model on compressed images, so that the compare
     command gives the compressed input a fair chance.
     """
@@ -184,19 +189,15 @@ def train(
         validation=validation,
         size=size,
         crop=crop,
-        jpeg=augment_jpeg,
-        rate_weight=rate_weight,
-        target_bytes=target_bytes,
-    )
+        jpeg=augment_jpeg, rate_weight=rate_weight, target_bytes=target_bytes,
+    )  # fmt: skip
     model = output_file or Path(f"{arch}.pt")
-    options = TrainingOptions(
-        device, workers, resume, force, backbone_weights, start_from, tuple(teacher or ())
-    )
+    starts = (backbone_weights, start_from, tuple(teacher or ()))
+    options = TrainingOptions(device, workers, resume, force, *starts)
     try:
         with output.progress() as bar:
-            report = run_training(
-                folder, model, settings, options, bar, _notes(output), _curves(output)
-            )
+            watch, draw = _notes(output), _curves(output)
+            report = run_training(folder, model, settings, options, bar, watch, draw)
     except StoppedError as stopped:
         if not is_first():
             sys.exit(stopped.exit_code)  # the first process says it

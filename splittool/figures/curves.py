@@ -14,18 +14,24 @@ if TYPE_CHECKING:
 def training_curves(history: Sequence[dict[str, Any]]) -> "Figure":
     """Loss and Dice against the epoch for both parts, as in the paper's Figs. 3 and 4.
 
+    Where bytes had a price, those of a frame are below.
+
     Args:
         history: Records as in the history file.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    with new_figure(3.6) as figure:
+    keys = ["loss", "dice"]
+    if history[0]["validation"].get("bytes_per_frame") is not None:
+        keys.append("bytes_per_frame")
+    with new_figure(1.8 * len(keys)) as figure:
         from matplotlib.ticker import MaxNLocator
 
         epochs = [record["epoch"] for record in history]
-        loss_axis, dice_axis = figure.subplots(2, 1, sharex=True)
-        for axis, key in ((loss_axis, "loss"), (dice_axis, "dice")):
+        axes = figure.subplots(len(keys), 1, sharex=True)
+        loss_axis, dice_axis, last = axes[0], axes[1], axes[-1]
+        for axis, key in zip(axes, keys, strict=True):
             for number, (part, style) in enumerate((("train", "-"), ("validation", "--"))):
                 axis.plot(
                     epochs,
@@ -38,8 +44,11 @@ def training_curves(history: Sequence[dict[str, Any]]) -> "Figure":
         loss_axis.set_ylabel("loss (BCE + 1 - Dice)")
         dice_axis.set_ylabel("Dice over defective pairs")
         dice_axis.set_ylim(0, 1)
-        dice_axis.set_xlabel("epoch")
-        dice_axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if last is not dice_axis:
+            last.set_yscale("log")
+            last.set_ylabel("bytes of a frame")
+        last.set_xlabel("epoch")
+        last.xaxis.set_major_locator(MaxNLocator(integer=True))
         _cut_off_peaks(loss_axis, [record["validation"]["loss"] for record in history])
         loss_axis.legend()
         return figure

@@ -43,7 +43,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         state: All weights, and the running statistics of batch normalisation.
         split: The images it was trained and validated on; None where it was not trained.
         training: The epoch that the weights are from; None where it was not trained.
-        coder: The file of the model of codec `learned` for its latent, (bytes,) uint8; None
+        codec_model: The file of the model of codec `learned` for its latent, (bytes,) uint8; None
             where it has no latent, or its training is not at its end.
     """
 
@@ -54,7 +54,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     state: dict[str, Tensor]
     split: PartitionRecord | None = None
     training: EpochRecord | None = None
-    coder: Tensor | None = None
+    codec_model: Tensor | None = None
 
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all.

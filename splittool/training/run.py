@@ -22,7 +22,7 @@ from splittool.models.checkpoints import Checkpoint, PartitionRecord
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import EpochRecord, TrainReport, file_record
 from splittool.training.balance import balance_classes
-from splittool.training.coder import fit_coder, mean_frame_bytes
+from splittool.training.codec_model import fit_codec_model, mean_frame_bytes
 from splittool.training.dataset import SegmentationDataset
 from splittool.training.distributed import World, world
 from splittool.training.loop import Images, Trainer
@@ -112,12 +112,12 @@ def train(
         report = None
         if processes.rank == 0:
             drawn = draw is not None and draw(trainer.history, outputs.curves)
-            frame_bytes = _add_coder(trainer, progress) if trainer.rate else None
+            frame_bytes = _add_codec_model(trainer, progress) if trainer.rate else None
             report = _report(folder, trainer, outputs.curves if drawn else None, frame_bytes)
         return processes.share(report)
 
 
-def _add_coder(trainer: Trainer, progress: Progress) -> float:
+def _add_codec_model(trainer: Trainer, progress: Progress) -> float:
     """Put the model of codec `learned` into the checkpoint.
 
     Returns:
@@ -126,9 +126,9 @@ def _add_coder(trainer: Trainer, progress: Progress) -> float:
     path, (training, validation) = trainer.outputs.model, trainer.whole_images
     checkpoint = checkpoints.load(path)
     network = checkpoints.restore(path, checkpoint)
-    model = fit_coder(network, training, progress)
-    coder = torch.frombuffer(bytearray(model.to_bytes()), dtype=torch.uint8)
-    msgspec.structs.replace(checkpoint, coder=coder).save(path)
+    model = fit_codec_model(network, training, progress)
+    codec_model = torch.frombuffer(bytearray(model.to_bytes()), dtype=torch.uint8)
+    msgspec.structs.replace(checkpoint, codec_model=codec_model).save(path)
     return mean_frame_bytes(model, network, validation, progress)
 
 

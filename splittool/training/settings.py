@@ -179,15 +179,15 @@ def _rate_weight(settings: Settings) -> float | None:
     if not hasattr(NETWORKS[settings.arch], "encode"):
         if weight is not None or target is not None:
             raise UsageError(
-                f"--lambda and --target-bytes are for a network with a latent, such as splitnet;"
-                f" {settings.arch} has none"
+                "`rate_weight` and `target_bytes` are for a network with a latent, such as"
+                f" splitnet; {settings.arch} has none"
             )
         return None
     if weight is not None and not 1e-3 <= weight <= 1e3:
-        raise UsageError(f"--lambda {weight:g} is out of range; give 0.001 to 1000")
+        raise UsageError(f"`rate_weight` {weight:g} is out of range; give 0.001 to 1000")
     if target is not None and not FRAME_BYTES < target < float("inf"):
         raise UsageError(
-            f"--target-bytes {target:g} is out of range; a frame has {FRAME_BYTES} bytes without"
+            f"`target_bytes` {target:g} is out of range; a frame has {FRAME_BYTES} bytes without"
             " anything in it"
         )
     return WEIGHT if weight is None else weight

@@ -52,6 +52,17 @@ def test_a_peak_of_the_validation_loss_is_cut_off_and_named() -> None:
     assert list(dice.lines[1].get_ydata())[1:] == [0.2, 0.4, 0.5]  # type: ignore[arg-type]
 
 
+def test_bytes_of_a_frame_are_drawn_where_they_had_a_price() -> None:
+    parts = ("train", "validation")
+    priced = [
+        {**record, **{part: {**record[part], "bytes_per_frame": 90.0} for part in parts}}
+        for record in HISTORY
+    ]
+    *_, last = curves.training_curves(priced).axes
+    assert last.get_ylabel() == "bytes of a frame"
+    assert [set(line.get_ydata()) for line in last.lines] == [{90.0}, {90.0}]  # type: ignore[arg-type]
+
+
 def test_layers_are_grouped_by_the_order_of_split_points(named: list[SplitRecord]) -> None:
     rate, layers = networks.layers({"a": named, "b": named[:3]}, 4, 10.0).axes
     heights = [[bar.get_height() for bar in group] for group in rate.containers]

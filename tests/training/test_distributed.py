@@ -23,11 +23,11 @@ TOLERANCE = 1e-3
 ROOT = Path(__file__).parents[2]
 
 
-def _on_two_processes(folder: Path, model: Path, recipe: str) -> None:
+def _on_two_processes(folder: Path, model: Path, recipe: str, *more: str) -> None:
     command = ["-m", "splittool", "train", str(folder), "-o", str(model), "--recipe", recipe]
     command += ["--epochs", "2", "--batch-size", "2", "--workers", "0"]
     command += ["--device", "cpu", "--precision", "fp32"]
-    _launch(*command)
+    _launch(*command, *more)
 
 
 def _launch(*command: str) -> str:
@@ -64,6 +64,23 @@ def test_two_processes_have_the_loss_curve_of_one(steel: Path, tmp_path: Path, r
         for score in ("kaggle", "floor"):
             found = two_record["validation"][score]
             assert found == pytest.approx(one_record["validation"][score], abs=0.02)
+
+
+def test_bytes_have_the_same_price_on_two_processes(steel: Path, tmp_path: Path) -> None:
+    one, two = (Outputs.beside(tmp_path / f"{name}.pt") for name in ("one", "two"))
+    more = ["--arch", "splitnet", "--widths", "8,8", "--target-bytes", "100"]
+    _on_two_processes(steel, two.model, "paper", *more)
+    changes = {"arch": "splitnet", "target_bytes": 100.0, "epochs": 2, "batch_size": 2}
+    settings = make_settings("paper", {"widths": [8, 8]}, precision="f32", **changes)
+    train(steel, one.model, settings, TrainingOptions(device="cpu", workers=0))
+    histories = [
+        [json.loads(line) for line in outputs.history.read_text().splitlines()]
+        for outputs in (one, two)
+    ]
+    for part in ("train", "validation"):
+        for name in ("loss", "bytes_per_frame"):
+            values = [[record[part][name] for record in history] for history in histories]
+            assert values[1] == pytest.approx(values[0], rel=TOLERANCE)
 
 
 def test_several_processes_resume_as_if_never_stopped(steel: Path, tmp_path: Path) -> None:

@@ -104,12 +104,12 @@ def test_bytes_are_trained_reported_and_coded(
         assert record.train.bytes_per_frame > FRAME_BYTES
         assert record.validation.bytes_per_frame > FRAME_BYTES
     assert report.best == history[-1] == checkpoints.load(outputs.model).training
-    coder = checkpoints.load(outputs.model).coder
-    assert coder is not None
-    assert read_model(coder.numpy().tobytes()).channels == 3
+    codec_model = checkpoints.load(outputs.model).codec_model
+    assert codec_model is not None
+    assert read_model(codec_model.numpy().tobytes()).channels == 3
     assert report.bytes_per_frame > FRAME_BYTES
     (table,) = report.tables()
-    assert "bytes of a frame, codec learned" in list(table.columns[0].cells)
+    assert "bytes of a frame, codec learned" in [each.text for each in table.columns[0].cells]
 
 
 def test_a_higher_price_makes_fewer_bytes(run_training: Any, tmp_path: Path) -> None:

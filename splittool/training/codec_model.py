@@ -19,7 +19,7 @@ from splittool.training.rate import FRAME_BYTES
 MOST_IMAGES = 1000  # more change the model little, and take minutes
 
 
-def fit_coder(
+def fit_codec_model(
     network: Segmenter, images: SegmentationDataset, progress: Progress = nobody
 ) -> LatentModel:
     """A model for the latents of a network.
