@@ -23,6 +23,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 
+default_role = "code"  # what docstrings put in backquotes
+add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
@@ -34,4 +36,5 @@ suppress_warnings = ["ref.python"]
 html_theme = "furo"
 html_title = f"splittool {release}"
 html_show_sphinx = False
+html_show_copyright = False
 html_static_path: list[str] = []

@@ -66,7 +66,7 @@ class Operation:
 
     @property
     def works(self) -> bool:
-        """Whether data flows through it: a split point, and something to pay for."""
+        """Whether data flows through it, which makes it a split point that has a price."""
         return not self.constant and self.type not in ("Parameter", "Result", "Assign")
 
 

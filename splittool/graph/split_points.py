@@ -37,7 +37,7 @@ class Cut:
 
     @property
     def name(self) -> str:
-        """The split point: one name, or several with " + " between them."""
+        """The name of the split point, or several names with " + " between them."""
         return " + ".join(self.at)
 
     @property

@@ -100,7 +100,7 @@ class Network:
 
     @cached_property
     def info(self) -> ModelInfo:
-        """What the file says about itself: classes, fit, named split points."""
+        """What the file says about itself, such as classes, fit and named split points."""
         return read_info(self.model)
 
     @cached_property
@@ -120,7 +120,7 @@ class Network:
 
     @property
     def split_points(self) -> list[str]:
-        """Names to cut after: those that the network names, or else all its operations."""
+        """Names to cut after. A network that names no split points can be cut after any operation."""
         named = [name for name in self.info.split_points if name in self.graph.by_name]
         return named or list(self.graph.by_name)
 
