@@ -120,7 +120,7 @@ class Network:
 
     @property
     def split_points(self) -> list[str]:
-        """Names to cut after. A network that names no split points can be cut after any operation."""
+        """Names to cut after; a network without named split points has all its operations here."""
         named = [name for name in self.info.split_points if name in self.graph.by_name]
         return named or list(self.graph.by_name)
 
