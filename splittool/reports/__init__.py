@@ -55,4 +55,5 @@ from splittool.reports.profiles import ProfileReport as ProfileReport
 from splittool.reports.synth import SynthReport as SynthReport
 from splittool.reports.train import EpochRecord as EpochRecord
 from splittool.reports.train import PartRecord as PartRecord
+from splittool.reports.train import TrainingSettings as TrainingSettings
 from splittool.reports.train import TrainReport as TrainReport

@@ -48,6 +48,53 @@ class EpochRecord(msgspec.Struct, frozen=True):
     rate_weight: float | None = None
 
 
+class TrainingSettings(msgspec.Struct, frozen=True):
+    """Everything that decides the outcome of a run; a resumed run must have the same.
+
+    Attributes:
+        arch: Name of the network.
+        recipe: Name of the recipe.
+        options: Options of the network: the recipe's, with the user's changes.
+        epochs: Passes over the training part.
+        batch_size: Images per step, over all processes together.
+        learning_rate: Learning rate of Adam; the peak value when a schedule is used.
+        seed: Seed of the weights, the partition, the order and the augmentation.
+        augment: Whether images are flipped, lit and, where the recipe says so, warped at random.
+        precision: "fp32", "bf16" or "fp16", the type that the network computes in; "auto" until
+            the run starts.
+        validation: Share of the images that is held out.
+        size: (height, width) to resize to, or None to pad to the network's stride.
+        crop: (height, width) of the random windows trained on, or None for whole images; before the
+            run starts None is the recipe's choice.
+        jpeg: Lowest and highest JPEG quality that training images go through, or None.
+        backbone: SHA-256 of the weights that the backbone started from, or None.
+        start: SHA-256 of the checkpoint that the weights started from, or None.
+        rate_weight: Lambda: what one bit per pixel adds to the loss, of a network with a latent;
+            with a target where the search for it starts. None for other networks.
+        target_bytes: Bytes of a frame, header included, that the weight is adjusted to, or None.
+        teachers: SHA-256 of the checkpoints that it learns from beside the masks.
+    """
+
+    arch: str = "unet"
+    recipe: str = "balanced"
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+    epochs: int = 100
+    batch_size: int = 4
+    learning_rate: float = 1e-3
+    seed: int = 0
+    augment: bool = True
+    precision: str = "fp32"
+    validation: float = 0.2
+    size: tuple[int, int] | None = None
+    crop: tuple[int, int] | None = None
+    jpeg: tuple[int, int] | None = None
+    backbone: str | None = None
+    start: str | None = None
+    rate_weight: float | None = None
+    target_bytes: float | None = None
+    teachers: list[str] = msgspec.field(default_factory=list)
+
+
 class TrainReport(Report, tag="splittool.train/1"):
     """A finished training run.
 
@@ -60,7 +107,7 @@ class TrainReport(Report, tag="splittool.train/1"):
     history: str
     validation_list: str
     curves: str | None
-    settings: dict[str, Any]
+    settings: TrainingSettings
     device: str
     processes: int
     classes: list[str]

@@ -259,7 +259,7 @@ def _report(
         history=str(trainer.outputs.history),
         validation_list=str(trainer.outputs.validation_list),
         curves=None if curves is None else str(curves),
-        settings=msgspec.structs.asdict(settings),
+        settings=settings,
         device=str(trainer.world.device),
         processes=trainer.world.size,
         classes=trainer.checkpoint.classes,

@@ -389,7 +389,7 @@ def test_the_recipes_window_is_recorded_and_resumed(
     with pytest.raises(StoppedError):
         run_training(outputs, observer=stop_after(1), **large)
     report = run_training(outputs, options=RESUME, **large)
-    assert tuple(report.settings["crop"]) == (64, 256)
+    assert report.settings.crop == (64, 256)
     assert (report.height, report.width) == (64, 320)
 
 
