@@ -1,11 +1,10 @@
 """The `splittool` command: its subcommands, and the one place where errors become exit codes."""
 
-import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from types import FrameType, FunctionType
+from types import FunctionType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -13,7 +12,8 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from splittool import __version__
 from splittool.cli.output import Output, discard, say
-from splittool.errors import ExitCode, PipeClosedError, SplittoolError, StoppedError, UsageError
+from splittool.cli.signals import end_on_signals, leave_on_signals
+from splittool.errors import ExitCode, PipeClosedError, SplittoolError, UsageError
 
 _COMMON = {
     "json": ("--json", "Print the JSON report even on a terminal."),
@@ -170,21 +170,11 @@ def root(
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    if threading_allows_signals():
-        signal.signal(signal.SIGTERM, _terminate)
+    end_on_signals()
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on oddities of files that are read well
-    sys.exit(run(sys.argv[1:]))
-
-
-def threading_allows_signals() -> bool:
-    """Signals are handled in the main thread of the main interpreter only."""
-    import threading
-
-    return threading.current_thread() is threading.main_thread()
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise StoppedError("terminated", ExitCode.TERMINATED)
+    code = run(sys.argv[1:])
+    leave_on_signals()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

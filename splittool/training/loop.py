@@ -1,7 +1,7 @@
 """The training loop: step, validate, keep the best, save, stop and resume."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
 
 from splittool.data import scores
-from splittool.errors import StoppedError, TrainingError
+from splittool.errors import InputError, SplittoolError, StoppedError, TrainingError
 from splittool.files import require_file
 from splittool.interrupt import Interrupt
 from splittool.models import checkpoints
@@ -22,6 +21,7 @@ from splittool.progress import Progress
 from splittool.reports import EpochRecord, PartRecord
 from splittool.training.dataset import EpochSampler, Key, SegmentationDataset
 from splittool.training.distributed import World
+from splittool.training.loaders import BatchLoader, worker_error
 from splittool.training.objective import Batch, Models, Objective
 from splittool.training.observer import Observer
 from splittool.training.outputs import Outputs
@@ -99,10 +99,10 @@ class Trainer:
         )
         self.scaler = torch.amp.GradScaler(enabled=settings.precision == "fp16")
         self.scheduler = self._make_scheduler()
-        self.training_loader = _loader(images.training, self.sampler, images.workers)
+        self.training_loader = BatchLoader(images.training, self.sampler, images.workers)
         self.validation_shares = _in_order(images.validation, settings, world)
         self.validation_batches = _sizes(len(images.validation), settings.batch_size)
-        self.validation_loader = _loader(
+        self.validation_loader = BatchLoader(
             images.validation, [share for share in self.validation_shares if share], images.workers
         )
         self.history: list[EpochRecord] = []
@@ -148,6 +148,8 @@ class Trainer:
         self.position = state.progress
         if self.world.rank:
             self.position.tally.zero_()  # the first process holds the sum of all
+        else:  # the run may have been killed between its state and its history
+            write_history(self.outputs.history, self.history)
 
     def _load(self, state: TrainingState) -> None:
         require_like(state.scheduler, self.scheduler.state_dict(), "the scheduler")
@@ -183,12 +185,19 @@ class Trainer:
 
         Raises:
             StoppedError: A signal arrived; the state is saved.
-            TrainingError: The loss is not a number.
+            InputError: An image cannot be read any more; the state is saved.
+            TrainingError: The loss is not a number, or a process that loads images was killed.
         """
         with Interrupt() as interrupt:
-            while self.position.epoch <= self.settings.epochs:
-                self._train_epoch(interrupt)
-                self._finish_epoch()
+            try:
+                while self.position.epoch <= self.settings.epochs:
+                    self._train_epoch(interrupt)
+                    self._finish_epoch()
+            except RuntimeError as error:  # a worker's end is told wherever this process is
+                raise worker_error(error) or error from None
+            finally:
+                self.training_loader.close()
+                self.validation_loader.close()
         return self.history
 
     def _train_epoch(self, interrupt: Interrupt) -> None:
@@ -196,7 +205,7 @@ class Trainer:
         self.objective.train(True)
         self.sampler.start(position.epoch, position.step)
         started, seconds_before = time.perf_counter(), position.seconds
-        for batch in self.training_loader:
+        for batch in self._saved(self.training_loader):
             loss = self._step(batch)
             position.step += 1
             position.loss_sum += loss
@@ -209,6 +218,16 @@ class Trainer:
                     f" {position.step} of {len(self.sampler)}; {self.outputs.state} is saved",
                     interrupt.exit_code or StoppedError.exit_code,
                 )
+
+    def _saved(self, batches: BatchLoader) -> Iterator[Batch]:
+        """Batches; when the next one cannot be had, what was done so far is saved."""
+        try:
+            yield from batches
+        except (InputError, TrainingError) as error:
+            if self.world.size > 1:  # the others do not know of it
+                raise
+            self._save_state()
+            raise _with(error, f"; {self.outputs.state} is saved, to resume") from None
 
     def _tell(self, loss: float) -> None:
         position, epochs, steps = self.position, self.settings.epochs, len(self.sampler)
@@ -282,7 +301,7 @@ class Trainer:
         self.objective.train(False)
         sums = self.start_of(1).tally
         losses, sent = [], []
-        batches = iter(self.validation_loader)
+        batches = self._saved(self.validation_loader)
         for share in self.validation_shares:
             batch = next(batches) if share else self._no_images()
             outcome = self.objective.evaluate(batch, self.steps_done)
@@ -347,29 +366,8 @@ class Trainer:
         write_history(self.outputs.history, self.history)
 
 
-def _loader(
-    dataset: SegmentationDataset, batches: Sampler[list[Key]] | Sequence[list[Key]], workers: int
-) -> DataLoader[tuple[Tensor, ...]]:
-    return DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        worker_init_fn=_quiet_worker if workers else None,
-        pin_memory=torch.cuda.is_available(),
-    )
-
-
-def _quiet_worker(worker: int) -> None:
-    """Leave signals to the parent, which ends the workers once the state is saved.
-
-    `timeout`, service managers and terminals signal all processes of a group.
-    """
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    torch.set_num_threads(1)
+def _with(error: SplittoolError, more: str) -> SplittoolError:
+    return type(error)(f"{error}{more}")
 
 
 def _in_order(dataset: SegmentationDataset, settings: Settings, world: World) -> list[list[Key]]:

@@ -1,10 +1,15 @@
 """The files that a training run writes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from splittool.errors import OutputError, UsageError
-from splittool.files import refuse_existing
+from splittool.files import output_errors, refuse_existing
+from splittool.training.distributed import is_first
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,41 @@ class Outputs:
             raise UsageError(f"`output` {model}: a model ends in .pt")
         ends = (".state.pt", ".history.jsonl", ".validation.txt", ".curves.png")
         return Outputs(model, *(model.with_suffix(end) for end in ends))
+
+    @contextmanager
+    def claimed(self, resume: bool, force: bool) -> Iterator[None]:
+        """Keep other runs out of these files while this one writes them.
+
+        Of several processes that train together, the first holds the lock.
+
+        Raises:
+            OutputError: Another run is writing them, or see `refuse`.
+        """
+        self.refuse(resume, force)
+        if not is_first():
+            yield
+            return
+        with self._locked():
+            self.refuse(resume, force)  # another run may have just ended
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        path = self.model.with_name(f".{self.model.stem}.lock")
+        lock = FileLock(path, blocking=False)
+        with output_errors(path):
+            try:
+                lock.acquire()
+            except Timeout:
+                raise OutputError(
+                    f"another run is training {self.model}; wait for it, or give another `output`"
+                ) from None
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()  # while it is held: who waits for it sees that it is gone
+            lock.release()
 
     def refuse(self, resume: bool, force: bool) -> None:
         """Refuse, before any work is done, to overwrite the files of another run.

@@ -99,8 +99,7 @@ def train(
     outputs = Outputs.beside(output)
     device = choose_device(options.device)
     settings = _settle(settings, options, device)
-    outputs.refuse(options.resume, options.force)
-    with world(device) as processes:
+    with outputs.claimed(options.resume, options.force), world(device) as processes:
         watchers = (progress if processes.rank == 0 else nobody, observer or Observer())
         trainer = _prepare(folder, settings, options, outputs, processes, watchers)
         trainer.run()

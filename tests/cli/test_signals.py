@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -170,3 +171,72 @@ def test_an_interrupted_data_set_does_not_appear(
     assert (process.returncode, out) == (code, "")
     assert err in ("splittool: interrupted\n", "splittool: terminated\n")
     assert sorted((workspace / "steel").rglob("*")) == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc here")
+@pytest.mark.parametrize("library", ["numpy", "openvino", "libtorch_python"])
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_while_modules_load_ends_the_command(
+    number: int, code: int, library: str, start: Start, workspace: Path
+) -> None:
+    process = start("export", "unet.pt", "-o", "new.xml")
+    while library not in Path(f"/proc/{process.pid}/maps").read_text():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=SLOW)
+    assert (process.returncode, out) == (code, ""), err
+    assert err in ("splittool: interrupted\n", "splittool: terminated\n")
+    assert not (workspace / "new.xml").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_within_an_import_ends_at_once(
+    number: int, tmp_path: Path, environment: Env
+) -> None:
+    """Also where the module that is loading would take the exception for something else."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\n"
+        "try:\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "    for _ in range(1000): pass\n"
+        "except BaseException: raise ImportError('optional')\n"
+    )
+    script = (
+        "from splittool.cli.signals import end_on_signals\n"
+        "end_on_signals()\n"
+        "try: import slow\n"
+        "except ImportError: print('went on')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**environment, "PYTHONPATH": f"{environment['PYTHONPATH']}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        timeout=SLOW,
+    )
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert (done.returncode, done.stdout, done.stderr) == (
+        128 + number,
+        "",
+        f"splittool: {word}\n",
+    )
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02, 0.2])
+def test_a_second_ctrl_c_right_behind_the_first(
+    pause: float, start: Start, workspace: Path
+) -> None:
+    """With processes that load images, too: one line, no traceback, nothing left running."""
+    command = [*TRAIN]
+    command[command.index("0")] = "2"
+    process = start(*command)
+    wait_for(workspace / "new.state.pt", process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(pause)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=SLOW)
+    assert (process.returncode, out) == (ExitCode.INTERRUPTED, ""), err
+    assert "Traceback" not in err, err
+    assert err.strip().splitlines()[-1].startswith("splittool: ")
+    assert torch.load(workspace / "new.state.pt", weights_only=True)["progress"]["epoch"] >= 1
