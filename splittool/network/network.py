@@ -51,14 +51,18 @@ class Network:
     Args:
         model: The graph, with fixed input shapes.
         source: The file it was read from; None for one made in memory.
+        shapes: The input shapes that it was read with, as `splittool cut --shape` takes them.
 
     Attributes:
         model: The OpenVINO graph.
         path: The file; None for one made in memory.
+        shapes: The input shapes that it was read with.
     """
 
-    def __init__(self, model: ov.Model, source: Path | None = None) -> None:
-        self.model, self.path = model, source
+    def __init__(
+        self, model: ov.Model, source: Path | None = None, shapes: Sequence[str] = ()
+    ) -> None:
+        self.model, self.path, self.shapes = model, source, tuple(shapes)
         self._last: tuple[RunOptions, WholeRunner] | None = None
 
     @staticmethod
@@ -79,7 +83,8 @@ class Network:
             copy = source.clone()
             name_copy(copy, source)
             return Network(prepare(copy, shape_texts(shape), copy.get_friendly_name()))
-        return Network(load_model(Path(source), shape_texts(shape)), Path(source))
+        shapes = shape_texts(shape)
+        return Network(load_model(Path(source), shapes), Path(source), shapes)
 
     @property
     def name(self) -> str:
@@ -220,7 +225,7 @@ class Network:
         """
         from splittool.cost.plans import PlanOptions, plan
 
-        options = PlanOptions(edge, cloud, link, **more)
+        options = PlanOptions(edge, cloud, link, **{"shapes": self.shapes, **more})
         return plan(self.record, self.graph, self.info, options)
 
     def cut(self, *at: str) -> "NetworkCut":

@@ -73,6 +73,13 @@ def test_models_in_memory_stay_as_they_are_and_have_a_record() -> None:
         Network.load(model, "1x3x0x8")
 
 
+def test_a_plan_repeats_the_shapes_in_its_next_command(tmp_path: Path) -> None:
+    file = tmp_path / "open.xml"
+    ov.save_model(_open_model(), file)
+    network = Network.load(file, (1, 3, 8, 8))
+    assert network.plan("1GFLOPS", "1TFLOPS", "1Gbps").shapes == ["1x3x8x8"]
+
+
 def test_shapes_as_texts() -> None:
     assert shape_texts(None) == []
     assert shape_texts({"a": (1, 2), "b": "3x4"}) == ["a=1x2", "b=3x4"]
