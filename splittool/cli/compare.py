@@ -1,5 +1,6 @@
 """`splittool compare`: cuts beside the compressed input, on labelled images."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,6 +38,39 @@ def compare(
     qualities: Annotated[
         str, typer.Option(help="Qualities of lossy image formats, 1 to 100.")
     ] = "95,85,75,50,30,20,10,5",
+    half_size: Annotated[
+        bool,
+        typer.Option(
+            "--half-size/--no-half-size",
+            help="Send the input at half its height and width, too.",
+        ),
+    ] = True,
+    cloud: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Another network of the same classes, in the cloud behind the compressed input;"
+            " repeat.",
+        ),
+    ] = None,
+    device_network: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Another network of the same classes, wholly on the device; repeat.",
+        ),
+    ] = None,
+    cut: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CUT", help="A cut.json, sent as infer does by default; repeat."),
+    ] = None,
+    at_dice: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Dice to give the bytes of each way for; repeat. [default: that of the whole"
+            " network, and 0.005 less]"
+        ),
+    ] = None,
     labels: LabelsOption = None,
     fit: FitOption = None,
     threshold: ThresholdOption = 0.5,
@@ -44,16 +78,19 @@ def compare(
     precision: PrecisionOption = "auto",
     shape: Shapes = None,
 ) -> None:
-    """Compare cuts with the compressed input.
+    """Compare cuts with the compressed input, and with sending the answer.
 
-    For every split point, precision and codec, and for image formats at several qualities: bytes
-    per frame, Dice with its interval over images, GFLOPs on the device. Frames and image files are
-    really written and read. The network is not trained on compressed images unless it was: see
-    train --augment-jpeg. splittool plot draws the report.
+    For every split point, precision and codec, for image formats at several qualities, and for the
+    whole network on the device with its coded masks sent: bytes per frame, Dice with its interval
+    over images, GFLOPs and parameters on both sides. Frames, image files and masks are really
+    coded. --cloud, --device-network and --cut add other networks of the same classes. Bytes at
+    equal Dice are interpolated between six rates or more, never beyond them. The network is not
+    trained on compressed images unless it was: see train --augment-jpeg. splittool plot draws the
+    report.
     """
     output: Output = ctx.obj
     given = locals()
-    from splittool.network.comparison import CompareOptions
+    from splittool.network.comparison import CompareOptions, Rivals
     from splittool.network.comparison import compare as compare_network
     from splittool.network.network import Network
     from splittool.quantities import parse_numbers, parse_words
@@ -63,6 +100,9 @@ def compare(
         None if formats is None else parse_words(formats),
         parse_numbers(qualities),
         run_options(given),
+        half_size,
+        Rivals(cloud or (), device_network or (), cut or ()),
+        at_dice or None,
     )
     numbers = parse_numbers(bits)
     network = Network.load(model, shape)

@@ -3,11 +3,13 @@
 import io
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
+from splittool.data.containers import bare_bytes
 from splittool.errors import MissingExtraError, UsageError
 
 Pixels = NDArray[np.uint8]
@@ -39,7 +41,21 @@ def require(name: str) -> None:
         raise MissingExtraError(f"{name} cannot be written here; try: pip install {fix}")
 
 
-def through(pixels: Pixels, name: str, quality: int) -> tuple[int, Pixels]:
+class Arrived(NamedTuple):
+    """An image after it was compressed and decompressed.
+
+    Attributes:
+        sent: Bytes of the file.
+        bare: Bytes of it without its container; see `containers`.
+        pixels: (H, W, 3) RGB.
+    """
+
+    sent: int
+    bare: int
+    pixels: Pixels
+
+
+def through(pixels: Pixels, name: str, quality: int, halved: bool = False) -> Arrived:
     """Compress an image and decompress it.
 
     Args:
@@ -47,24 +63,36 @@ def through(pixels: Pixels, name: str, quality: int) -> tuple[int, Pixels]:
             bytes.
         name: One of `FORMATS`.
         quality: 1 to 100 on the format's own scale; a lossless format ignores it.
-
-    Returns:
-        Number of bytes, and the (H, W, 3) pixels after decoding.
+        halved: Send half of the height and width, and scale up again what arrives.
     """
-    grey = bool((pixels == pixels[..., :1]).all())
-    data = _CODERS[name](pixels[..., 0] if grey else pixels, quality)
+    height, width, _ = pixels.shape
+    sent = _scaled(pixels, -(-height // 2), -(-width // 2)) if halved else pixels
+    grey = bool((sent == sent[..., :1]).all())
+    data = _CODERS[name](sent[..., 0] if grey else sent, quality)
     arrived = _jpegxl_pixels(data) if name == "jpegxl" else _pillow_pixels(data)
-    return len(data), arrived
+    pixels = _scaled(arrived, height, width) if halved else arrived
+    return Arrived(len(data), bare_bytes(data, name), pixels)
+
+
+def _scaled(pixels: Pixels, height: int, width: int) -> Pixels:
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
+
+
+def _jpeg(pixels: Pixels, quality: int) -> bytes:
+    """The smaller of a baseline and a progressive file, which hold the same pixels."""
+    return min((_saved(pixels, "JPEG", quality, progressive=way) for way in (False, True)), key=len)
 
 
 def _pillow(name: str) -> Callable[[Pixels, int], bytes]:
-    def encode(pixels: Pixels, quality: int) -> bytes:
-        stream = io.BytesIO()
-        options = {"optimize": True} if name in ("jpeg", "png") else {}
-        Image.fromarray(pixels).save(stream, name.upper(), quality=quality, **options)
-        return stream.getvalue()
+    return lambda pixels, quality: _saved(pixels, name.upper(), quality)
 
-    return encode
+
+def _saved(pixels: Pixels, form: str, quality: int, **options: bool) -> bytes:
+    stream = io.BytesIO()
+    optimize = {"optimize": True} if form in ("JPEG", "PNG") else {}
+    Image.fromarray(pixels).save(stream, form, quality=quality, **optimize, **options)
+    return stream.getvalue()
 
 
 def _jpegxl(pixels: Pixels, quality: int) -> bytes:
@@ -75,6 +103,7 @@ def _jpegxl(pixels: Pixels, quality: int) -> bytes:
 
 _CODERS: dict[str, Callable[[Pixels, int], bytes]] = {
     **{name: _pillow(name) for name in _PILLOW},
+    "jpeg": _jpeg,
     "jpegxl": _jpegxl,
 }
 

@@ -28,6 +28,7 @@ from splittool.reports.calibration import CalibrationReport as CalibrationReport
 from splittool.reports.calibration import SearchRecord as SearchRecord
 from splittool.reports.compare import ArmRecord as ArmRecord
 from splittool.reports.compare import CompareReport as CompareReport
+from splittool.reports.compare import EqualDiceRecord as EqualDiceRecord
 from splittool.reports.cut import BakedRecord as BakedRecord
 from splittool.reports.cut import CutReport as CutReport
 from splittool.reports.cut import RefusedRecord as RefusedRecord

@@ -1,6 +1,7 @@
-"""Cuts beside the compressed input."""
+"""Networks, cuts and compressed inputs, side by side."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -13,15 +14,27 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-class ArmRecord(msgspec.Struct, frozen=True):
-    """One way to get masks: the whole network, a cut with its link, or a compressed input.
+ArmKind = Literal["whole", "answer", "cut", "image"]
 
-    Bytes are means per frame. `dice` is over defective pairs, `dice_interval` is its 95 %
-    confidence interval, from the `dice_interval_images` images that have a defect; `dice_loss` is
-    from the whole network on the images as they are.
+# Interpolated between two rates of six or more; the one rate that there is; the lowest rate, which
+# may still be more than needed; Dice that no rate reaches; and rates too few to interpolate.
+Reached = Literal["interpolated", "measured", "at most", "not reached", "too few rates"]
+
+
+class ArmRecord(msgspec.Struct, frozen=True):
+    """One way to get masks: a network wholly on the device, a cut with its link, or a sent input.
+
+    `kind` is `whole` for the network itself, `answer` for a network on the device whose coded masks
+    are sent, `cut` and `image`. `network` is the file of another network than the one compared, or
+    of a cut on disk; `scale` is the share of height and width at which the input was sent. Bytes
+    are means per frame, `bare_bytes_per_frame` without the container of the image format.
+
+    `dice` is over defective pairs, `dice_interval` is its 95 % confidence interval, from the
+    `dice_interval_images` images that have a defect; `dice_loss` is from the whole network on the
+    images as they are, with the interval of a bootstrap of pairs over the same images.
     """
 
-    kind: Literal["whole", "cut", "image"]
+    kind: ArmKind
     point: str | None = None
     bits: int | None = None
     codec: str | None = None
@@ -35,12 +48,43 @@ class ArmRecord(msgspec.Struct, frozen=True):
     pooled_dice: float | None = None
     kaggle: float | None = None
     dice_interval_images: int | None = None
+    network: str | None = None
+    scale: float = 1.0
+    bare_bytes_per_frame: float | None = None
+    dice_loss_interval: tuple[float, float] | None = None
+    edge_parameters: int | None = None
+    cloud_gflops: float | None = None
+    cloud_parameters: int | None = None
+
+    @property
+    def series(self) -> str:
+        """What it is called in tables and figures; arms of one series differ in their rate."""
+        behind = f" -> {Path(self.network).stem}" if self.network else ""
+        if self.kind == "image":
+            return f"{self.codec}{'' if self.scale == 1 else f' at {self.scale:g}'}{behind}"
+        if self.kind == "cut":
+            at = f"{Path(self.network).parent.name or self.network}: " if self.network else ""
+            return f"cut {at}{self.point}, {self.codec}"
+        name = Path(self.network).stem if self.network else "whole network"
+        return f"{name}, masks sent" if self.kind == "answer" else name
+
+
+class EqualDiceRecord(msgspec.Struct, frozen=True):
+    """What a series of arms sends for some Dice; bytes are null where it does not reach it."""
+
+    series: str
+    dice: float
+    rates: int
+    how: Reached
+    payload_bytes_per_frame: float | None = None
+    bare_bytes_per_frame: float | None = None
 
 
 class CompareReport(Report, tag="splittool.compare/1"):
-    """Cuts and image codecs on the same labelled images.
+    """Networks, cuts and image codecs on the same labelled images.
 
-    `floor` is the Kaggle metric of predicting nothing.
+    `floor` is the Kaggle metric of predicting nothing; `networks` are the other files that were
+    compared.
     """
 
     source: FileRecord
@@ -52,58 +96,131 @@ class CompareReport(Report, tag="splittool.compare/1"):
     defective_pairs: int
     floor: float
     arms: list[ArmRecord]
+    networks: list[FileRecord] = msgspec.field(default_factory=list)
+    equal_dice: list[EqualDiceRecord] = msgspec.field(default_factory=list)
 
     def tables(self) -> "Sequence[RenderableType]":
-        """Cuts, and the compressed input."""
+        """Networks and answers, cuts, the compressed input, and bytes at equal Dice."""
         whole = self.arms[0]
-        title = f"{self.source.path} whole: Dice {_dice(whole)}, {whole.edge_gflops:.3f} GFLOPs"
+        title = (
+            f"{self.source.path} whole: Dice {_dice(whole, ' ')}, {whole.edge_gflops:.3f} GFLOPs"
+        )
         return [
+            *_answer_tables([arm for arm in self.arms if arm.kind == "answer"]),
             _cut_table(title, [arm for arm in self.arms if arm.kind == "cut"]),
             _image_table([arm for arm in self.arms if arm.kind == "image"]),
+            *_equal_tables(self.equal_dice),
             f"{self.images} images, {self.defective_pairs} defective pairs;"
             f" computed in {self.precision_actual} on {self.device}; in brackets 95 % of a"
-            " bootstrap over images",
+            f" bootstrap over the {whole.dice_interval_images or 'defective'} images with a defect,"
+            " of pairs for the loss",
         ]
+
+
+def _answer_tables(arms: Sequence[ArmRecord]) -> "list[Table]":
+    if not arms:
+        return []  # reports of before
+    lines = [
+        [
+            Path(arm.network).stem if arm.network else "whole network",
+            _bytes(arm.payload_bytes_per_frame),
+            _dice(arm),
+            _loss(arm),
+            f"{arm.edge_gflops:.3g}",
+            _thousands(arm.edge_parameters),
+        ]
+        for arm in arms
+    ]
+    columns = ["on the device", "bytes", "Dice", "loss", "edge\nGFLOPs", "edge\nkparams"]
+    return [make_table("no cut: the coded masks are sent", columns, lines)]
 
 
 def _cut_table(title: str, arms: Sequence[ArmRecord]) -> "Table":
     codecs = list(dict.fromkeys(arm.codec for arm in arms))
-    rows: dict[tuple[str | None, int | None], list[ArmRecord]] = {}
+    rows: dict[tuple[str | None, str | None, int | None], list[ArmRecord]] = {}
     for arm in arms:
-        rows.setdefault((arm.point, arm.bits), []).append(arm)
+        rows.setdefault((arm.network, arm.point, arm.bits), []).append(arm)
     lines = [
         [
-            str(point),
-            str(number),
-            *(f"{arm.payload_bytes_per_frame / 1e3:.1f}" for arm in members),
+            str(point) if network is None else f"{network}\n{point}",
+            "-" if number is None else str(number),
+            *(_sizes(members, codec) for codec in codecs),
             _dice(members[0]),
-            short(members[0].dice_loss, 4),
-            f"{members[0].edge_gflops:.2f}",
+            _loss(members[0]),
+            _sides(members[0].edge_gflops, members[0].cloud_gflops, "{:.2f}"),
+            _sides(_kilo(members[0].edge_parameters), _kilo(members[0].cloud_parameters), "{:.0f}"),
         ]
-        for (point, number), members in rows.items()
+        for (network, point, number), members in rows.items()
     ]
-    columns = ["cut at", "bits", *(f"{codec}\nkB" for codec in codecs)]
-    return make_table(title, [*columns, "Dice", "loss", "edge\nGFLOPs"], lines)
+    columns = ["cut at", "bits", *(f"{codec}\nbytes" for codec in codecs)]
+    sides = ["GFLOPs\nedge+cloud", "kparams\nedge+cloud"]
+    return make_table(title, [*columns, "Dice", "loss", *sides], lines)
 
 
 def _image_table(arms: Sequence[ArmRecord]) -> "Table":
     lines = [
         [
-            str(arm.codec),
+            arm.series,
             "" if arm.quality is None else str(arm.quality),
-            f"{arm.payload_bytes_per_frame / 1e3:.1f}",
-            short(arm.bits_per_pixel, 3),
+            _bytes(arm.payload_bytes_per_frame),
+            _bytes(arm.bare_bytes_per_frame),
             _dice(arm),
-            short(arm.dice_loss, 4),
+            _loss(arm),
+            "-" if arm.cloud_gflops is None else f"{arm.cloud_gflops:.3g}",
         ]
         for arm in arms
     ]
-    columns = ["input as", "quality", "kB", "bits/pixel", "Dice", "loss"]
-    return make_table("the input, compressed", columns, lines)
+    columns = ["input as", "quality", "bytes", "bare", "Dice", "loss", "cloud\nGFLOPs"]
+    return make_table("the input, compressed; bare is without its container", columns, lines)
 
 
-def _dice(arm: ArmRecord) -> str:
+def _equal_tables(found: Sequence[EqualDiceRecord]) -> "list[Table]":
+    tables = []
+    for dice in dict.fromkeys(record.dice for record in found):
+        records = [record for record in found if record.dice == dice]
+        records.sort(key=lambda record: record.payload_bytes_per_frame or float("inf"))
+        lines = [
+            [
+                record.series,
+                _bytes(record.payload_bytes_per_frame),
+                _bytes(record.bare_bytes_per_frame),
+                record.how,
+                str(record.rates),
+            ]
+            for record in records
+        ]
+        columns = ["series", "bytes", "bare", "how", "rates"]
+        tables.append(make_table(f"bytes at Dice {dice:.4f}", columns, lines))
+    return tables
+
+
+def _bytes(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _sizes(members: Sequence[ArmRecord], codec: str | None) -> str:
+    return ", ".join(_bytes(a.payload_bytes_per_frame) for a in members if a.codec == codec) or "-"
+
+
+def _kilo(value: int | None) -> float | None:
+    return None if value is None else value / 1e3
+
+
+def _thousands(value: int | None) -> str:
+    return "-" if value is None else f"{value / 1e3:,.0f}"
+
+
+def _sides(edge: float | None, cloud: float | None, form: str) -> str:
+    return "+".join("-" if value is None else form.format(value) for value in (edge, cloud))
+
+
+def _loss(arm: ArmRecord) -> str:
+    ends = arm.dice_loss_interval
+    return short(arm.dice_loss, 4) + (f"\n({ends[0]:.3f} to {ends[1]:.3f})" if ends else "")
+
+
+def _dice(arm: ArmRecord, between: str = "\n") -> str:
     if arm.dice is None:
         return "-"
     ends = arm.dice_interval
-    return f"{arm.dice:.4f}" + (f" ({ends[0]:.2f}-{ends[1]:.2f})" if ends else "")
+    return f"{arm.dice:.4f}" + (f"{between}({ends[0]:.2f}-{ends[1]:.2f})" if ends else "")

@@ -165,7 +165,8 @@ def _finish(
     """Bring probabilities back to the image, compare them, and finish."""
     image, way, inference = found
     sample, truth = image.sample, image.truth
-    maps = task.canvas.restore(inference.probabilities, sample.height, sample.width)
+    canvas = inference.canvas or task.canvas
+    maps = canvas.restore(inference.probabilities, sample.height, sample.width)
     masks = maps >= task.threshold
     counts = None if truth is None else scores.count(masks, truth)
     return finish(Evaluated(sample, image.pixels, way, inference, maps, masks, truth, counts))

@@ -36,6 +36,7 @@ class Inference:
         encode_ms: Time to quantise, code and frame the crossing tensors; None for a whole network.
         decode_ms: Time from the frame's bytes to the tail's tensors; None for a whole network.
         tail_ms: Time of the tail; None for a whole network.
+        canvas: The canvas, where it is not that of the task.
     """
 
     probabilities: Probabilities
@@ -45,6 +46,7 @@ class Inference:
     encode_ms: float | None = None
     decode_ms: float | None = None
     tail_ms: float | None = None
+    canvas: Canvas | None = None
 
 
 class Runner(Protocol):
@@ -245,13 +247,15 @@ class SplitRunner:
     def _finish(self, crossing: Crossing) -> Inference:
         began = time.perf_counter()
         probabilities = self.tail.run(crossing.tensors)
-        times = {**crossing.times, "tail": _since(began)}
-        elements = sum(tensor.size for tensor in crossing.tensors)
+        times = crossing.times
         return Inference(
             probabilities,
-            len(crossing.frame),
-            elements,
-            **{f"{name}_ms": value for name, value in times.items()},
+            payload_bytes=len(crossing.frame),
+            elements=sum(tensor.size for tensor in crossing.tensors),
+            head_ms=times["head"],
+            encode_ms=times["encode"],
+            decode_ms=times["decode"],
+            tail_ms=_since(began),
         )
 
 

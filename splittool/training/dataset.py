@@ -71,7 +71,8 @@ class SegmentationDataset(Dataset[Item]):
             if self.affine and rng.random() < WARPED:
                 pixels, masks = random_warp(rng)(pixels, masks)
         if self.jpeg is not None:  # as a camera would, after the light has fallen
-            _, pixels = through(pixels, "jpeg", int(rng.integers(self.jpeg[0], self.jpeg[1] + 1)))
+            quality = int(rng.integers(self.jpeg[0], self.jpeg[1] + 1))
+            pixels = through(pixels, "jpeg", quality).pixels
         pixels, masks = self.canvas.image(pixels), self.canvas.masks(masks)
         valid = self.canvas.valid(sample.height, sample.width)
         if self.crop is not None:

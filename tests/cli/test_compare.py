@@ -1,10 +1,17 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+import splittool as st
 from splittool.cli.main import run
+from splittool.codec.masks import encode_masks
+from splittool.data.images import Canvas
 from splittool.errors import ExitCode
+from splittool.models import build
+from splittool.models.checkpoints import Checkpoint, load, weights_of
 from splittool.reports import CompareReport, InferReport, PlotReport, decode
 
 pytestmark = pytest.mark.usefixtures("workspace")
@@ -30,16 +37,99 @@ def test_the_whole_picture(capfd: pytest.CaptureFixture[str]) -> None:
         for codec in ("raw", "fast", "small")
     ]
     images = [arm for arm in others if arm.kind == "image"]
-    named = [("file", None), ("jpeg", 80), ("jpeg", 10), ("png", None)]
-    assert [(a.codec, a.quality) for a in images] == named
+    assert [(a.codec, a.quality, a.scale) for a in images] == [
+        ("file", None, 1),
+        ("jpeg", 80, 1),
+        ("jpeg", 10, 1),
+        ("jpeg", 80, 0.5),
+        ("jpeg", 10, 0.5),
+        ("png", None, 1),
+    ]
     assert images[0].dice == images[-1].dice == whole.dice  # nothing is lost
     for arm in cuts:
         assert arm.dice == pytest.approx(whole.dice, abs=0.1 if arm.bits == 4 else 5e-3)
         assert arm.payload_bytes_per_frame > 0
         assert 0 < arm.edge_gflops < whole.edge_gflops
     assert images[1].payload_bytes_per_frame > images[2].payload_bytes_per_frame
+    assert images[1].payload_bytes_per_frame > images[3].payload_bytes_per_frame
+    for arm in images[1:]:
+        assert arm.bare_bytes_per_frame is not None
+        assert 0 < arm.bare_bytes_per_frame < arm.payload_bytes_per_frame
     assert report.images == 12
     assert 0 < report.floor < 1
+
+
+def test_sides_add_up_to_the_network(capfd: pytest.CaptureFixture[str]) -> None:
+    report = _compare(capfd, "unet.xml", "steel/train_images", *SMALL)
+    whole = report.arms[0]
+    assert whole.edge_parameters
+    for arm in report.arms:
+        assert arm.cloud_gflops is not None
+        assert arm.edge_gflops + arm.cloud_gflops == pytest.approx(whole.edge_gflops)
+        assert arm.edge_parameters is not None
+        assert arm.cloud_parameters is not None
+        assert arm.edge_parameters + arm.cloud_parameters == whole.edge_parameters
+        assert (arm.edge_gflops == 0) == (arm.kind == "image")
+
+
+def test_the_answer_is_sent_as_coded_masks(capfd: pytest.CaptureFixture[str]) -> None:
+    report = _compare(capfd, "unet.xml", "steel/train_images", *SMALL)
+    whole, (answer,) = report.arms[0], [arm for arm in report.arms if arm.kind == "answer"]
+    assert (whole.payload_bytes_per_frame, answer.dice) == (0, whole.dice)
+    network = st.load("unet.xml")
+    images = sorted(Path("steel/train_images").glob("*.jpg"))
+    sizes = [len(encode_masks(network.run(path).masks)) for path in images]
+    assert answer.payload_bytes_per_frame == pytest.approx(sum(sizes) / len(sizes))
+
+
+def test_rival_networks_and_cuts(capfd: pytest.CaptureFixture[str]) -> None:
+    """The network itself as its own rival must come out as it does."""
+    for suffix in (".xml", ".bin"):
+        shutil.copy(f"unet{suffix}", f"other{suffix}")
+    rivals = ["--cloud", "other.xml", "--device-network", "other.xml", "--cut", "cut/cut.json"]
+    report = _compare(
+        capfd, "unet.xml", "steel/train_images", *SMALL, *rivals, "--precision", "f32"
+    )
+    assert [record.path for record in report.networks] == ["other.xml", "cut/cut.json"]
+    own, other = (arm for arm in report.arms if arm.kind == "answer")
+    assert replace(other, network=None) == own
+    images = {arm for arm in report.arms if arm.kind == "image" and arm.codec != "file"}
+    behind = {arm for arm in images if arm.network == "other.xml"}
+    assert {replace(arm, network=None) for arm in behind} == images - behind
+    (split,) = (arm for arm in report.arms if arm.network == "cut/cut.json")
+    (cut,) = (
+        arm
+        for arm in report.arms
+        if (arm.point, arm.bits, arm.codec, arm.network)
+        == (split.point, split.bits, split.codec, None)
+    )
+    assert replace(split, network=None) == cut
+
+
+def test_another_canvas(capfd: pytest.CaptureFixture[str]) -> None:
+    """A rival fits images to its own input."""
+    large = Canvas(96, 192, "pad")
+    replace(load(Path("unet.pt")), canvas=large).save(Path("large.pt"))
+    rival = ["--at", "maxpool_1", "--device-network", "large.pt", "--precision", "f32"]
+    report = _compare(capfd, "unet.xml", "steel/train_images", *SMALL, *rival)
+    own, other = (arm for arm in report.arms if arm.kind == "answer")
+    assert other.edge_gflops > own.edge_gflops
+    assert other.dice == pytest.approx(own.dice, abs=0.2)
+
+
+def test_rivals_of_other_classes(capfd: pytest.CaptureFixture[str]) -> None:
+    options = {"widths": [2, 2], "bottleneck": 2}
+    Checkpoint(
+        arch="unet",
+        options=options,
+        classes=["a", "b"],
+        canvas=Canvas(64, 128, "pad"),
+        state=weights_of(build("unet", 2, options)),
+    ).save(Path("two.pt"))
+    for option in ("--cloud", "--device-network"):
+        command = ["compare", "unet.xml", "steel/train_images", option, "two.pt", "--quiet"]
+        assert run(command) == ExitCode.BAD_INPUT
+        assert "two.pt predicts a, b, and unet.xml" in capfd.readouterr().err
 
 
 def test_bytes_and_dice_are_those_of_infer(capfd: pytest.CaptureFixture[str]) -> None:
@@ -89,6 +179,10 @@ def test_the_report_is_drawn(capfd: pytest.CaptureFixture[str]) -> None:
             "did you mean 'maxpool_1'",
         ),
         ("unet.xml gone", ExitCode.BAD_INPUT, "gone"),
+        ("unet.xml steel/train_images --cloud gone.xml", ExitCode.BAD_INPUT, "gone.xml"),
+        ("unet.xml steel/train_images --device-network unet.bin", ExitCode.BAD_INPUT, "unet.bin"),
+        ("unet.xml steel/train_images --cut unet.xml", ExitCode.BAD_INPUT, "unet.xml"),
+        ("unet.xml steel/train_images --at-dice 1.5", ExitCode.USAGE, "1.5 is out of range"),
         ("cut/tail.xml steel/train_images", ExitCode.BAD_INPUT, "cut/tail.xml"),
     ],
 )

@@ -8,6 +8,7 @@ from splittool.data.scores import (
     count,
     defective_images,
     dice_interval,
+    difference_interval,
     pair_dice,
     summarise,
     tally,
@@ -140,3 +141,35 @@ def test_the_interval_covers_the_truth_when_misses_are_rare(number: int) -> None
         low, high = dice_interval(np.stack([common, full, full], axis=-1)[:, None]) or (0, 0)
         covered += low <= 0.9 * (1 - missed) <= high
     assert covered / trials > 0.93
+
+
+def _noisy(quality: float, images: int, seed: int) -> np.ndarray:
+    """Counts of images whose difficulty both networks share."""
+    hard = np.random.default_rng(0).uniform(0, 1, (images, 2))
+    random = np.random.default_rng(seed).uniform(-0.05, 0.05, (images, 2))
+    share = np.clip(quality * hard + random, 0, 1)
+    true = np.full((images, 2), 1000)
+    return np.stack([(share * true).astype(int), true, true], axis=-1)
+
+
+def test_a_difference_is_surer_than_its_parts() -> None:
+    better, worse = _noisy(0.9, 60, 1), _noisy(0.8, 60, 2)
+    low, high = difference_interval(better, worse)
+    assert 0 < low < high
+    dice = [summarise(tally(counts)).dice for counts in (better, worse)]
+    assert low < dice[0] - dice[1] < high
+    ends = dice_interval(better)
+    assert high - low < (ends[1] - ends[0]) / 3
+
+
+def test_no_difference_lies_in_its_interval() -> None:
+    counts = _noisy(0.9, 60, 1)
+    assert difference_interval(counts, counts) == (0, 0)
+    low, high = difference_interval(_noisy(0.9, 60, 1), _noisy(0.9, 60, 2))
+    assert low < 0 < high
+
+
+def test_a_difference_needs_two_images_with_a_defect() -> None:
+    counts = _noisy(0.9, 3, 1)
+    counts[1:, :, 2] = 0
+    assert difference_interval(counts, counts) is None

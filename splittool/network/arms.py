@@ -1,0 +1,270 @@
+"""Every way to get masks from an image: networks run whole, cuts with their link, sent inputs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from msgspec.structs import replace as changed
+
+from splittool.codec.frame import decode_frame, encode_frame
+from splittool.codec.tensors import Sending
+from splittool.cost.operations import operation_costs
+from splittool.cost.splits import describe_split, tensor_record
+from splittool.data.image_codecs import LOSSLESS, through
+from splittool.data.images import Pixels
+from splittool.data.kaggle import Sample
+from splittool.errors import InputError
+from splittool.graph.graph import Graph, read_graph
+from splittool.graph.halves import make_halves
+from splittool.graph.split_points import find_cut
+from splittool.network.network import Network
+from splittool.reports import ArmRecord, FileRecord, file_record
+from splittool.split.evaluation import Task
+from splittool.split.link import tensor_spec
+from splittool.split.options import RunOptions
+from splittool.split.runners import (
+    HeadRunner,
+    Inference,
+    TailRunner,
+    WholeRunner,
+    canvas_of,
+    put_maps,
+    take_pixels,
+)
+from splittool.split.split_network import SplitNetwork
+
+_CUT_ID = bytes(16)  # frames that never leave the process
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Everything that is compared.
+
+    Attributes:
+        at: Split points of the network.
+        bits: Bits of each element of their crossing tensors.
+        codecs: Codecs of these.
+        formats: Image formats of the input.
+        qualities: Qualities of the lossy ones.
+        halved: Whether the input is also sent at half its height and width.
+        clouds: Other networks that run in the cloud, on the sent input.
+        devices: Other networks that run on the device.
+        cuts: Cuts on disk.
+    """
+
+    at: Sequence[str]
+    bits: Sequence[int]
+    codecs: Sequence[str]
+    formats: Sequence[str]
+    qualities: Sequence[int]
+    halved: bool = True
+    clouds: Sequence[Network] = ()
+    devices: Sequence[Network] = ()
+    cuts: Sequence[SplitNetwork] = ()
+
+    @property
+    def files(self) -> list[FileRecord]:
+        """The files of the other networks, and the cut.json of the cuts."""
+        networks = dict.fromkeys([*self.clouds, *self.devices])
+        files = [file_record(cut.path) for cut in self.cuts]
+        return [*(network.record for network in networks), *files]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way that an image went.
+
+    Attributes:
+        arm: What is known of it beforehand.
+        sent: Bytes; None where they are those of the masks, which nobody has seen yet.
+        bare: Bytes without the container of an image format.
+    """
+
+    arm: ArmRecord
+    sent: int | None
+    bare: int | None = None
+
+
+_Found = Iterator[tuple[Way, Inference]]
+
+
+class Arms:
+    """Every way to get masks from an image.
+
+    Args:
+        network: The network that is compared.
+        grid: What it is compared with.
+        options: Where everything runs.
+
+    Raises:
+        InputError: A network or a cut is not usable, or has other classes.
+        DeviceError: The device is not there.
+    """
+
+    def __init__(self, network: Network, grid: Grid, options: RunOptions) -> None:
+        source = network.path or network.name
+        model = take_pixels(source, network.model, options.normalisation)
+        shape = tuple(model.inputs[0].get_shape())
+        model, _ = put_maps(source, model, shape, network.info)
+        graph = read_graph(model)
+        whole = WholeRunner(source, model.clone(), network.info, options)
+        self.whole = _Whole(None, whole, graph, options)
+        opened: dict[Network, _Whole] = {}
+        for other in [*grid.clouds, *grid.devices]:
+            if other not in opened:
+                opened[other] = _other_network(other, whole, options)
+        self._clouds = [self.whole, *(opened[other] for other in grid.clouds)]
+        self._devices = [opened[other] for other in grid.devices]
+        self._cuts = [_CutArms(whole, model, graph, at, options) for at in grid.at]
+        self._split = [_SplitArms(cut, whole, options) for cut in grid.cuts]
+        self._grid = grid
+
+    def ways(self, task: Task, sample: Sample, pixels: Pixels) -> _Found:
+        """What comes of one image, in every way."""
+        whole = self.whole.run(pixels)
+        yield Way(self.whole.arm("whole"), 0), whole
+        yield Way(self.whole.arm("answer"), None), whole
+        for other in self._devices:
+            yield Way(other.arm("answer"), None), other.run(pixels)
+        if sample.file_bytes is not None:
+            arm = changed(self.whole.arm("image"), codec="file")
+            yield Way(arm, sample.file_bytes), whole
+        fitted = task.canvas.image(pixels)
+        for cut in self._cuts:
+            yield from cut.ways(fitted, self._grid)
+        for split in self._split:
+            yield split.way(pixels)
+        yield from self._images(pixels, whole)
+
+    def _images(self, pixels: Pixels, whole: Inference) -> _Found:
+        for name in self._grid.formats:
+            lossless = name in LOSSLESS
+            for halved in (False, True) if self._grid.halved and not lossless else (False,):
+                for quality in (0,) if lossless else self._grid.qualities:
+                    arrived = through(pixels, name, quality, halved)
+                    for cloud in self._clouds:
+                        arm = changed(
+                            cloud.arm("image"),
+                            codec=name,
+                            quality=None if lossless else quality,
+                            scale=0.5 if halved else 1.0,
+                        )
+                        lossless_here = lossless and cloud is self.whole
+                        found = whole if lossless_here else cloud.run(arrived.pixels)
+                        yield Way(arm, arrived.sent, arrived.bare), found
+
+
+class _Whole:
+    """A network that runs as one, with images fitted to its own canvas."""
+
+    def __init__(
+        self, name: str | None, runner: WholeRunner, graph: Graph, options: RunOptions
+    ) -> None:
+        costs = operation_costs(graph).values()
+        self.runner = runner
+        self._gflops = sum(cost.flops or 0 for cost in costs) / 1e9
+        self._parameters = sum(cost.parameters for cost in costs)
+        self._name, self._canvas = name, canvas_of(runner, options.fit)
+
+    def arm(self, kind: str) -> ArmRecord:
+        """All on the device; for a sent input, all in the cloud."""
+        here, there = (self._gflops, self._parameters), (0.0, 0)
+        edge, cloud = (there, here) if kind == "image" else (here, there)
+        return ArmRecord(
+            kind,  # type: ignore[arg-type]
+            network=self._name,
+            edge_gflops=edge[0],
+            edge_parameters=edge[1],
+            cloud_gflops=cloud[0],
+            cloud_parameters=cloud[1],
+        )
+
+    def run(self, pixels: Pixels) -> Inference:
+        """What comes of one image of any size."""
+        found = self.runner.run(self._canvas.image(pixels))
+        return replace(found, canvas=self._canvas)
+
+
+def _other_network(network: Network, whole: WholeRunner, options: RunOptions) -> _Whole:
+    source = network.path or network.name
+    runner = WholeRunner(source, network.model, network.info, options)
+    _require_same_classes(source, runner.info.classes, runner.maps, whole)
+    return _Whole(str(source), runner, network.graph, options)
+
+
+def _require_same_classes(
+    source: Path | str, classes: Sequence[str], maps: int, whole: WholeRunner
+) -> None:
+    known = whole.info.classes
+    if maps != whole.maps or (classes and known and list(classes) != list(known)):
+        raise InputError(
+            f"{source} predicts {', '.join(classes) or maps}, and {whole.source}"
+            f" {', '.join(known) or whole.maps}; compare networks of the same classes"
+        )
+
+
+class _SplitArms:
+    """A cut on disk, sent as it is by default."""
+
+    def __init__(self, split: SplitNetwork, whole: WholeRunner, options: RunOptions) -> None:
+        self._runner = split.runner(options)
+        _require_same_classes(split.path, self._runner.info.classes, self._runner.maps, whole)
+        self._canvas = canvas_of(self._runner, options.fit)
+        price, link = split.report.split, self._runner.link
+        tail = operation_costs(read_graph(split.halves.tail))
+        self._arm = ArmRecord(
+            "cut",
+            network=str(split.path),
+            point=split.point,
+            bits=link.common_bits,
+            codec=link.codec,
+            edge_gflops=price.head_gflops,
+            edge_parameters=price.head_parameters,
+            cloud_gflops=price.tail_gflops,
+            cloud_parameters=sum(cost.parameters for cost in tail.values()),
+        )
+
+    def way(self, pixels: Pixels) -> tuple[Way, Inference]:
+        """What comes of one image of any size."""
+        found = self._runner.run(self._canvas.image(pixels))
+        return Way(self._arm, found.payload_bytes), replace(found, canvas=self._canvas)
+
+
+class _CutArms:
+    """Head and tail at one split point, at every precision and with every codec."""
+
+    def __init__(
+        self, whole: WholeRunner, model: ov.Model, graph: Graph, point: str, options: RunOptions
+    ) -> None:
+        cut = find_cut(graph, point)
+        head, tail = make_halves(model, graph, cut)
+        specs = [tensor_spec(tensor_record(tensor)) for tensor in cut.tensors]
+        self._head = HeadRunner(whole.source, head, whole.info, specs, options)
+        self._tail = TailRunner(tail, self._head, options.precision, options.device)
+        costs = operation_costs(graph)
+        price = describe_split(graph, cut, costs)
+        parameters = sum(cost.parameters for cost in costs.values())
+        self._arm = ArmRecord(
+            "cut",
+            point=point,
+            edge_gflops=price.head_gflops,
+            edge_parameters=price.head_parameters,
+            cloud_gflops=price.tail_gflops,
+            cloud_parameters=parameters - price.head_parameters,
+        )
+
+    def ways(self, fitted: Pixels, grid: Grid) -> _Found:
+        """What comes of one fitted image."""
+        specs, tensors = self._head.specs, [np.array(t) for t in self._head.run(fitted)]
+        codecs = grid.codecs
+        for bits in grid.bits:
+            frames = {
+                codec: encode_frame(_CUT_ID, 0, specs, tensors, [Sending(bits, codec)] * len(specs))
+                for codec in codecs
+            }
+            received = decode_frame(frames[codecs[0]], _CUT_ID, specs).tensors
+            found = Inference(self._tail.run(received))
+            for codec, frame in frames.items():
+                yield Way(changed(self._arm, bits=bits, codec=codec), len(frame)), found

@@ -1,0 +1,47 @@
+import pytest
+
+from splittool.reports import ArmRecord
+
+pytest.importorskip("matplotlib")
+
+ARMS = [
+    ArmRecord("whole", edge_gflops=2.0, dice=0.8),
+    ArmRecord("answer", payload_bytes_per_frame=80, edge_gflops=2.0, dice=0.8),
+    ArmRecord("answer", network="a/tiny.pt", payload_bytes_per_frame=90, edge_gflops=0.5, dice=0.7),
+    ArmRecord("image", codec="file", payload_bytes_per_frame=9000, dice=0.8),
+    ArmRecord("image", codec="jpeg", quality=50, payload_bytes_per_frame=2000, dice=0.79),
+    ArmRecord("image", codec="jpeg", quality=10, payload_bytes_per_frame=1000, dice=0.7),
+    ArmRecord("image", codec="jpeg", quality=50, scale=0.5, payload_bytes_per_frame=900, dice=0.7),
+    ArmRecord("cut", "maxpool_2", 4, "raw", edge_gflops=0.3, payload_bytes_per_frame=9e4, dice=0.8),
+    ArmRecord(
+        "cut", "maxpool_2", 4, "small", edge_gflops=0.3, payload_bytes_per_frame=4e4, dice=0.8
+    ),
+    ArmRecord(
+        "cut", "maxpool_2", 2, "small", edge_gflops=0.3, payload_bytes_per_frame=1e4, dice=0.5
+    ),
+]
+
+
+def test_every_rival_is_named_and_in_its_place() -> None:
+    from splittool.figures.comparison import comparison
+
+    (axis,) = comparison(ARMS).axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in axis.get_lines()}
+    assert axis.get_xscale() == "log"
+    assert axis.get_xlabel() == "bytes per frame"
+    whole = lines.pop("whole network")
+    assert [dice for _, dice in whole] == [0.8, 0.8]
+    assert lines == {
+        "whole network, masks sent (2 GFLOPs on the device)": [[80, 0.8]],
+        "tiny, masks sent (0.5 GFLOPs on the device)": [[90, 0.7]],
+        "cut maxpool_2 (0.3 GFLOPs on the device)": [[1e4, 0.5], [4e4, 0.8]],
+        "input as jpeg": [[1000, 0.7], [2000, 0.79]],
+        "input as jpeg at 0.5": [[900, 0.7]],
+    }
+
+
+def test_what_has_no_score_is_not_drawn() -> None:
+    from splittool.figures.comparison import comparison
+
+    (axis,) = comparison([ArmRecord("image", codec="jpeg", payload_bytes_per_frame=9)]).axes
+    assert axis.get_lines() == []
