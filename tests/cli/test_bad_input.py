@@ -386,7 +386,7 @@ CASES: list[tuple[str, str, int, list[str], Spoil | None]] = [
     ("minutes and frames", f"{BENCH} --minutes 1", USAGE, ["--minutes", "--iterations"], None),
     ("warmup inf", f"{BENCH} --warmup inf", USAGE, ["--warmup inf"], None),
     ("window nan", f"{BENCH} --window nan", USAGE, ["--window nan"], None),
-    ("bench precision", f"{BENCH} --precision fp16", USAGE, ["'fp16'", "f16"], None),
+    ("bench precision", f"{BENCH} --precision fp8", USAGE, ["'fp8'", "f16"], None),
     ("infer precision", f"{INFER} --precision f8", USAGE, ["'f8'", "bf16"], None),
     ("infer device typo", f"{INFER} --device CUP", USAGE, ["'CUP'", "mean CPU"], None),
     ("size of nothing", "synth new --size 0x64", USAGE, ["'0x64'", "1 to 65536"], None),
