@@ -10,6 +10,7 @@ from openvino.frontend import FrontEndManager
 from splittool.errors import InputError, UsageError
 from splittool.files import require_file
 from splittool.formats import how_to_convert
+from splittool.graph.guard import guard
 from splittool.graph.names import name_operations
 from splittool.runtime.ir import core, fold_shapes, read_info
 
@@ -69,6 +70,8 @@ def _read(path: Path) -> ov.Model:
         _check_weights(path)
     else:
         _check_kind(path)
+    if path.suffix == ".onnx":
+        guard(path)
     try:
         model = core().read_model(path)
     except RuntimeError as error:
