@@ -78,7 +78,7 @@ def compare(
     precision: PrecisionOption = "auto",
     shape: Shapes = None,
 ) -> None:
-    """Compare cuts with the compressed input, and with sending the answer.
+    """Compare cuts with compressed images and coded masks.
 
     For every split point, precision and codec, for image formats at several qualities, and for the
     whole network on the device with its coded masks sent: bytes per frame, Dice with its interval
