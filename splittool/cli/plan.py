@@ -64,6 +64,13 @@ def plan(
             help="Bytes of the input as it is sent. [default: as --infer measured, or raw]"
         ),
     ] = None,
+    answer_bytes: Annotated[
+        float | None,
+        typer.Option(
+            help="Bytes of the answer that edge only sends; 0 if it is wanted on the device."
+            " [default: coded masks as --infer measured, or an estimate]"
+        ),
+    ] = None,
     best: Annotated[Objective, typer.Option(help="What the chosen row is best in.")] = "latency",
     min_dice: Annotated[float | None, typer.Option(help="Lowest measured Dice to choose.")] = None,
     max_edge_gflops: Annotated[
@@ -80,10 +87,10 @@ def plan(
     """Choose where to cut.
 
     Latency = head + 8 x bytes / link + round trip + tail. FPS are those of the slowest of edge,
-    link and cloud, which work on different frames at the same time. The rows are edge only, cloud
-    only, every split point in topological order, and the cut of least latency among all closed cuts
-    of the graph, which is found as a minimum cut. --best and the limits choose among these rows;
-    the command exits with 5 if no row is within the limits.
+    link and cloud, which work on different frames at the same time. The rows are edge only, which
+    sends its answer as coded masks, cloud only, every split point in topological order, and the cut
+    of least latency among all closed cuts of the graph, which is found as a minimum cut. --best and
+    the limits choose among these rows; the command exits with 5 if no row is within the limits.
     """
     output: Output = ctx.obj
     from splittool.cost.limits import nothing_fits
@@ -95,7 +102,17 @@ def plan(
 
     limits = LimitsRecord(min_dice, max_edge_gflops, min_fps, max_latency)
     options = PlanOptions(
-        edge, cloud, link, rtt, bits, infer or [], image_bytes, best, limits, shape or []
+        edge,
+        cloud,
+        link,
+        rtt,
+        bits,
+        infer or [],
+        image_bytes,
+        best,
+        limits,
+        shape or [],
+        answer_bytes,
     )
     options.check()
     network = Network.load(model, shape)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 
 from splittool.cost.bitrate import sent_bits
 from splittool.cost.minimum_cut import Times
@@ -25,6 +26,8 @@ class Deployment:
         rtt_ms: Round-trip time of the link in milliseconds; whatever sends something waits for it.
         bits: Bits per element of features that were not measured.
         image_bytes: Size of the input as it is sent; None for raw values of its own type.
+        answer_bytes: Size of the answer that a network wholly on the device sends; with 0 nobody
+            waits for it elsewhere.
     """
 
     edge: RateRecord
@@ -33,6 +36,7 @@ class Deployment:
     rtt_ms: float = 0.0
     bits: int = 16
     image_bytes: float | None = None
+    answer_bytes: float = 0.0
 
     def transfer_ms(self, size: float) -> float:
         """Milliseconds that some bytes take on the link."""
@@ -92,3 +96,26 @@ def _pixels(graph: Graph) -> set[int]:
         if holds:
             found.add(op.index)
     return found
+
+
+def answer_estimate(graph: Graph, bits: int) -> float:
+    """Bytes of a network's outputs as somebody would send them, where nothing was measured.
+
+    Maps (1, C, H, W) become masks whose outlines are coded, and an outline grows with the side of
+    an image, not with its area: C x sqrt(H x W) bits, one for each class and pixel of the side of a
+    square as large. Of real steel, 200x200 pixels with three classes took 75 bytes by this formula
+    and 72 coded, 256x1600 with four classes 320 and 111. Any other output is sent as it is.
+
+    Args:
+        graph: The graph.
+        bits: Bits per element of outputs that are no maps.
+    """
+    total = 0.0
+    outputs = {op.inputs[0] for op in graph.operations if op.type == "Result"}
+    for tensor in map(graph.tensor, outputs):
+        shape = tensor.shape
+        if shape is not None and len(shape) == 4 and min(shape[2:]) > 1:
+            total += shape[1] * sqrt(shape[2] * shape[3]) / 8
+        elif shape is not None:
+            total += tensor.elements * sent_bits(tensor, bits) / 8
+    return total

@@ -1,7 +1,7 @@
 """What was measured of a network's cuts, by `infer` and `compare`: bytes per frame and Dice."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from splittool.errors import InputError, UsageError
@@ -39,6 +39,7 @@ class Measured:
         images: The ways in which the input was compressed.
         image_bytes: Mean size of the image files; None if nothing says so.
         whole_dice: Dice of the whole network on these files.
+        answer: Its coded masks, as `compare` measured them; None if nothing says so.
     """
 
     files: tuple[FileRecord, ...] = ()
@@ -46,6 +47,7 @@ class Measured:
     images: Sequence[Sent] = ()
     image_bytes: float | None = None
     whole_dice: float | None = None
+    answer: Sent | None = None
 
 
 def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
@@ -58,6 +60,7 @@ def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
     cuts: dict[tuple[str, ...], list[Sent]] = {}
     images: list[Sent] = []
     whole: tuple[float | None, float | None] | None = None
+    answer = None
     for path in paths:
         report = read_report(path, InferReport, CompareReport)
         found = _of_infer(path, report) if isinstance(report, InferReport) else _of_compare(report)
@@ -67,22 +70,25 @@ def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
         if found.whole and whole:
             raise UsageError(f"`infer` {path} is a second report of the whole network; give one")
         whole = whole or found.whole
+        answer = answer or found.answer
     return Measured(
         files=tuple(file_record(path) for path in paths),
         cuts=cuts,
         images=images,
         image_bytes=whole[0] if whole else None,
         whole_dice=whole[1] if whole else None,
+        answer=answer,
     )
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What one report says: cuts by their points, images, and of the whole its bytes and Dice."""
+    """What one report says: cuts by their points, images; bytes, Dice and answer of the whole."""
 
     cuts: Sequence[tuple[str, Sent]] = ()
     images: Sequence[Sent] = ()
     whole: tuple[float | None, float | None] | None = None
+    answer: Sent | None = None
 
 
 def _of_infer(path: Path, report: InferReport) -> _Found:
@@ -96,16 +102,21 @@ def _of_infer(path: Path, report: InferReport) -> _Found:
 
 
 def _of_compare(report: CompareReport) -> _Found:
-    cuts, images, whole = [], [], None
+    cuts, images, whole, answer = [], [], None, None
     for arm in report.arms:
+        if arm.network is not None:
+            continue  # another network is not what is planned
         sent = Sent(arm.payload_bytes_per_frame, arm.dice, arm.bits, arm.codec, arm.quality)
         if arm.kind == "cut" and arm.point is not None:
             cuts.append((arm.point, sent))
         elif arm.kind == "image" and arm.codec == "file":
             whole = (sent.payload_bytes, sent.dice)
         elif arm.kind == "image":
-            images.append(sent)
-    return _Found(cuts, images, whole)
+            halved = f"{arm.codec} at {arm.scale:g}"
+            images.append(sent if arm.scale == 1 else replace(sent, codec=halved))
+        elif arm.kind == "answer":
+            answer = replace(sent, codec="masks")
+    return _Found(cuts, images, whole, answer)
 
 
 def _ends_of(graph: Graph, path: Path, point: str) -> tuple[str, ...]:

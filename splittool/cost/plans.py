@@ -9,10 +9,12 @@ its side, or its share of a measured head's time.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
+from typing import Literal
 
 from splittool.codec.choices import check_bits
-from splittool.cost.deployment import Deployment, tensor_bytes
+from splittool.cost.deployment import Deployment, answer_estimate, tensor_bytes
 from splittool.cost.limits import check_limits
 from splittool.cost.measurements import Measured, read_measured
 from splittool.cost.minimum_cut import best_cut
@@ -20,7 +22,7 @@ from splittool.cost.operations import operation_costs
 from splittool.cost.rates import read_rate
 from splittool.cost.rows import Pricing, cut_halves, split_point_halves
 from splittool.cost.splits import describe_split, describe_split_points
-from splittool.errors import InputError
+from splittool.errors import InputError, UsageError
 from splittool.graph.graph import Graph
 from splittool.graph.split_points import Cut, find_cut, require_both_sides
 from splittool.quantities import (
@@ -50,6 +52,8 @@ class PlanOptions:
         infer: Reports of `infer` and `compare`, which say the bytes and Dice of cuts and inputs.
         image_bytes: Size of the input as it is sent; None for what `infer` measured, or else for
             raw values.
+        answer_bytes: Size of the answer that the whole network on the device sends; 0 if it is
+            wanted there alone, None for what `infer` measured, or else for an estimate.
         best: What the chosen row is best in.
         limits: What the chosen row must keep to.
         shapes: The shapes that the network was read with, for the command that makes the cut.
@@ -65,6 +69,7 @@ class PlanOptions:
     best: Objective = "latency"
     limits: LimitsRecord = field(default_factory=LimitsRecord)
     shapes: Sequence[str] = ()
+    answer_bytes: float | None = None
 
     def check(self) -> None:
         """Find what is out of range, before a network is read.
@@ -75,6 +80,8 @@ class PlanOptions:
         check_limits(self.limits)
         check_bits(self.bits)
         require_positive(self.image_bytes, "`image_bytes`")
+        if self.answer_bytes is not None and not 0 <= self.answer_bytes < inf:
+            raise UsageError(f"`answer_bytes` {self.answer_bytes} is out of range; give 0 or more")
         parse_link(self.link)
         parse_milliseconds(self.rtt)
         parse_compute(self.edge)
@@ -106,6 +113,7 @@ def plan(source: FileRecord, graph: Graph, info: ModelInfo, options: PlanOptions
     options.check()
     measured = read_measured(graph, [Path(path) for path in options.infer])
     size = measured.image_bytes if options.image_bytes is None else options.image_bytes
+    answer, source_of_answer = _answer(graph, measured, options)
     deployment = Deployment(
         edge=read_rate(parse_compute(options.edge), source, graph),
         cloud=read_rate(parse_compute(options.cloud), source, graph),
@@ -113,11 +121,24 @@ def plan(source: FileRecord, graph: Graph, info: ModelInfo, options: PlanOptions
         rtt_ms=parse_milliseconds(options.rtt),
         bits=options.bits,
         image_bytes=size,
+        answer_bytes=answer,
     )
     goal = Goal(options.best, options.limits)
     report = choose(source, graph, info.split_points, deployment, goal, measured)
     report.shapes = list(options.shapes)
+    report.answer = source_of_answer
     return report
+
+
+def _answer(
+    graph: Graph, measured: Measured, options: PlanOptions
+) -> tuple[float, Literal["given", "measured", "estimated"]]:
+    """Bytes of the answer, and how they are known."""
+    if options.answer_bytes is not None:
+        return options.answer_bytes, "given"
+    if measured.answer is not None:
+        return measured.answer.payload_bytes, "measured"
+    return answer_estimate(graph, options.bits), "estimated"
 
 
 def choose(
@@ -132,7 +153,8 @@ def choose(
 
     The minimum cut is found with computed bytes. So the row of least latency is the optimum of all
     closed cuts, unless the minimum cut was itself measured to send more than computed: then another
-    cut could lie between the two.
+    cut could lie between the two. The same holds for a network whose answer is given as larger
+    than its raw outputs.
 
     Args:
         source: The file of the network.
@@ -176,6 +198,7 @@ def choose(
         rtt_ms=deployment.rtt_ms,
         bits=deployment.bits,
         image_bytes=deployment.image_bytes,
+        answer_bytes=deployment.answer_bytes,
         objective=goal.objective,
         limits=goal.limits,
         inferred=list(measured.files),

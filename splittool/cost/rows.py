@@ -64,10 +64,13 @@ class Pricing:
     halves: Halves
 
     def edge_only(self, whole: SplitRecord) -> PlanRow:
-        """Nothing is sent, and the outputs stay on the device."""
+        """The whole network is on the device, which sends its answer."""
         work = {"head_gflops": whole.tail_gflops, "tail_gflops": 0.0}
         split = replace(whole, point="edge only", at=list(_EVERYTHING), tensors=[], **work)
-        return self._row(split, "edge-only", Sent(0.0, self.measured.whole_dice))
+        answer = Sent(self.deployment.answer_bytes, self.measured.whole_dice)
+        if self.measured.answer and self.measured.answer.payload_bytes == answer.payload_bytes:
+            return self._row(split, "edge-only", self.measured.answer, True)
+        return self._row(split, "edge-only", answer)
 
     def cloud_only(self, whole: SplitRecord) -> list[PlanRow]:
         """The input is sent: as it is, and in each way that was measured."""
@@ -120,7 +123,7 @@ class Pricing:
             transfer_ms=sides["link"],
             tail_ms=sides["cloud"],
             latency_ms=sum(sides.values())
-            + (self.deployment.rtt_ms if kind != "edge-only" else 0.0),
+            + (self.deployment.rtt_ms if sent.payload_bytes or kind != "edge-only" else 0.0),
             fps=1e3 / sides[slowest] if sides[slowest] else None,
             bottleneck=slowest if sides[slowest] else None,
             codec=sent.codec,

@@ -100,12 +100,14 @@ class PlanRow(msgspec.Struct, frozen=True):
             _number(self.fps),
             self.bottleneck or "-",
             f"{self.head_gflops_share:.0%}",
-            f"{self.payload_bytes / 1e3:.0f}",
+            _kilobytes(self.payload_bytes),
             short(self.dice, 3),
         ]
 
     def _way(self) -> str:
         """How the input or the crossing tensors were compressed."""
+        if self.kind == "edge-only":
+            return "masks"
         if self.kind == "cloud-only":
             return f"{self.codec}{'' if self.quality is None else f' q{self.quality}'}"
         bits = "mixed bits" if self.bits is None else f"{self.bits}-bit"
@@ -120,6 +122,8 @@ class PlanReport(Report, tag="splittool.plan/1"):
     matrix product in its head, within the limits if any such cut is, null if there is no such cut.
     `optimum` is that of the least latency over all closed cuts, whatever the limits; it need not be
     a split point in topological order. `shapes` are the input shapes that were asked for.
+    `answer_bytes` are those of edge only; `answer` says how they are known, null in older plans,
+    where edge only sent nothing.
     """
 
     source: FileRecord
@@ -140,6 +144,8 @@ class PlanReport(Report, tag="splittool.plan/1"):
     not_counted: dict[str, int] = msgspec.field(default_factory=dict)
     refused: list[RefusedRecord] = msgspec.field(default_factory=list)
     shapes: list[str] = msgspec.field(default_factory=list)
+    answer_bytes: float = 0.0
+    answer: Literal["given", "measured", "estimated"] | None = None
 
     @property
     def best(self) -> PlanRow | None:
@@ -185,6 +191,7 @@ class PlanReport(Report, tag="splittool.plan/1"):
             f"edge {self.edge.shown()}, cloud {self.cloud.shown()}; link {self.link}"
             f" ({self.link_mbps:g} Mbit/s), {self.rtt_ms:g} ms round trip;"
             f" features in {self.bits} bits",
+            *self._answer(),
             f"least latency of all closed cuts: {optimum.latency_ms:.4g} ms, {optimum.point}",
         ]
         chosen, whole = self.best, self.rows[0].dice
@@ -202,6 +209,15 @@ class PlanReport(Report, tag="splittool.plan/1"):
                 f"counted as taking no time, because their FLOPs are not defined here: {unknown}"
             )
         return lines
+
+    def _answer(self) -> list[str]:
+        if self.answer is None:
+            return []
+        how = {"given": "as given", "measured": "measured", "estimated": "an estimate"}
+        hint = "; --answer-bytes sets it" if self.answer == "estimated" else ""
+        return [
+            f"edge only sends its answer, {self.answer_bytes:.0f} bytes, {how[self.answer]}{hint}"
+        ]
 
     def _next(self) -> "list[RenderableType]":
         """The command that makes the chosen cut, or else the best one there is."""
@@ -236,3 +252,7 @@ def _number(value: float | None) -> str:
         return "-"
     digits = 0 if value == 0 or value >= 100 else 1 if value >= 10 else 2
     return f"{value:.{digits}f}"
+
+
+def _kilobytes(size: float) -> str:
+    return f"{size / 1e3:.0f}" if size >= 1e3 or not size else f"{size / 1e3:.2g}"

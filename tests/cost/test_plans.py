@@ -1,5 +1,6 @@
 """Rows, limits and choices, by hand."""
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from openvino import Model, Type
 from openvino import opset13 as op
 
-from splittool.cost.deployment import Deployment, tensor_bytes
+from splittool.cost.deployment import Deployment, answer_estimate, tensor_bytes
 from splittool.cost.limits import nothing_fits
 from splittool.cost.measurements import Measured, Sent, read_measured
 from splittool.cost.operations import operation_costs
@@ -18,6 +19,8 @@ from splittool.graph.graph import Graph, Operation, TensorInfo, read_graph
 from splittool.graph.split_points import find_cut, split_points
 from splittool.quantities import Link
 from splittool.reports import (
+    ArmRecord,
+    CompareReport,
     FileRecord,
     HeadRateRecord,
     InferReport,
@@ -102,7 +105,97 @@ def test_a_row_by_hand(small: Graph) -> None:
     assert found.head_gflops_share == pytest.approx(24 / 68)
 
 
-def test_edge_only_sends_nothing_and_cloud_only_the_input(small: Graph) -> None:
+def test_edge_only_sends_its_answer(small: Graph) -> None:
+    # 68 FLOPs at 1 FLOP/ms; 5 bytes at 1 byte/ms.
+    report = planned(small, terms(1e-6, 4e-6, 0.008, rtt_ms=3.0, answer_bytes=5))
+    edge = report.rows[0]
+    assert (edge.kind, edge.payload_bytes, edge.transfer_ms) == ("edge-only", 5, pytest.approx(5))
+    assert edge.latency_ms == pytest.approx(68 + 5 + 3)
+    assert edge.fps == pytest.approx(1000 / 68)
+
+
+@pytest.mark.parametrize("answer", [0, 1, 2, 4])
+@pytest.mark.parametrize("mbps", [0.0008, 0.008, 0.08, 0.8])
+@pytest.mark.parametrize("edge", [1e-7, 1e-6, 1e-5])
+def test_the_optimum_is_that_of_all_cuts(
+    small: Graph, answer: float, mbps: float, edge: float
+) -> None:
+    """Every closed cut by hand: a head is closed if it holds what its operations read."""
+    given = terms(edge, 4e-6, mbps, rtt_ms=3.0, answer_bytes=answer)
+    found = planned(small, given)
+    flops = {"first": 24, "left": 8, "right": 8, "total": 4, "last": 24}
+    reads = {"left": {"first"}, "right": {"first"}, "total": {"left", "right"}, "last": {"total"}}
+    size = sum(flops.values())
+
+    def latency(head: set[str]) -> float:
+        crossing = {x for name in flops.keys() - head for x in reads.get(name, {"x"})} & {
+            *head,
+            "x",
+        }
+        sent = 4 * len(crossing) if len(head) < len(flops) else answer
+        work = sum(flops[name] for name in head)
+        times = work / (edge * 1e6) + sent * 8 / (mbps * 1e3) + (size - work) / 4
+        return times + (3.0 if sent else 0.0)
+
+    heads = [
+        set(head)
+        for count in range(len(flops) + 1)
+        for head in combinations(flops, count)
+        if all(reads.get(name, set()) <= set(head) for name in head)
+    ]
+    assert found.rows[found.optimum].latency_ms == pytest.approx(min(map(latency, heads)))
+
+
+def test_the_answer_is_given_measured_or_estimated(paper_graph: Graph, tmp_path: Path) -> None:
+    info = ModelInfo(split_points=POINTS)
+    compared = CompareReport(
+        source=SOURCE,
+        device="CPU",
+        precision_requested="auto",
+        precision_actual="f32",
+        threshold=0.5,
+        images=1,
+        defective_pairs=1,
+        floor=0.5,
+        arms=[
+            ArmRecord("whole", dice=0.8),
+            ArmRecord("answer", network="small.pt", payload_bytes_per_frame=90, dice=0.7),
+            ArmRecord("answer", payload_bytes_per_frame=111.5, dice=0.8),
+        ],
+    )
+    path = tmp_path / "compare.json"
+    path.write_bytes(encode(compared))
+
+    def found(**more: Any) -> PlanReport:
+        options = PlanOptions("100GFLOPS", "5TFLOPS", "1kbps", rtt="10ms", **more)
+        return plan(SOURCE, paper_graph, info, options)
+
+    given, measured = found(answer_bytes=7, infer=[path]), found(infer=[path])
+    estimated, nobody = found(), found(answer_bytes=0)
+    assert (given.answer, given.answer_bytes, given.rows[0].measured) == ("given", 7, False)
+    assert (measured.answer, measured.answer_bytes) == ("measured", 111.5)
+    row = measured.rows[0]
+    assert (row.measured, row.codec, row.dice, row.payload_bytes) == (True, "masks", 0.8, 111.5)
+    # Four maps of 256x1600: 4 x 640 bits.
+    assert (estimated.answer, estimated.answer_bytes) == ("estimated", 320)
+    assert estimated.rows[0].transfer_ms == pytest.approx(2560)
+    edge = estimated.rows[0]
+    assert edge.latency_ms == pytest.approx(edge.head_ms + 2560 + 10)
+    assert nobody.rows[0].latency_ms == nobody.rows[0].head_ms
+
+
+@pytest.mark.parametrize("size", [-1.0, float("inf"), float("nan")])
+def test_an_answer_of_no_size(size: float) -> None:
+    with pytest.raises(UsageError, match="`answer_bytes`"):
+        PlanOptions(100, 5000, 100, answer_bytes=size).check()
+
+
+def test_what_is_no_map_is_sent_as_it_is(small: Graph) -> None:
+    assert answer_estimate(small, 8) == 4
+    assert answer_estimate(small, 16) == 8
+
+
+def test_without_an_answer_edge_only_sends_nothing_and_cloud_only_the_input(small: Graph) -> None:
     report = planned(small, terms(1e-6, 4e-6, 0.008, rtt_ms=3.0))
     edge, cloud = report.rows[:2]
     assert (edge.kind, edge.payload_bytes, edge.latency_ms) == ("edge-only", 0, pytest.approx(68))
