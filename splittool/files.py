@@ -274,6 +274,9 @@ def require_file(path: Path, fix: str) -> None:
         InputError: It is not.
     """
     try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # opening it may take for ever
+            raise InputError(f"{path} is a pipe or a device, not a file; {fix}")
         with path.open("rb"):
             pass
     except FileNotFoundError:
@@ -282,6 +285,19 @@ def require_file(path: Path, fix: str) -> None:
         raise InputError(f"{path} is a folder, not a file; {fix}") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {describe(error)}; {fix}") from error
+
+
+def require_size(path: Path, most: int) -> None:
+    """Check that a file is not too large to be read into memory.
+
+    Raises:
+        InputError: It has more than `most` bytes.
+    """
+    size = path.stat().st_size
+    if size > most:
+        raise InputError(
+            f"{path} has {size:,} bytes, and {most:,} are read at most; check the file"
+        )
 
 
 def sha256(path: Path) -> str:

@@ -211,6 +211,8 @@ def _explain(error: Exception) -> int:
         return int(ExitCode.PIPE_CLOSED)
     if isinstance(error, SplittoolError):
         return _fail(str(error), error.exit_code)
+    if _is_lack_of_memory(error):
+        return _fail("out of memory; give smaller images, batches or networks", ExitCode.FAILED)
     if isinstance(error, OSError):
         discard(sys.stdout)
         place = error.filename or "standard output"
@@ -233,6 +235,16 @@ def _explain(error: Exception) -> int:
         f"internal error: {type(error).__name__}: {str(error).partition(chr(10))[0][:200]};"
         " run again with --debug and report it",
         ExitCode.FAILED,
+    )
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; PyTorch and OpenVINO say it in errors of no kind of its own."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError | OSError) and any(
+        words in text for words in ("can't allocate memory", "Cannot allocate memory", "bad_alloc")
     )
 
 

@@ -135,7 +135,7 @@ def _read(path: Path) -> Instances:
     require_file(path, "COCO's annotations are a .json file")
     try:
         content = msgspec.json.decode(path.read_bytes(), type=Instances)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not a COCO file of instances: {error}; export it again") from (
             error
         )

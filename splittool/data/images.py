@@ -105,6 +105,8 @@ def open_image(path: Path, max_pixels: int) -> Iterator[Image.Image]:
 
 def _open_any_size(path: Path) -> Image.Image:
     """Read a header without Pillow's own limit, which warns on stderr before it refuses."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is a pipe or a device, not a file; give image files")
     with _OPENING:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from splittool.data.images import MAX_PIXELS
 from splittool.errors import UsageError
 
 Grey = NDArray[np.uint8]
@@ -97,12 +98,17 @@ def render(
         exactly if its class is not in `defects`, and lies on the steel.
 
     Raises:
-        UsageError: The image is too small to show anything.
+        UsageError: The image is too small to show anything, or larger than any that is read.
     """
     if min(height, width) < MIN_SIDE:
         raise UsageError(
             f"a synthetic sheet of {height}x{width} pixels is too small; "
             f"take {MIN_SIDE}x{MIN_SIDE} or more"
+        )
+    if height * width > MAX_PIXELS:
+        raise UsageError(
+            f"a synthetic sheet of {height}x{width} pixels is too large;"
+            f" {MAX_PIXELS:,} are the most that an image may have"
         )
     steel = _steel(rng, height, width)
     grey = steel.grey

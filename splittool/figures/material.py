@@ -113,7 +113,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     try:
         records = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
         whole = all(_is_epoch(record) for record in records)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         whole, records = False, []
     if not whole or not records:
         raise InputError(

@@ -1,5 +1,6 @@
 """Read any model file into one graph type."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from xml.parsers import expat
@@ -59,6 +60,7 @@ def prepare(model: ov.Model, shapes: Sequence[str], source: Path | str) -> ov.Mo
     if shapes:
         _set_shapes(source, model, shapes)
     _require_fixed_shapes(source, model)
+    _require_size(source, model)
     _require_work(source, model)
     _require_info(source, model)
     fold_shapes(model)
@@ -68,8 +70,10 @@ def prepare(model: ov.Model, shapes: Sequence[str], source: Path | str) -> ov.Mo
 def _read(path: Path) -> ov.Model:
     if path.suffix == ".xml":
         _check_weights(path)
+        _check_kind(path, "ir", "IR of a version that is read here")
     else:
-        _check_kind(path)
+        kind = path.suffix.removeprefix(".")
+        _check_kind(path, kind, f"{path.suffix} file")
     if path.suffix == ".onnx":
         guard(path)
     try:
@@ -98,9 +102,11 @@ def _set_shapes(path: Path | str, model: ov.Model, shapes: Sequence[str]) -> Non
             raise UsageError(
                 f"`shape` {text}: {path} has no input {name!r}; it has: {', '.join(ports)}"
             )
-        shape = [int(d) if d.isascii() and d.isdecimal() else 0 for d in dimensions.split("x")]
+        shape = [_dimension(text) for text in dimensions.split("x")]
         if 0 in shape:
-            raise UsageError(f"`shape` {text}: give whole numbers above 0, such as 1x3x256x1600")
+            raise UsageError(
+                f"`shape` {text[:80]}: give whole numbers above 0, such as 1x3x256x1600"
+            )
         wanted[ports[name]] = ov.PartialShape(shape)
     try:
         model.reshape(wanted)
@@ -111,13 +117,16 @@ def _set_shapes(path: Path | str, model: ov.Model, shapes: Sequence[str]) -> Non
         ) from None
 
 
-def _check_kind(path: Path) -> None:
+def _dimension(text: str) -> int:
+    """A dimension of a shape; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def _check_kind(path: Path, kind: str, what: str) -> None:
     """Refuse a file that is not what its suffix says; OpenVINO would try it as every other kind."""
-    reader = FrontEndManager().load_by_framework(path.suffix.removeprefix("."))
+    reader = FrontEndManager().load_by_framework(kind)
     if not reader.supported(str(path)):
-        raise InputError(
-            f"{path} cannot be read as a model (it is no {path.suffix} file); export it again"
-        )
+        raise InputError(f"{path} cannot be read as a model (it is no {what}); export it again")
 
 
 def _cause(error: RuntimeError) -> str:
@@ -175,6 +184,21 @@ def _require_fixed_shapes(path: Path | str, model: ov.Model) -> None:
             raise InputError(
                 f"{path}: input {name!r} has the open shape {shape}; fix it with:"
                 f" `shape` {name}={_example(shape)}"
+            )
+
+
+_MOST_ELEMENTS = 2**30
+
+
+def _require_size(path: Path | str, model: ov.Model) -> None:
+    """Refuse an input that no machine holds; the runtimes say so late, and each in its words."""
+    for port in model.inputs:
+        elements = math.prod(port.get_shape())
+        if elements > _MOST_ELEMENTS:
+            name = port.get_node().get_friendly_name()
+            raise InputError(
+                f"{path}: input {name!r} has {elements:,} elements, and {_MOST_ELEMENTS:,} are the"
+                " most that are taken; export it for a smaller input"
             )
 
 

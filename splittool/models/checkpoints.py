@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import torch
@@ -21,6 +21,9 @@ from splittool.reports import EpochRecord
 
 MODEL = "splittool.checkpoint/1"
 STATE = "splittool.training/1"
+
+# PyTorch stores without compression; whoever packs a checkpoint again gains little.
+_MOST_INFLATED = 20
 
 MAX_SIDE = 2**16  # of a canvas, in pixels
 
@@ -49,7 +52,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     arch: str
     options: dict[str, Any]
-    classes: list[str]
+    classes: Annotated[list[str], msgspec.Meta(min_length=1)]
     canvas: Canvas
     state: dict[str, Tensor]
     split: PartitionRecord | None = None
@@ -188,10 +191,15 @@ def _refuse_programs(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            inflated = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError):
         raise InputError(
             f"{path} is damaged or not a PyTorch checkpoint; copy it again, or train a new one"
         ) from None
+    if inflated > max(_MOST_INFLATED * path.stat().st_size, 2**24):
+        raise InputError(
+            f"{path} would become {inflated:,} bytes in memory; it is damaged or meant to do harm"
+        )
     for end, program in _PROGRAMS.items():
         if any(name.endswith(end) for name in names):
             raise InputError(f"{path} {fill_in(program, path)}")

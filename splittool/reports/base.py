@@ -12,13 +12,16 @@ import msgspec
 
 from splittool import __version__
 from splittool.errors import InputError
-from splittool.files import require_file, sha256
+from splittool.files import require_file, require_size, sha256
 from splittool.tables import as_html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import RenderableType
+
+
+MOST_BYTES = 2**28  # of a report: the split points of a graph of a million operations
 
 
 class FileRecord(msgspec.Struct, frozen=True):
@@ -108,6 +111,8 @@ def decode_any(text: bytes, name: str, wanted: str = "report of splittool") -> R
         found: Report = msgspec.json.decode(text, type=_any_report())
     except msgspec.ValidationError as error:
         raise InputError(f"{name} is not a splittool report ({error}); make it again") from None
+    except RecursionError:
+        raise InputError(f"{name} is nested too deeply; give a {wanted}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{name} is not JSON ({error}); give a {wanted}") from None
     return found
@@ -120,5 +125,6 @@ def read_report(path: Path, kind: type[R], other: type[S]) -> R | S: ...
 def read_report(path: Path, kind: type[Report], other: type[Report] | None = None) -> Report:
     """Read a report file of one or another kind; see `decode`."""
     require_file(path, "make one with --json")
+    require_size(path, MOST_BYTES)
     kinds = [kind] if other is None else [kind, other]
     return decode(path.read_bytes(), str(path), *kinds)

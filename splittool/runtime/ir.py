@@ -61,7 +61,7 @@ def read_info(model: ov.Model) -> ModelInfo:
         return ModelInfo()
     try:
         return msgspec.json.decode(model.get_rt_info(_PLACE).astype(str), type=ModelInfo)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise InputError(
             f"what the graph {model.get_friendly_name()!r} says about itself is damaged ({error});"
             " export it again"

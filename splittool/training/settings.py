@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
+import psutil
 import torch
 
 from splittool.errors import UsageError
@@ -14,6 +15,9 @@ from splittool.training.precision import spell_precision
 from splittool.training.rate import FRAME_BYTES, WEIGHT
 
 Settings = TrainingSettings  # the report of a run has them
+
+
+MOST_IMAGES = 2**16  # of a batch
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,10 @@ def make_settings(
     settings = msgspec.structs.replace(base, **given)
     if settings.arch not in NETWORKS:
         raise UsageError(f"unknown network {settings.arch!r}; give one of: {', '.join(NETWORKS)}")
+    if not 0 < settings.batch_size <= MOST_IMAGES:
+        raise UsageError(
+            f"`batch_size` {settings.batch_size} is out of range; give 1 to {MOST_IMAGES}"
+        )
     if not 0 < settings.learning_rate < float("inf"):
         raise UsageError(
             f"`learning_rate` {settings.learning_rate:g} is out of range; give a number above 0"
@@ -167,7 +175,22 @@ def _network_options(settings: Settings, wanted: Mapping[str, Any]) -> dict[str,
     options = {**RECIPES[settings.recipe].options.get(settings.arch, {}), **given}
     try:
         with torch.device("meta"):  # nothing is allocated
-            build(settings.arch, 1, options)
+            network = build(settings.arch, 1, options)
     except ValueError as error:
         raise UsageError(f"{settings.arch} cannot be built: {error}") from None
+    _require_memory(settings.arch, sum(weights.numel() for weights in network.parameters()))
     return options
+
+
+def _require_memory(arch: str, weights: int) -> None:
+    """Refuse a network whose weights, gradients and two moments of Adam have no room here.
+
+    Raises:
+        UsageError: They take more than all of the machine's memory.
+    """
+    needed, memory = weights * 4 * 4, psutil.virtual_memory().total
+    if needed > memory:
+        raise UsageError(
+            f"this {arch} has {weights:,} weights; training it takes {needed / 1e9:,.0f} GB, and"
+            f" this machine has {memory / 1e9:,.0f} GB; give smaller `widths`"
+        )
