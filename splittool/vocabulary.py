@@ -2,8 +2,12 @@
 
 from typing import Literal
 
+LATENT = "latent"  # the split point of a network made to be split
+LATENT_LARGEST = 127  # the largest magnitude of its whole numbers: they fit a signed byte
+
 Fit = Literal["pad", "resize"]
 RangesFrom = Literal["frame", "calibrated"]
+RangesUsed = Literal["frame", "calibrated", "latent"]  # of a latent: one for each whole number
 RangesMethod = Literal["best", "min-max", "percentile", "mse"]
 # Precisions as other tools spell them: ours.
 PRECISION_SYNONYMS = {"fp32": "f32", "fp16": "f16"}

@@ -47,8 +47,9 @@ def infer(
         str | None,
         typer.Option(
             metavar="CODEC",
-            help="raw: packed; fast: packed, then zstd; small: smallest and slower; or"
-            " TENSOR=CODEC,... [default: fast]",
+            help="raw: packed; fast: packed, then zstd; small: smallest and slower; learned: for a"
+            " latent that has a model; or TENSOR=CODEC,... [default: learned where it can, else"
+            " fast]",
         ),
     ] = None,
     ranges: Annotated[
@@ -106,7 +107,7 @@ def infer(
     truth: Path | Literal[False] | None = False if no_labels else labels
     with output.progress() as progress:
         if source.suffix == ".json":
-            link = LinkOptions(bits, codec or "fast", ranges, not per_tensor, key_interval or 1)
+            link = LinkOptions(bits, codec, ranges, not per_tensor, key_interval or 1)
             split = SplitNetwork.open(source)
             if note := split.runner(options, link).link.note:
                 output.note(f"note: {note}")

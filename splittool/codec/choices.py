@@ -16,6 +16,7 @@ DEFAULT_BITS = 16
 CALIBRATED_BITS = (16, 8, 6, 4, 3, 2)  # calibrated unless others are asked for
 CODEC_NAMES = ("raw", "fast", "small")
 DEFAULT_CODEC = "fast"
+LEARNED = "learned"  # for a latent that comes with a model
 
 T = TypeVar("T", int, str)
 
@@ -84,7 +85,8 @@ def parse_codecs(text: str | None) -> Choice[str]:
     Raises:
         UsageError: There is no such codec.
     """
-    return _parse(text, "`codec`", lambda word: _codec(word, text), DEFAULT_CODEC)
+    known = (*CODEC_NAMES, LEARNED)
+    return _parse(text, "`codec`", lambda word: _codec(word, text, known), DEFAULT_CODEC)
 
 
 def parse_bit_list(text: str) -> tuple[int, ...]:
@@ -104,7 +106,7 @@ def parse_codec_list(text: str) -> tuple[str, ...]:
         UsageError: There is no such codec.
     """
     hint = f"give some of {', '.join(CODEC_NAMES)}"
-    return tuple(_codec(word, text) for word in _words(text, hint, "`codec`"))
+    return tuple(_codec(word, text, CODEC_NAMES) for word in _words(text, hint, "`codec`"))
 
 
 def _bits(word: str, text: str | None, hint: str) -> int:
@@ -114,10 +116,10 @@ def _bits(word: str, text: str | None, hint: str) -> int:
     return check_bits(int(word))
 
 
-def _codec(word: str, text: str | None) -> str:
-    if word.strip() not in CODEC_NAMES:
+def _codec(word: str, text: str | None, known: Sequence[str]) -> str:
+    if word.strip() not in known:
         raise UsageError(
-            f"`codec` {text!r} is not a codec; give one of {', '.join(CODEC_NAMES)}, or"
+            f"`codec` {text!r} is not a codec; give one of {', '.join(known)}, or"
             " TENSOR=CODEC,TENSOR=CODEC"
         )
     return word.strip()

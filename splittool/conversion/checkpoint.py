@@ -1,5 +1,6 @@
 """From a checkpoint to OpenVINO IR."""
 
+import base64
 import warnings
 from collections.abc import Sequence
 from copy import deepcopy
@@ -12,8 +13,9 @@ import openvino as ov
 import torch
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from splittool.codec.latent_model import read_model
 from splittool.data.images import Canvas
-from splittool.errors import UsageError
+from splittool.errors import InputError, UsageError
 from splittool.models import Segmenter, checkpoints
 from splittool.runtime.ir import (
     ModelInfo,
@@ -68,9 +70,26 @@ def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
         classes=checkpoint.classes,
         fit=canvas.fit,
         split_points=list(network.split_points),
+        codec_model=_codec_model(path, checkpoint),
     )
     write_info(model, info)
     return Exported(model, canvas, info, network)
+
+
+def _codec_model(path: Path, checkpoint: checkpoints.Checkpoint) -> str:
+    """The model of codec `learned` as a graph holds it.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    if checkpoint.codec_model is None:
+        return ""
+    content = checkpoint.codec_model.numpy().tobytes()
+    try:
+        read_model(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; train a new one") from None
+    return base64.b64encode(content).decode()
 
 
 def to_graph(network: Segmenter, canvas: Canvas) -> ov.Model:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from openvino import opset13 as opset
 
 from splittool.graph.graph import Graph, Operation
 from splittool.graph.split_points import Cut, require_both_sides
-from splittool.runtime.ir import core, read_info, write_info
+from splittool.runtime.ir import ModelInfo, core, read_info, write_info
 
 _F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -64,7 +65,7 @@ def _head(model: ov.Model, nodes: list[ov.Node], graph: Graph, cut: Cut) -> ov.M
     parameters = [node for node in model.get_parameters() if node in read]
     sinks = [nodes[writer.index] for writer in _writers(graph, cut.head)]
     head = ov.Model(results, sinks, parameters, f"{model.get_friendly_name()}_head")
-    write_info(head, read_info(model))
+    write_info(head, _info(model))
     return head
 
 
@@ -82,8 +83,13 @@ def _tail(model: ov.Model, nodes: list[ov.Node], graph: Graph, cut: Cut) -> ov.M
         parameters.append(parameter)
     sinks = [nodes[writer.index] for writer in _writers(graph, cut.tail)]
     tail = ov.Model(model.get_results(), sinks, parameters, f"{model.get_friendly_name()}_tail")
-    write_info(tail, read_info(model))
+    write_info(tail, _info(model))
     return tail
+
+
+def _info(model: ov.Model) -> ModelInfo:
+    """What a half says about itself; the codec's model is a file of its own."""
+    return msgspec.structs.replace(read_info(model), codec_model="")
 
 
 def _writers(graph: Graph, side: Sequence[int]) -> list[Operation]:

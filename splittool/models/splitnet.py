@@ -18,14 +18,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from splittool.models.segmenter import Activation, ConvBlock, Norm, make_activation
+from splittool.vocabulary import LATENT, LATENT_LARGEST
 
 WIDTHS = (24, 48, 96)
 DEPTHS = (1, 2, 1)
 CLOUD_DEPTHS = (2, 2, 3)
-LATENT = 12
+BOTTLENECK = 12  # channels of the latent
 PATCH = 4  # the first level is at a quarter of the image's resolution
 GAIN = 4.0  # starts the latent at a spread of several whole numbers
-LIMIT = 127  # the largest magnitude of a symbol: it fits a signed byte
+LIMIT = LATENT_LARGEST
 
 
 class SplitNet(nn.Module):
@@ -54,7 +55,7 @@ class SplitNet(nn.Module):
         widths: Sequence[int] = WIDTHS,
         depths: Sequence[int] | None = None,
         cloud_depths: Sequence[int] | None = None,
-        bottleneck: int = LATENT,
+        bottleneck: int = BOTTLENECK,
         activation: Activation = "relu",
         norm: Norm = "batch",
     ) -> None:
@@ -67,7 +68,7 @@ class SplitNet(nn.Module):
                 f" {len(cloud_depths)} in the cloud"
             )
         self.stride = PATCH * 2 ** (len(widths) - 1)
-        self.split_points = ("latent",)
+        self.split_points = (LATENT,)
         self.encoder = nn.Sequential()
         channels, step = 3, PATCH
         for level, (width, depth) in enumerate(zip(widths, depths, strict=True), start=1):

@@ -22,6 +22,8 @@ from splittool.split.files import (
     verification_record,
     write_halves,
 )
+from splittool.split.latent import model_of
+from splittool.split.link import tensor_spec
 from splittool.split.split_network import SplitNetwork
 
 TOLERANCE = 1e-5
@@ -113,7 +115,9 @@ class NetworkCut:
         def describe(written: Written) -> CutReport:
             return self._report(written, self._hold(written.halves, tolerance), form)
 
-        report = write_halves(folder, halves, describe, form, force)
+        specs = [tensor_spec(record) for record in self.price.tensors]
+        model = model_of(read_info(self._model), specs)
+        report = write_halves(folder, halves, describe, form, force, model)
         return SplitNetwork(folder / DESCRIPTION, report)
 
     def _hold(self, halves: Halves, tolerance: float) -> Verification:
@@ -141,4 +145,5 @@ class NetworkCut:
             verification=verification_record(proof),
             target=form.target,
             blob=written.blob,
+            codec_model=written.codec_model,
         )

@@ -83,6 +83,9 @@ class BakedRecord(msgspec.Struct, frozen=True):
 class CutReport(Report, tag="splittool.cut/1"):
     """A cut, as `cut.json` describes it; file names are relative to it.
 
+    `codec_model` is the model of codec `learned`, where a latent of whole numbers crosses.
+
+
     `inputs` are those of the head, in the network's order; `input` is the first of them. Cuts of
     networks with one input made before `inputs` was there lack it.
     """
@@ -98,6 +101,7 @@ class CutReport(Report, tag="splittool.cut/1"):
     target: str = "openvino"
     blob: BlobRecord | None = None
     baked: BakedRecord | None = None
+    codec_model: FileRecord | None = None
     inputs: list[TensorRecord] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -135,7 +139,8 @@ class CutReport(Report, tag="splittool.cut/1"):
         if self.blob:
             lines.append(blob_line(self.blob))
         if folder is not None:
-            names = [record.path for record in (*self.head, *self.tail)]
+            model = [self.codec_model] if self.codec_model else []
+            names = [record.path for record in (*self.head, *self.tail, *model)]
             names += ["cut.json", *(["calibration.json"] if calibrated else [])]
             lines += [f"wrote {', '.join(names)}", verbatim(_snippet(folder, self.every_input))]
         return lines

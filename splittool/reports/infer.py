@@ -7,6 +7,7 @@ import msgspec
 
 from splittool.reports.base import FileRecord, Report
 from splittool.tables import make_table, short
+from splittool.vocabulary import RangesUsed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,7 +49,8 @@ class InferReport(Report, tag="splittool.infer/1"):
     `mbps` is by frame rate, of what is sent: the crossing tensors of a cut, or the image files.
     `bits` is null and `codec` "mixed" where tensors differ, `bits_per_tensor` and
     `codec_per_tensor` have each; `ranges` says whether those of
-    the quantiser came with each frame, one range per channel or tensor, or were calibrated. Of
+    the quantiser came with each frame, one range per channel or tensor, or were calibrated, or
+    whether a latent of whole numbers needed none. Of
     `key_interval` frames, all but one may say only what changed since the frame before.
     `bits_per_element` and `bits_per_pixel` are all bits of the frames over crossing values and over
     pixels of the images; times are means.
@@ -73,7 +75,7 @@ class InferReport(Report, tag="splittool.infer/1"):
     scores: ScoreRecord | None
     rows: list[ImageRecord]
     codec: str | None = None
-    ranges: Literal["frame", "calibrated"] | None = None
+    ranges: RangesUsed | None = None
     calibration: FileRecord | None = None
     bits_per_tensor: dict[str, int] | None = None
     bits_per_pixel: float | None = None

@@ -38,12 +38,15 @@ class ModelInfo(msgspec.Struct, frozen=True):
         classes: Names of the output maps; empty when unknown.
         fit: How images are brought to the input size.
         split_points: Names of the operations after which the paper cuts.
+        codec_model: The file of the model of codec `learned` for the latent, in base64; empty where
+            there is no latent, and in the halves of a cut, which has the file.
     """
 
     arch: str = ""
     classes: list[str] = []
     fit: Fit = "pad"
     split_points: list[str] = []
+    codec_model: str = ""
 
 
 def write_info(model: ov.Model, info: ModelInfo) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from splittool.codec.latent_model import LatentModel
 from splittool.files import (
     filled_folder,
     output_errors,
@@ -29,6 +30,8 @@ from splittool.runtime.targets import TARGETS
 HEAD = ("head.bin", "head.xml")
 TAIL = ("tail.bin", "tail.xml")
 BLOB = "head.blob"
+CODEC_MODEL = "latent.model"
+OPTIONAL = (BLOB, CODEC_MODEL)
 DESCRIPTION = "cut.json"
 
 
@@ -55,12 +58,14 @@ class Written(NamedTuple):
         head: The head's files, under the names they will have.
         tail: The tail's files.
         blob: What was compiled of the head, if anything.
+        codec_model: The model of codec `learned`, if there is one.
     """
 
     halves: Halves
     head: list[FileRecord]
     tail: list[FileRecord]
     blob: BlobRecord | None
+    codec_model: FileRecord | None = None
 
 
 def write_halves(
@@ -69,6 +74,7 @@ def write_halves(
     describe: Callable[[Written], CutReport],
     form: Form,
     force: bool = False,
+    codec_model: LatentModel | None = None,
 ) -> CutReport:
     """Write both halves and their description, all of them or none.
 
@@ -80,15 +86,17 @@ def write_halves(
         describe: Proves the halves as written, and describes them.
         form: What they are written for.
         force: Replace files that exist.
+        codec_model: The model of codec `learned`, for a cut at a latent.
 
     Raises:
         InputError: A half has an operation that the target cannot read.
         OutputError: The files exist or cannot be written.
         Whatever `describe` raises; nothing is in place then.
     """
-    names = (*HEAD, *((BLOB,) if form.compiler else ()), *TAIL, DESCRIPTION)
+    more = (*((BLOB,) if form.compiler else ()), *((CODEC_MODEL,) if codec_model else ()))
+    names = (*HEAD, *more, *TAIL, DESCRIPTION)
     if folder.exists():
-        refuse_existing([folder / name for name in (*names, BLOB)], force)
+        refuse_existing([folder / name for name in (*names, *OPTIONAL)], force)
     with (
         filled_folder(folder),
         output_errors(folder),
@@ -96,11 +104,13 @@ def write_halves(
     ):
         for half, name in zip(halves, ("head.xml", "tail.xml"), strict=True):
             write_ir(half, written / name, False, TARGETS[form.target])
+        if codec_model:
+            (written / CODEC_MODEL).write_bytes(codec_model.to_bytes())
         report = describe(_read_again(written, form))
         (written / DESCRIPTION).write_bytes(encode(report))
         replace_together([(written / name, folder / name) for name in names])
-        if not form.compiler:
-            (folder / BLOB).unlink(missing_ok=True)  # of an earlier head
+        for name in set(OPTIONAL) - set(names):
+            (folder / name).unlink(missing_ok=True)  # of an earlier cut
     return report
 
 
@@ -111,7 +121,9 @@ def _read_again(folder: Path, form: Form) -> Written:
         made = compile_blob(form.compiler, folder / "head.xml", folder / BLOB, head, form.shaves)
         blob = blob_record(made, BLOB)
     records = [[file_record(folder / name, name) for name in names] for names in (HEAD, TAIL)]
-    return Written(Halves(head, tail), records[0], records[1], blob)
+    model = folder / CODEC_MODEL
+    codec_model = file_record(model, CODEC_MODEL) if model.exists() else None
+    return Written(Halves(head, tail), records[0], records[1], blob, codec_model)
 
 
 def verification_record(proof: Verification) -> VerificationRecord:

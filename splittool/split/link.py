@@ -1,13 +1,21 @@
 """What is between head and tail: frames that hold the crossing tensors of one cut."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splittool.codec.choices import DEFAULT_BITS, Choice, check_bits, parse_bits, parse_codecs
+from splittool.codec.choices import (
+    DEFAULT_BITS,
+    LEARNED,
+    Choice,
+    check_bits,
+    parse_bits,
+    parse_codecs,
+)
 from splittool.codec.frame import Received, decode_frame, encode_frame, frame_cut_id
 from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
@@ -15,8 +23,11 @@ from splittool.errors import InputError, UncalibratedError, UsageError
 from splittool.files import sha256
 from splittool.reports import CutReport, TensorRecord
 from splittool.split.calibration_file import FILE_NAME, calibrated_specs, chosen_bits
+from splittool.split.latent import BITS as LATENT_BITS
+from splittool.split.latent import SENDING as LATENT_SENDING
+from splittool.split.latent import latent_specs
 from splittool.split.options import LinkOptions
-from splittool.vocabulary import RangesFrom
+from splittool.vocabulary import RangesUsed
 
 DEFAULT_LINK = LinkOptions()
 _REAL = ("f64", "f32", "f16", "bf16")  # quantised as 32 bits, and come back so
@@ -67,14 +78,21 @@ class Link:
         return {spec.name: sending.codec for spec, sending in pairs}
 
     @property
-    def ranges(self) -> RangesFrom:
+    def ranges(self) -> RangesUsed:
         """Where the quantiser's ranges come from."""
-        return "frame" if self.calibration is None else "calibrated"
+        if self.calibration is not None:
+            return "calibrated"
+        return "latent" if self.is_latent else "frame"
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether whole numbers of a latent are sent, in short frames."""
+        return self.calibration is None and any(sending.calibrated for sending in self.sendings)
 
     @property
     def ranges_per(self) -> Literal["channel", "tensor"] | None:
         """What one range of a frame is of; None where ranges are calibrated."""
-        if self.calibration is not None:
+        if self.ranges != "frame":
             return None
         return "channel" if self.sendings[0].per_channel else "tensor"
 
@@ -97,7 +115,9 @@ class Link:
         """The head's results as a frame; see `encode_frame`."""
         if self._frames % self.key_interval == 0:
             self._sent.clear()
-        frame = encode_frame(self.cut_id, frame_id, self.specs, tensors, self.sendings, self._sent)
+        frame = encode_frame(
+            self.cut_id, frame_id, self.specs, tensors, self.sendings, self._sent, self.is_latent
+        )
         self._frames += 1
         return frame
 
@@ -121,6 +141,10 @@ def open_link(path: Path, cut: CutReport, options: LinkOptions = DEFAULT_LINK) -
             with ranges of their own.
     """
     specs = [tensor_spec(record) for record in cut.split.tensors]
+    latent = latent_specs(path, cut, specs)
+    sending = _latent_sending(latent, options)
+    if latent and sending:
+        return Link(frame_cut_id(sha256(path)), latent, [sending])
     bits, codecs = chosen_ways(path, [spec.name for spec in specs], options)
     ways = list(zip(bits, codecs, strict=True))
     if options.key_interval > 1 and (options.ranges == "frame" or not options.per_channel):
@@ -145,6 +169,37 @@ def open_link(path: Path, cut: CutReport, options: LinkOptions = DEFAULT_LINK) -
     return Link(frame_cut_id(sha256(path)), specs, sendings, note=note)
 
 
+def _latent_sending(specs: Sequence[TensorSpec] | None, options: LinkOptions) -> Sending | None:
+    """How a latent's whole numbers are sent; None where real numbers are to be quantised.
+
+    Raises:
+        UsageError: Codec `learned` is asked for and there is no model, or other bits or ranges.
+    """
+    given = options.codec
+    if isinstance(given, Mapping):
+        given = ",".join(f"{name}={codec}" for name, codec in given.items())
+    quantised = options.bits not in (None, LATENT_BITS) or options.ranges is not None
+    quantised |= not options.per_channel or options.key_interval > 1
+    codec = None if given is None else parse_codecs(given)
+    wanted = codec is not None and LEARNED in (codec.others, *codec.named.values())
+    if specs is None:
+        if wanted:
+            raise UsageError(
+                "`codec` learned needs a model, which cuts of trained networks at their latent"
+                " have; give another codec"
+            )
+        return None
+    if quantised and wanted:
+        raise UsageError(
+            "`codec` learned sends whole numbers as they are; leave out `bits`, `ranges`,"
+            " `per_tensor` and `key_interval`"
+        )
+    if quantised:
+        return None
+    (name,) = (spec.name for spec in specs)
+    return replace(LATENT_SENDING, codec=LEARNED if codec is None else codec.of([name])[name])
+
+
 def chosen_ways(
     path: Path, names: Sequence[str], options: LinkOptions
 ) -> tuple[list[int], list[str]]:
@@ -162,7 +217,7 @@ def chosen_ways(
     else:
         found = chosen_bits(path) if given is None else None
         bits = {**parse_bits(given).of(names), **(found or {})}
-    text = codec if isinstance(codec, str) else ",".join(f"{n}={c}" for n, c in codec.items())
+    text = ",".join(f"{n}={c}" for n, c in codec.items()) if isinstance(codec, Mapping) else codec
     codecs = parse_codecs(text).of(names)
     return [bits[name] for name in names], [codecs[name] for name in names]
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from splittool.codec.choices import DEFAULT_CODEC
 from splittool.vocabulary import Fit, RangesFrom
 
 
@@ -45,8 +44,9 @@ class LinkOptions:
         bits: Bits of each element, 1 to 16: one number for all tensors, numbers by the tensor's
             name with 16 for those left out, or text such as "8,maxpool_2=4". None takes what
             `calibrate` found with automatic bits, else 16.
-        codec: "raw", "fast" or "small" for all tensors, names by the tensor's name, or text such
-            as "fast,maxpool_2=raw".
+        codec: "raw", "fast", "small" or, for a latent, "learned" for all tensors, names by the
+            tensor's name, or text such as "fast,maxpool_2=raw". None is "learned" where the cut has
+            its model, else "fast".
         ranges: Ranges of the quantiser: sent with each "frame", or "calibrated"; None takes
             calibrated ones where a calibration.json of this cut and these bits is there.
         per_channel: Whether ranges sent with a frame are one for each channel, or one for each
@@ -56,7 +56,7 @@ class LinkOptions:
     """
 
     bits: int | str | Mapping[str, int] | None = None
-    codec: str | Mapping[str, str] = DEFAULT_CODEC
+    codec: str | Mapping[str, str] | None = None
     ranges: RangesFrom | None = None
     per_channel: bool = True
     key_interval: int = 1

@@ -229,8 +229,10 @@ class SplitRunner:
     def _start(self, pixels: Pixels) -> Crossing:
         began = time.perf_counter()
         tensors = [np.array(tensor) for tensor in self.head.run(pixels)]
+        # Nothing is lost or overtaken here: short frames, in which a number costs bytes, need none.
+        number = 0 if self.link.is_latent else self._frames
         self._frames += 1
-        return Crossing(self._frames - 1, tensors, times={"head": _since(began)})
+        return Crossing(number, tensors, times={"head": _since(began)})
 
     def _encode(self, crossing: Crossing) -> Crossing:
         began = time.perf_counter()

@@ -23,7 +23,7 @@ FRAME_BYTES = 6  # what a short frame adds to the payload of one tensor
 
 FIRST_WEIGHT = 0.02
 WEIGHT = 2.0  # of bits per pixel, where neither a weight nor a target is given
-RAMP = (0.3, 0.5)  # the parts of a run between which the weight grows
+RAMP = (0.25, 0.5)  # the parts of a run between which the weight grows
 ROUNDED_FROM = 0.5  # of a run: noise before, rounding after
 
 
@@ -135,11 +135,12 @@ class Rate:
         return None if weight is None else Rate(weight, target, steps, RateState())
 
     # Chosen on simulated networks that follow slowly, and ever more so as the learning rate falls.
-    _PROPORTIONAL = 5.0
-    _INTEGRAL = 20.0  # over the steps after the ramp
+    _PROPORTIONAL = 4.0
+    _INTEGRAL = 25.0  # over the steps after the ramp
     _MEMORY = 20  # steps that the mean error is of
-    _LARGE = 1.5  # an error counts no more in the proportional part
-    _SMALL = 0.15  # and no more in the integral one: no winding up while the network follows
+    _LARGE = 0.3  # an error counts no more in the proportional part: a leap would break the network
+    _SMALL = 0.2  # and no more in the integral one: no winding up while the network follows
+    _CORRECTION = 3.5  # the most that the logarithm of the weight is corrected by
 
     def at(self, step: int) -> float:
         """The weight after so many steps."""
@@ -147,10 +148,9 @@ class Rate:
         grown = min(1.0, max(0.0, (step - start) / (end - start)))
         log = math.log(FIRST_WEIGHT) + grown * math.log(self.weight / FIRST_WEIGHT)
         if self.target is not None and grown == 1 and self.state.error is not None:
-            log += (
-                self._PROPORTIONAL * _limited(self.state.error, self._LARGE) + self.state.integral
-            )
-        return math.exp(_limited(log, 7.0))
+            pushed = self._PROPORTIONAL * _limited(self.state.error, self._LARGE)
+            log += _limited(pushed + self.state.integral, self._CORRECTION)
+        return math.exp(log)
 
     def is_rounded(self, step: int) -> bool:
         """Whether the cloud side gets rounded latents after so many steps."""

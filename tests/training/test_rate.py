@@ -33,16 +33,16 @@ def _rate(target: float | None, steps: int = 1000, weight: float = 2.0) -> Rate:
     return Rate(weight, target, steps, RateState())
 
 
-def test_the_weight_grows_between_three_and_five_tenths_of_a_run() -> None:
+def test_the_weight_grows_between_a_quarter_and_half_of_a_run() -> None:
     rate = _rate(None)
-    assert rate.at(0) == rate.at(300) == pytest.approx(FIRST_WEIGHT)
-    assert rate.at(400) == pytest.approx(math.sqrt(FIRST_WEIGHT * 2))
+    assert rate.at(0) == rate.at(250) == pytest.approx(FIRST_WEIGHT)
+    assert rate.at(375) == pytest.approx(math.sqrt(FIRST_WEIGHT * 2))
     assert rate.at(500) == rate.at(1000) == pytest.approx(2)
     assert [rate.is_rounded(step) for step in (0, 499, 500)] == [False, False, True]
 
 
-@pytest.mark.parametrize("needed", [0.5, 3.0, 12.0])
-@pytest.mark.parametrize("lag", [30, 150])
+@pytest.mark.parametrize("needed", [0.5, 3.0, 8.0])
+@pytest.mark.parametrize("lag", [30, 80])
 def test_the_controller_finds_the_weight_of_a_target(needed: float, lag: int) -> None:
     """A network that would settle at 80 bytes at the weight needed, and follows slowly."""
     rng = np.random.default_rng(0)
