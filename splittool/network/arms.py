@@ -21,6 +21,7 @@ from splittool.graph.halves import make_halves
 from splittool.graph.split_points import find_cut
 from splittool.network.network import Network
 from splittool.reports import ArmRecord, FileRecord, file_record
+from splittool.split import latent
 from splittool.split.evaluation import Task
 from splittool.split.link import tensor_spec
 from splittool.split.options import RunOptions
@@ -243,6 +244,8 @@ class _CutArms:
         specs = [tensor_spec(tensor_record(tensor)) for tensor in cut.tensors]
         self._head = HeadRunner(whole.source, head, whole.info, specs, options)
         self._tail = TailRunner(tail, self._head, options.precision, options.device)
+        codec_model = latent.model_of(whole.info, specs)
+        self._latent = None if codec_model is None else latent.whole_numbers(specs[0], codec_model)
         costs = operation_costs(graph)
         price = describe_split(graph, cut, costs)
         parameters = sum(cost.parameters for cost in costs.values())
@@ -259,6 +262,12 @@ class _CutArms:
         """What comes of one fitted image."""
         specs, tensors = self._head.specs, [np.array(t) for t in self._head.run(fitted)]
         codecs = grid.codecs
+        if self._latent is not None:
+            sending = latent.SENDING
+            frame = encode_frame(_CUT_ID, 0, [self._latent], tensors, [sending], short=True)
+            found = Inference(self._tail.run(decode_frame(frame, _CUT_ID, [self._latent]).tensors))
+            arm = changed(self._arm, bits=sending.bits, codec=sending.codec)
+            yield Way(arm, len(frame)), found
         for bits in grid.bits:
             frames = {
                 codec: encode_frame(_CUT_ID, 0, specs, tensors, [Sending(bits, codec)] * len(specs))
