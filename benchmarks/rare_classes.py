@@ -37,9 +37,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "balanced": {},
     "no affine maps": {"affine": False},
     "no running mean": {"average": False},
+    "any gradient": {"clip": None},
+    "no weight of its own": {"own": 0.0},
     "all pixels alike": {"hardest": 1.0},
     "windows by image": {"balance": False},
-    "none of these": {"affine": False, "average": False, "hardest": 1.0, "balance": False},
+    "none of these": {
+        "affine": False,
+        "average": False,
+        "clip": None,
+        "own": 0.0,
+        "hardest": 1.0,
+        "balance": False,
+    },
 }
 
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from splittool.data import scores
 from splittool.errors import InputError, SplittoolError, StoppedError, TrainingError
@@ -242,6 +242,9 @@ class Trainer:
         if not np.isfinite(value):
             raise TrainingError(self._explain_nan(value, outcome.logits))
         self.scaler.scale(outcome.loss).backward()  # type: ignore[no-untyped-call]
+        if self.recipe.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.scheduler.step()

@@ -22,6 +22,7 @@ def bce_dice_loss(
     dice: Literal["image", "batch"],
     add_up: Callable[[Tensor], Tensor] = lambda tensor: tensor,
     hardest: float = 1.0,
+    own: float = 0.0,
 ) -> Tensor:
     """Loss of a batch that may be spread over several processes.
 
@@ -36,11 +37,17 @@ def bce_dice_loss(
         add_up: Differentiable sum over processes.
         hardest: Share of each image's pixels, for each class, whose cross-entropy counts at least;
             see `NEGATIVES`.
+        own: Weight of each class's cross-entropy over the pixels that show it, in the mean over the
+            classes that the batch shows. Beside them all others, a hundred times as many, first
+            teach a class to be silent.
 
     Returns:
         The loss, a scalar.
     """
     total = add_up(torch.stack(_entropy(logits, masks, valid, hardest)))
+    entropy = total[0] / total[1]
+    if own:
+        entropy = entropy + own * _own_entropy(logits, masks, add_up)
     probabilities = torch.sigmoid(logits) * valid
     common = (probabilities * masks).sum((2, 3))
     both = probabilities.sum((2, 3)) + masks.sum((2, 3))
@@ -56,7 +63,7 @@ def bce_dice_loss(
         each = (2 * common + SMOOTH) / (both + SMOOTH)
         summed, number = add_up(torch.stack([each.sum(), each.new_tensor(each.numel())]))
         coefficient = summed / number
-    return total[0] / total[1] + 1 - coefficient
+    return entropy + 1 - coefficient
 
 
 def image_dice_loss(
@@ -97,3 +104,12 @@ def _entropy(logits: Tensor, masks: Tensor, valid: Tensor, hardest: float) -> tu
     planes = zip(each.flatten(0, 1), number.flatten().int().tolist(), strict=True)
     sums = [plane.topk(count, sorted=False).values.sum() for plane, count in planes]
     return torch.stack([each.new_zeros(()), *sums]).sum(), number.sum()
+
+
+def _own_entropy(logits: Tensor, masks: Tensor, add_up: Callable[[Tensor], Tensor]) -> Tensor:
+    """Cross-entropy of each class over its own pixels, in the mean over the classes shown."""
+    summed = (F.softplus(-logits) * masks).sum((0, 2, 3))  # -log of the probability
+    summed, number = add_up(torch.stack([summed, masks.sum((0, 2, 3))]))
+    shown = (number > 0).sum().clamp(min=1)
+    mean: Tensor = (summed / number.clamp(min=1)).sum() / shown
+    return mean

@@ -145,10 +145,11 @@ class Objective:
     def _task_loss(self, logits: Tensor, masks: Tensor, valid: Tensor) -> Tensor:
         """The recipe's loss; where it is weighed against bits, all pixels and images count."""
         add_up = self.world.add_up
-        hardest = self.recipe.hardest if self.rate is None else 1.0
-        loss = bce_dice_loss(logits, masks, valid, self.recipe.dice, add_up, hardest)
+        recipe = self.recipe
         if self.rate is None:
-            return loss
+            hardest, own = recipe.hardest, recipe.own
+            return bce_dice_loss(logits, masks, valid, recipe.dice, add_up, hardest, own)
+        loss = bce_dice_loss(logits, masks, valid, recipe.dice, add_up)
         return loss + IMAGE_DICE * image_dice_loss(logits, masks, valid, add_up)
 
     def _bits_per_pixel(self, pixels: Tensor, bits: Tensor | None) -> Tensor:

@@ -30,8 +30,12 @@ class Recipe:
             "batch" takes it for each class over the whole batch: an image without the class then
             says little, where it would otherwise pull all predictions to zero.
         hardest: Share of each image's pixels whose cross-entropy counts; see `bce_dice_loss`.
+        own: Weight of the cross-entropy of each class over its own pixels; see `bce_dice_loss`.
         schedule: "constant", or "onecycle": warm-up, then a cosine down to zero.
         learning_rate: Learning rate of Adam; the peak value when a schedule is used.
+        clip: Largest norm of a step's gradient, over all weights; None for any. A batch that misses
+            a whole defect has several times the usual one, and Adam takes many steps to forget it:
+            without a limit a rare class is found late or never.
         balance: Choose images, and windows of them, by class; see `balance_classes`.
         window: Rows and columns of the largest window that is trained on where the user asks for
             none, so that padding and clean steel do not take most of the time; None trains on whole
@@ -48,8 +52,10 @@ class Recipe:
     options: dict[str, dict[str, Any]]
     dice: Literal["image", "batch"]
     hardest: float
+    own: float
     schedule: Literal["constant", "onecycle"]
     learning_rate: float
+    clip: float | None
     balance: bool
     window: int | None
     affine: bool
@@ -64,8 +70,10 @@ RECIPES = {
         options={"unet": {"activation": "relu", "norm": "batch"}},
         dice="batch",
         hardest=0.02,
+        own=0.2,
         schedule="onecycle",
         learning_rate=3e-3,
+        clip=1.0,
         balance=True,
         window=256,
         affine=True,
@@ -83,8 +91,10 @@ RECIPES = {
         },
         dice="image",
         hardest=1.0,
+        own=0.0,
         schedule="constant",
         learning_rate=1e-3,
+        clip=None,
         balance=False,
         window=None,
         affine=False,

@@ -37,10 +37,10 @@ def test_the_opposite_costs_more_than_chance(dice: Dice) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("hardest", [1.0, 0.2])
+@pytest.mark.parametrize(("hardest", "own"), [(1.0, 0.0), (0.2, 0.5)])
 @given(seed=st.integers(0, 999), first=st.integers(1, 3))
 def test_processes_that_share_a_batch_have_the_loss_of_the_whole(
-    dice: Dice, hardest: float, seed: int, first: int
+    dice: Dice, hardest: float, own: float, seed: int, first: int
 ) -> None:
     whole = _batch(seed)
     parts = [tuple(t[:first] for t in whole), tuple(t[first:] for t in whole)]
@@ -51,13 +51,13 @@ def test_processes_that_share_a_batch_have_the_loss_of_the_whole(
             sent[rank].append(tensor)
             return tensor
 
-        bce_dice_loss(*parts[rank], dice, add_up, hardest)  # type: ignore[misc]
+        bce_dice_loss(*parts[rank], dice, add_up, hardest, own)  # type: ignore[misc]
 
     note(0)
     note(1)
     sums = iter([a + b for a, b in zip(*sent, strict=True)])
-    loss = bce_dice_loss(*parts[0], dice, lambda tensor: next(sums), hardest)  # type: ignore[misc]
-    expected = float(bce_dice_loss(*whole, dice, hardest=hardest))  # type: ignore[misc]
+    loss = bce_dice_loss(*parts[0], dice, lambda tensor: next(sums), hardest, own)  # type: ignore[misc]
+    expected = float(bce_dice_loss(*whole, dice, hardest=hardest, own=own))  # type: ignore[misc]
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
@@ -142,6 +142,28 @@ def test_a_defect_counts_with_two_pixels_that_have_none_for_each_of_its_own() ->
     found = _by_hand([-3, -3, -3, -3, -3, 2, -3, -1, 9, 9], [0] * 7 + [1, 0, 0], 0.01)
     counted, everything = ALARM + MISSED + REST, ALARM + MISSED + 6 * REST
     assert found == pytest.approx(counted / 3 - everything / 8, abs=1e-5)
+
+
+def test_the_pixels_of_a_class_by_hand() -> None:
+    """The mean of -log p over the pixels of each class that the batch shows."""
+    masks = torch.zeros(2, 3, 1, 4)
+    masks[0, 0, 0, :2] = masks[1, 0, 0, 3] = masks[1, 2, 0, 1] = 1
+    logits = torch.tensor([0.3, -1, 2, 1] * 6).reshape(masks.shape)
+    valid = torch.ones(2, 1, 1, 4)
+    with_own, without = (bce_dice_loss(logits, masks, valid, "batch", own=o) for o in (0.5, 0))
+    first, last = (
+        sum(math.log1p(math.exp(-x)) for x in each) / len(each) for each in ([0.3, -1, 1], [-1])
+    )
+    assert float(with_own - without) == pytest.approx(0.5 * (first + last) / 2, rel=1e-5)
+
+
+def test_a_batch_without_defects_has_no_pixels_of_its_own() -> None:
+    logits, masks = torch.randn(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
+    losses = [
+        float(bce_dice_loss(logits, masks, torch.ones(2, 1, 4, 4), "batch", own=own))
+        for own in (0.0, 1.0)
+    ]
+    assert losses[0] == losses[1]
 
 
 def test_no_more_pixels_count_than_there_are() -> None:

@@ -35,7 +35,7 @@ from splittool.training.run import (
     pixel_statistics,
     train,
 )
-from splittool.training.settings import Settings, make_settings
+from splittool.training.settings import RECIPES, Settings, make_settings
 
 HERE = TrainingOptions(workers=0)
 RESUME = TrainingOptions(workers=0, resume=True)
@@ -176,6 +176,30 @@ def test_the_mean_of_the_weights_is_kept_where_the_recipe_takes_one(
     assert torch.equal(kept[name], state["model"][name]) != averaged
     if averaged:
         assert_same(kept, {key: state["average"][f"module.{key}"] for key in kept})
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_no_step_is_longer_than_the_recipe_allows(
+    run_training: Any,
+    stop_after: Any,
+    outputs: Outputs,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+) -> None:
+    def norm(clip: float | None) -> float:
+        """Of the first gradient, of whose squares Adam's second moment is then a thousandth."""
+        monkeypatch.setitem(
+            RECIPES, "balanced", dataclasses.replace(RECIPES["balanced"], clip=clip)
+        )
+        force = TrainingOptions(workers=0, force=True)
+        with pytest.raises(StoppedError):
+            run_training(outputs, observer=stop_after(1), options=force, precision=precision)
+        moments = checkpoints.read(outputs.state, checkpoints.STATE)["optimizer"]["state"]
+        return float(sum(m["exp_avg_sq"].double().sum() for m in moments.values()) / 0.001) ** 0.5
+
+    free = norm(None)
+    assert norm(free / 3) == pytest.approx(free / 3, rel=1e-2)
+    assert norm(free * 3) == pytest.approx(free, rel=1e-2)
 
 
 def test_a_state_without_its_mean_is_refused(run_training: Any, outputs: Outputs) -> None:
