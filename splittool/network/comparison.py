@@ -73,8 +73,8 @@ def _grid(
     network: Network, at: Sequence[str] | None, bits: Sequence[int], how: CompareOptions
 ) -> Grid:
     """What was left open filled in, and everything checked; see `compare` for errors."""
-    at = list(network.info.split_points if at is None else at)
-    if not at and not how.rivals.cuts:
+    points = list(network.info.split_points if at is None else at)
+    if at is None and not points and not how.rivals.cuts:
         raise UsageError(f"{network.name} names no split points; name them with `at`")
     formats = available() if how.formats is None else list(how.formats)
     for name in formats:
@@ -88,7 +88,7 @@ def _grid(
     bits, codecs = [check_bits(number) for number in bits], _codecs(how.codecs)
     opened = {path: Network.load(path) for path in [*how.rivals.clouds, *how.rivals.devices]}
     return Grid(
-        at,
+        points,
         bits,
         codecs,
         formats,
@@ -133,7 +133,7 @@ def compare(
     Args:
         network: A segmentation network.
         images: Images with labels.
-        at: Split points; None takes all that the network names.
+        at: Split points, maybe none; None takes all that the network names.
         bits: Bits per element of crossing tensors.
         labels: True masks; None takes the train.csv beside the images.
         how: What else to compare, and where everything runs.
