@@ -127,6 +127,7 @@ def fold_shapes(model: ov.Model) -> None:
             dtype = node.get_output_element_type(0).to_dtype()
             constant = Constant(np.array([shape[i] for i in range(len(shape))], dtype))
             constant.set_friendly_name(node.get_friendly_name())
+            constant.output(0).get_tensor().set_names(node.output(0).get_names())
             for target in node.output(0).get_target_inputs():
                 target.replace_source_output(constant.output(0))
 
