@@ -65,15 +65,24 @@ def convert(path: Path, size: tuple[int, int] | None = None) -> Exported:
             )
         canvas = replace(canvas, height=size[0], width=size[1])
     model = to_graph(network, canvas)
-    info = ModelInfo(
+    info = describe(path, checkpoint, network)
+    write_info(model, info)
+    return Exported(model, canvas, info, network)
+
+
+def describe(path: Path, checkpoint: checkpoints.Checkpoint, network: Segmenter) -> ModelInfo:
+    """What a graph made of a checkpoint says about itself.
+
+    Raises:
+        InputError: The checkpoint's model of codec `learned` is damaged.
+    """
+    return ModelInfo(
         arch=checkpoint.arch,
         classes=checkpoint.classes,
-        fit=canvas.fit,
+        fit=checkpoint.canvas.fit,
         split_points=list(network.split_points),
         codec_model=_codec_model(path, checkpoint),
     )
-    write_info(model, info)
-    return Exported(model, canvas, info, network)
 
 
 def _codec_model(path: Path, checkpoint: checkpoints.Checkpoint) -> str:
@@ -98,12 +107,12 @@ def to_graph(network: Segmenter, canvas: Canvas) -> ov.Model:
     Batch normalisation is folded into the convolutions, and operations are named after the modules
     they come from: the last one of module `maxpool_1` is `maxpool_1`.
     """
-    model = _trace(_folded(network), canvas)
+    model = _trace(folded(network), canvas)
     _name_operations(model, network.split_points)
     return model
 
 
-def _folded(network: Segmenter) -> Segmenter:
+def folded(network: Segmenter) -> Segmenter:
     """A copy with each batch normalisation folded into the convolution before it."""
     network = deepcopy(network).eval()
     for parent in network.modules():
@@ -116,7 +125,7 @@ def _folded(network: Segmenter) -> Segmenter:
     return network
 
 
-class _Probabilities(torch.nn.Module):
+class Probabilities(torch.nn.Module):
     """A network with the sigmoid that training leaves to the loss."""
 
     def __init__(self, segmenter: Segmenter) -> None:
@@ -126,6 +135,7 @@ class _Probabilities(torch.nn.Module):
         self.sigmoid = torch.nn.Sigmoid()
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) uint8 pixels to (B, C, H, W) probabilities."""
         return self.sigmoid(self.network(self.normalise(pixels)))  # type: ignore[no-any-return]
 
 
@@ -137,7 +147,7 @@ def _trace(network: Segmenter, canvas: Canvas) -> ov.Model:
         # OpenVINO traces the module; torch calls tracing deprecated, but its successor loses the
         # module names and takes four times as long to convert.
         warnings.simplefilter("ignore")
-        model = ov.convert_model(_Probabilities(network).eval(), example_input=pixels)
+        model = ov.convert_model(Probabilities(network).eval(), example_input=pixels)
     model.reshape([1, 3, canvas.height, canvas.width])
     fold_shapes(model)
     model.inputs[0].get_node().set_friendly_name("pixels")
@@ -158,22 +168,36 @@ def _name_operations(model: ov.Model, split_points: Sequence[str]) -> None:
         for node in model.get_ordered_ops()
         if node.get_friendly_name().startswith("__module.") and node.get_type_name() != "Constant"
     ]
-    modules = [_module(node) for node in nodes]
-    last = dict(zip(modules, nodes, strict=True))
-    names = []
-    for module, node in zip(modules, nodes, strict=True):
-        whole = module and last[module] is node
-        names.append(module if whole else f"{module}/{node.get_type_name()}".lstrip("/"))
-    for point in split_points:
-        inside = [i for i, module in enumerate(modules) if f"{module}.".startswith(f"{point}.")]
-        names[inside[-1]] = point
-    for node, name in zip(nodes, unique_names(names), strict=True):
+    modules = [_module(node.get_friendly_name().partition("/")[0]) for node in nodes]
+    names = module_names(modules, [node.get_type_name() for node in nodes], split_points)
+    for node, name in zip(nodes, names, strict=True):
         node.set_friendly_name(name)
 
 
-def _module(node: ov.Node) -> str:
+def module_names(
+    modules: Sequence[str], kinds: Sequence[str], split_points: Sequence[str]
+) -> list[str]:
+    """Unique names of operations, from the modules that they come from and their types.
+
+    Args:
+        modules: The module of each operation in topological order; empty for the network itself.
+        kinds: Their types.
+        split_points: Modules whose last operation gets their name, whatever is in them.
+    """
+    last = {module: place for place, module in enumerate(modules)}
+    names = [
+        module if module and last[module] == place else f"{module}/{kind}".lstrip("/")
+        for place, (module, kind) in enumerate(zip(modules, kinds, strict=True))
+    ]
+    for point in split_points:
+        inside = [i for i, module in enumerate(modules) if f"{module}.".startswith(f"{point}.")]
+        names[inside[-1]] = point
+    return unique_names(names)
+
+
+def _module(path: str) -> str:
     """The module that an operation comes from; empty for the network itself."""
-    path = node.get_friendly_name().partition("/")[0].removeprefix("__module.")
+    path = path.removeprefix("__module.")
     return "" if path == "network" else path.removeprefix("network.")
 
 

@@ -13,7 +13,7 @@ from splittool.files import require_file
 from splittool.formats import how_to_convert
 from splittool.graph.guard import guard
 from splittool.graph.names import name_operations
-from splittool.runtime.ir import core, fold_shapes, read_info
+from splittool.runtime.ir import adopt_notes, core, fold_shapes, read_info
 
 SUFFIXES = (".pt", ".xml", ".onnx", ".tflite")
 
@@ -84,6 +84,7 @@ def _read(path: Path) -> ov.Model:
         ) from None
     if path.suffix != ".xml":  # whose names are in the file
         name_operations(model, lambda: core().read_model(path))
+        adopt_notes(model)
     return model
 
 

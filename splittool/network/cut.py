@@ -1,5 +1,7 @@
 """A cut in memory: both halves of a network, their price and their proof."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -8,15 +10,22 @@ import openvino as ov
 
 from splittool.cost.operations import operation_costs
 from splittool.cost.splits import describe_split
-from splittool.errors import InputError, VerificationError
+from splittool.errors import InputError, UsageError, VerificationError
 from splittool.graph.graph import Graph, TensorInfo
 from splittool.graph.halves import Halves, Verification, Verifier, make_halves
+from splittool.graph.onnx_graph import OnnxReading
+from splittool.graph.onnx_halves import OnnxHalves
+from splittool.graph.onnx_proof import OPENVINO, OnnxFiles, RuntimeProof, prove_across
 from splittool.graph.split_points import Cut
 from splittool.reports import CutReport, FileRecord, SplitRecord
 from splittool.runtime.ir import read_info
+from splittool.runtime.onnx_file import OnnxFile
+from splittool.runtime.onnx_runtime import require_onnxruntime
 from splittool.split.agreement import port_record
 from splittool.split.files import (
     DESCRIPTION,
+    ONNX,
+    BothForms,
     Form,
     Written,
     verification_record,
@@ -29,6 +38,30 @@ from splittool.split.split_network import SplitNetwork
 TOLERANCE = 1e-5
 
 
+@dataclass(frozen=True)
+class OnnxSource:
+    """A network's ONNX file.
+
+    Attributes:
+        path: The file.
+        fixed: Whether the shapes of its inputs were set, and are not those in the file.
+    """
+
+    path: Path
+    fixed: bool = False
+
+    def cut(self, model: ov.Model, graph: Graph, at: Sequence[str]) -> tuple[Cut, OnnxHalves]:
+        """Cut the file where a cut of OpenVINO's graph is.
+
+        Raises:
+            InputError: The ONNX graph cannot be cut there, or one side would be empty.
+        """
+        reading = OnnxReading(OnnxFile(self.path), model, graph)
+        found = reading.find_cut(*at)
+        inputs = [op.outputs[0] for op in graph.parameters] if self.fixed else None
+        return found.cut, OnnxHalves(reading.file, found, inputs)
+
+
 class NetworkCut:
     """A network cut at a split point, in memory; `Network.cut` makes one.
 
@@ -37,10 +70,18 @@ class NetworkCut:
         graph: Its operations.
         cut: The division of the operations.
         record: The file of the whole.
+        onnx: The same as an ONNX file, where there is one.
     """
 
-    def __init__(self, model: ov.Model, graph: Graph, cut: Cut, record: FileRecord) -> None:
-        self._model, self._graph, self._record = model, graph, record
+    def __init__(
+        self,
+        model: ov.Model,
+        graph: Graph,
+        cut: Cut,
+        record: FileRecord,
+        onnx: OnnxSource | None = None,
+    ) -> None:
+        self._model, self._graph, self._record, self._onnx = model, graph, record, onnx
         self.division = cut
 
     @property
@@ -105,45 +146,84 @@ class NetworkCut:
                 that the target cannot read.
             VerificationError: Head and tail differ from the whole; nothing is written.
             OutputError: The files exist or cannot be written.
+            UsageError: There is no such target, or no ONNX file to cut for it.
+            MissingExtraError: ONNX Runtime, which proves ONNX halves, is not installed.
         """
         form = Form(form) if isinstance(form, str) else form
-        folder = Path(folder)
+        form.check()
+        if ONNX not in form.targets:
+            return self._write(Path(folder), tolerance, form, force)
+        if self._onnx is None:
+            raise UsageError("target 'onnx' is for a network that is an .onnx file, or a .pt")
+        require_onnxruntime()
+        # The same cut, with the whole of each operation of the ONNX graph on one side.
+        division, onnx = self._onnx.cut(self._model, self._graph, self.division.at)
+        cut = NetworkCut(self._model, self._graph, division, self._record, self._onnx)
+        return cut._write(Path(folder), tolerance, form, force, onnx)
+
+    def _write(
+        self,
+        folder: Path,
+        tolerance: float,
+        form: Form,
+        force: bool,
+        onnx: OnnxHalves | None = None,
+    ) -> SplitNetwork:
         halves = self.halves
         if not halves.head.inputs:
             raise InputError(f"the head cut at {self.point!r} takes no input; nothing would be run")
 
         def describe(written: Written) -> CutReport:
-            return self._report(written, self._hold(written.halves, tolerance), form)
+            return self._report(written, self._hold(written, form, tolerance), form)
 
         specs = [tensor_spec(record) for record in self.price.tensors]
         model = model_of(read_info(self._model), specs)
-        report = write_halves(folder, halves, describe, form, force, model)
+        forms = BothForms(halves, onnx, model)
+        report = write_halves(folder, forms, describe, form, force)
         return SplitNetwork(folder / DESCRIPTION, report)
 
-    def _hold(self, halves: Halves, tolerance: float) -> Verification:
-        proof = Verifier.of(self._model).verify(halves, tolerance)
-        if not proof.holds:
-            raise VerificationError(
-                f"head and tail cut at {self.point!r} do not compute the whole: they differ by"
-                f" {proof.difference:.2e}, more than {proof.tolerance:g} of the output's range"
-                f" {proof.output_range:.2e}; nothing was written; raise `tolerance` if you know why"
-            )
-        return proof
+    def _hold(self, written: Written, form: Form, tolerance: float) -> list[RuntimeProof]:
+        proofs = self._prove(written, form, tolerance)
+        for each in proofs:
+            if not each.proof.holds:
+                raise VerificationError(
+                    f"head and tail cut at {self.point!r} do not compute the whole in {each.where}:"
+                    f" they differ by {each.proof.difference:.2e}, more than"
+                    f" {each.proof.tolerance:g} of the output's range"
+                    f" {each.proof.output_range:.2e}; nothing was written; raise `tolerance` if you"
+                    " know why"
+                )
+        return proofs
 
-    def _report(self, written: Written, proof: Verification, form: Form) -> CutReport:
+    def _prove(self, written: Written, form: Form, tolerance: float) -> list[RuntimeProof]:
+        """Every pair of runtimes that can read the halves, their own first."""
+        if ONNX not in form.targets or self._onnx is None:
+            proof = Verifier.of(self._model).verify(written.halves, tolerance)
+            return [RuntimeProof(OPENVINO, OPENVINO, proof)]
+        head, tail = (
+            written.folder / f"{name}.onnx" if target == ONNX else None
+            for name, target in zip(("head", "tail"), form.targets, strict=True)
+        )
+        files = OnnxFiles(self._onnx.path, head, tail)
+        return prove_across(self._model, written.halves, files, tolerance)
+
+    def _report(self, written: Written, proofs: list[RuntimeProof], form: Form) -> CutReport:
         info = read_info(self._model)
+        records = [verification_record(each.proof, each.head, each.tail) for each in proofs]
         inputs = [port_record(port) for port in written.halves.head.inputs]
         return CutReport(
             source=self._record,
-            split=msgspec.structs.replace(self.price, difference=proof.share),
+            split=msgspec.structs.replace(self.price, difference=proofs[0].proof.share),
             head=written.head,
             tail=written.tail,
             input=inputs[0],
             inputs=inputs,
             classes=info.classes,
             fit=info.fit,
-            verification=verification_record(proof),
+            verification=records[0],
             target=form.target,
             blob=written.blob,
             codec_model=written.codec_model,
+            tail_target=form.tail_target,
+            crossed=records[1:],
         )

@@ -14,7 +14,7 @@ import openvino as ov
 
 from splittool.cost.operations import OperationCost, operation_costs
 from splittool.cost.splits import describe_split_points, list_splits
-from splittool.errors import InputError, VerificationError
+from splittool.errors import InputError, UsageError, VerificationError
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.names import name_copy
@@ -35,7 +35,7 @@ from splittool.split.options import RunOptions
 
 if TYPE_CHECKING:
     from splittool.data.samples import Picture, Pictures, Truth
-    from splittool.network.cut import NetworkCut
+    from splittool.network.cut import NetworkCut, OnnxSource
     from splittool.split.answer import Answer
     from splittool.split.runners import WholeRunner
 
@@ -63,6 +63,7 @@ class Network:
         self, model: ov.Model, source: Path | None = None, shapes: Sequence[str] = ()
     ) -> None:
         self.model, self.path, self.shapes = model, source, tuple(shapes)
+        self._onnx: tuple[tempfile.TemporaryDirectory[str], Path] | None = None
         self._last: tuple[RunOptions, WholeRunner] | None = None
 
     @staticmethod
@@ -239,7 +240,40 @@ class Network:
         """
         from splittool.network.cut import NetworkCut
 
-        return NetworkCut(self.model, self.graph, find_cut(self.graph, *at), self.record)
+        cut = find_cut(self.graph, *at)
+        return NetworkCut(self.model, self.graph, cut, self.record, self._onnx_source())
+
+    def in_onnx(self) -> "Network":
+        """The network as one of ONNX: itself, or a checkpoint exported to a temporary file.
+
+        Raises:
+            UsageError: It is neither an .onnx file nor a checkpoint.
+            InputError: ONNX cannot express an operation of the checkpoint.
+            MissingExtraError: The packages of the extra `onnx` are not installed.
+        """
+        if self.path is not None and self.path.suffix == ".onnx":
+            return self
+        if self.path is None or self.path.suffix != ".pt":
+            raise UsageError(
+                f"{self.name} cannot be written as ONNX; give an .onnx file or a .pt checkpoint, or"
+                " another target"
+            )
+        from splittool.conversion.onnx_export import export_onnx
+
+        folder = tempfile.TemporaryDirectory(prefix="splittool-")
+        file = Path(folder.name) / f"{self.path.stem}.onnx"
+        export_onnx(self.path, file)
+        network = Network(load_model(file), self.path)
+        network._onnx = (folder, file)  # the folder goes with the network
+        return network
+
+    def _onnx_source(self) -> "OnnxSource | None":
+        from splittool.network.cut import OnnxSource
+
+        path = self._onnx[1] if self._onnx else self.path
+        if path is None or path.suffix != ".onnx":
+            return None
+        return OnnxSource(path, fixed=bool(self.shapes))
 
     def runner(self, options: RunOptions = RUN) -> "WholeRunner":
         """The network on its device; the last one is kept for the next call."""

@@ -64,13 +64,15 @@ class SplitRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 class VerificationRecord(msgspec.Struct, frozen=True):
-    """Head and tail against the whole on one random input."""
+    """Head and tail, each in its runtime, against the whole in the tail's, on a random input."""
 
     difference: float
     output_range: float
     tolerance: float
     device: str
     precision: str
+    head_runtime: str = "openvino"
+    tail_runtime: str = "openvino"
 
 
 class BakedRecord(msgspec.Struct, frozen=True):
@@ -87,13 +89,15 @@ class CutReport(Report, tag="splittool.cut/1"):
 
 
     `inputs` are those of the head, in the network's order; `input` is the first of them. Cuts of
-    networks with one input made before `inputs` was there lack it.
+    networks with one input made before `inputs` was there lack it. `target` is the head's, and the
+    tail's where `tail_target` is null; `verification` is of both in their own runtime, `crossed` of
+    ONNX halves in the others that read them.
     """
 
     source: FileRecord
     split: SplitRecord
-    head: Annotated[list[FileRecord], msgspec.Meta(min_length=2)]
-    tail: Annotated[list[FileRecord], msgspec.Meta(min_length=2)]
+    head: Annotated[list[FileRecord], msgspec.Meta(min_length=1)]
+    tail: Annotated[list[FileRecord], msgspec.Meta(min_length=1)]
     input: TensorRecord
     classes: list[str]
     fit: Literal["pad", "resize"]
@@ -103,6 +107,8 @@ class CutReport(Report, tag="splittool.cut/1"):
     baked: BakedRecord | None = None
     codec_model: FileRecord | None = None
     inputs: list[TensorRecord] = msgspec.field(default_factory=list)
+    tail_target: str | None = None
+    crossed: list[VerificationRecord] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse a description that contradicts itself."""
@@ -135,6 +141,7 @@ class CutReport(Report, tag="splittool.cut/1"):
             splits_table(f"{self.source.path} cut at {self.split.point}", [self.split]),
             f"largest difference of tail(head(x)) from {other}: {proof.difference:.1e}\n"
             f"({proof.precision} on {proof.device}, allowed {allowed:.1e})",
+            *(_crossed_line(each) for each in self.crossed),
         ]
         if self.blob:
             lines.append(blob_line(self.blob))
@@ -142,21 +149,48 @@ class CutReport(Report, tag="splittool.cut/1"):
             model = [self.codec_model] if self.codec_model else []
             names = [record.path for record in (*self.head, *self.tail, *model)]
             names += ["cut.json", *(["calibration.json"] if calibrated else [])]
-            lines += [f"wrote {', '.join(names)}", verbatim(_snippet(folder, self.every_input))]
+            lines += [f"wrote {', '.join(names)}", verbatim(self._snippet(folder))]
         return lines
 
+    def _snippet(self, folder: Path) -> str:
+        """Python that runs both halves."""
+        files = [str(folder / half[-1].path) for half in (self.head, self.tail)]
+        names = [record.name for record in self.every_input]
+        given = "pixels" if len(names) == 1 else f"[{', '.join(names)}]"
+        if all(file.endswith(".onnx") for file in files):
+            return _onnx_snippet(files, given)
+        return _openvino_snippet(files, given)
 
-def _snippet(folder: Path, inputs: Sequence[TensorRecord]) -> str:
-    """Python that runs both halves in 32 bits; many CPUs compute in bf16 if they are not told."""
-    files = [str(folder / name) for name in ("head.xml", "tail.xml")]
-    names = [record.name for record in inputs]
-    given = "pixels" if len(names) == 1 else f"[{', '.join(names)}]"
+
+def _crossed_line(proof: VerificationRecord) -> str:
+    return (
+        f"head in {proof.head_runtime}, tail in {proof.tail_runtime}: {proof.difference:.1e}"
+        f" (allowed {proof.tolerance * proof.output_range:.1e})"
+    )
+
+
+def _openvino_snippet(files: list[str], given: str) -> str:
+    """In 32 bits; many CPUs compute in bf16 if they are not told."""
     return "\n".join(
         [
             "both halves in Python, in 32 bits as they were proved:",
             '  import openvino; f32 = dict(INFERENCE_PRECISION_HINT="f32")',
             f'  head, tail = (openvino.compile_model(f, "CPU", f32) for f in {files})',
             f"  probabilities = tail(list(head({given}).values()))[0]",
+        ]
+    )
+
+
+def _onnx_snippet(files: list[str], given: str) -> str:
+    values = given if given.startswith("[") else f"[{given}]"
+    return "\n".join(
+        [
+            "both halves in Python; what the head puts out has the tail's names:",
+            "  import onnxruntime as ort",
+            f"  head, tail = (ort.InferenceSession(f) for f in {files})",
+            "  names = [port.name for port in tail.get_inputs()]",
+            f"  sent = head.run(names, dict(zip([p.name for p in head.get_inputs()], {values})))",
+            "  probabilities = tail.run(None, dict(zip(names, sent)))[0]",
         ]
     )
 

@@ -16,6 +16,8 @@ from splittool.runtime.targets import Target, as_version_10, downgrade
 from splittool.vocabulary import Fit
 
 _PLACE = ["splittool", "model"]
+ONNX_KEY = "splittool"  # of the metadata of an ONNX file
+_ONNX_PLACE = ["framework", ONNX_KEY]  # where OpenVINO puts these
 
 
 @cache
@@ -114,6 +116,12 @@ def write_ir(model: ov.Model, path: Path, half: bool = True, target: Target | No
         raise OutputError(f"cannot write {path.name}: {cause}; free some space") from None
     if target is not None and target.ir < 11:
         as_version_10(path)
+
+
+def adopt_notes(model: ov.Model) -> None:
+    """Attach what the metadata of an ONNX file of ours say, as `write_info` does."""
+    if model.has_rt_info(_ONNX_PLACE):
+        model.set_rt_info(model.get_rt_info(_ONNX_PLACE).astype(str), _PLACE)
 
 
 def fold_shapes(model: ov.Model) -> None:

@@ -24,7 +24,7 @@ from splittool.graph.halves import Halves, Verification, Verifier, random_input,
 from splittool.reports import BakedRecord, CutReport, TensorRecord, read_report
 from splittool.runtime.ir import read_info, write_info
 from splittool.split.calibration_file import calibrated_specs
-from splittool.split.files import Form, Written, verification_record, write_halves
+from splittool.split.files import BothForms, Form, Written, verification_record, write_halves
 from splittool.split.link import tensor_spec
 
 BakedBits = Literal[8, 4]
@@ -62,7 +62,7 @@ def bake(
         return _report(cut, specs, bits, written, difference)
 
     baked = Halves(bake_head(halves.head, specs, bits), bake_tail(halves.tail, specs, bits))
-    return write_halves(folder, baked, describe, Form(), force)
+    return write_halves(folder, BothForms(baked), describe, Form(), force)
 
 
 def _report(

@@ -285,7 +285,7 @@ def read_half(path: Path, files: list[FileRecord]) -> ov.Model:
 
     Args:
         path: The cut.json.
-        files: The records of the half's .xml and .bin.
+        files: The records of the half's files.
 
     Raises:
         InputError: A file is missing or not the one that was verified.
@@ -298,4 +298,5 @@ def read_half(path: Path, files: list[FileRecord]) -> ov.Model:
             raise InputError(
                 f"{file} is not the one that {path} was verified with; make the cut again"
             )
-    return load_model(next(path.parent / r.path for r in files if r.path.endswith(".xml")))
+    graphs = (path.parent / r.path for r in files if r.path.endswith((".xml", ".onnx")))
+    return load_model(next(graphs))
