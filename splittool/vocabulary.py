@@ -13,5 +13,6 @@ RangesMethod = Literal["best", "min-max", "percentile", "mse"]
 PRECISION_SYNONYMS = {"fp32": "f32", "fp16": "f16"}
 
 TargetName = Literal["openvino", "openvino-2022", "myriad"]
+HalfTargetName = Literal["openvino", "openvino-2022", "myriad", "onnx"]
 Objective = Literal["latency", "fps"]
 FigureKind = Literal["layers", "cost", "output", "tradeoff", "training", "time", "comparison"]

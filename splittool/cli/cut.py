@@ -10,13 +10,14 @@ from splittool.cli.options import (
     Force,
     ModelArgument,
     Shapes,
-    TargetOption,
     compiler_for,
 )
 from splittool.cli.output import Output
+from splittool.vocabulary import HalfTargetName
 
 if TYPE_CHECKING:
     from splittool.network.network import Network
+    from splittool.split.files import Form
 
 
 def cut(
@@ -57,7 +58,19 @@ def cut(
         Literal["8", "4"] | None,
         typer.Option(help="Put the quantiser of a calibrated cut.json into head and tail."),
     ] = None,
-    target: TargetOption = "openvino",
+    target: Annotated[
+        HalfTargetName,
+        typer.Option(
+            help="What to write both halves for: openvino (the one installed), openvino-2022"
+            " (2022.3), myriad (2021.x, with a .blob where the compiler is), or onnx."
+        ),
+    ] = "openvino",
+    head_target: Annotated[
+        HalfTargetName | None, typer.Option(help="The head's target. [default: --target]")
+    ] = None,
+    tail_target: Annotated[
+        HalfTargetName | None, typer.Option(help="The tail's target. [default: --target]")
+    ] = None,
     blob_shaves: BlobShaves = None,
     force: Force = False,
 ) -> None:
@@ -69,6 +82,9 @@ def cut(
     above the tolerance fails the command. --all prices each split point in topological order: all
     operations up to there are the head. Where several branches end there, it names them all, and
     one --at for each makes that cut.
+
+    Halves for onnx are cut out of the .onnx file itself, whose names, weights and notes they keep;
+    a .pt is exported first. They are proved in ONNX Runtime, and with each half in OpenVINO.
 
     With --bake-bits, MODEL is the cut.json of a cut that splittool calibrate has seen: the new head
     puts out bytes, the new tail takes them, as the codec would send them.
@@ -99,16 +115,24 @@ def cut(
         return
     if calibrate:
         _check_calibration(calibrate, output_folder, force)
-    from splittool.split.files import Form
-
-    form = Form()
-    if target != "openvino" or blob_shaves:
-        form = Form(target, compiler_for(output, target, blob_shaves), blob_shaves)
+    form = _form(output, head_target or target, tail_target or target, blob_shaves)
+    if "onnx" in form.targets:
+        network = network.in_onnx()
     split = network.cut(*at).write(output_folder, tolerance, form, force)
     if calibrate:
         with output.progress() as progress:
             split.calibrate(calibrate, force=force, progress=progress)
     output.emit(split.report, folder=output_folder, calibrated=bool(calibrate))
+
+
+def _form(output: Output, head: str, tail: str, shaves: int | None) -> "Form":
+    """What to write the halves for."""
+    from splittool.split.files import Form
+
+    other = tail if tail != head else None
+    if head in ("openvino", "onnx") and not shaves:
+        return Form(head, tail_target=other)
+    return Form(head, compiler_for(output, head, shaves), shaves, other)
 
 
 def _check_calibration(images: list[str], folder: Path, force: bool) -> None:

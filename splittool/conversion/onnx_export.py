@@ -62,8 +62,16 @@ def _name(path: Path, info: ModelInfo) -> None:
     nodes = [node for node in model.graph.node if node.op_type != "Constant"]
     modules = [_module(node.name) for node in nodes]
     names = module_names(modules, [node.op_type for node in nodes], info.split_points)
+    values = {}
     for node, name in zip(nodes, names, strict=True):
         node.name = name
+        values[node.output[0]] = name
+    for output in model.graph.output:
+        values.pop(output.name, None)
+    for node in model.graph.node:  # what crosses a cut is called after what puts it out
+        for ends in (node.input, node.output):
+            ends[:] = [values.get(value, value) for value in ends]
+    del model.graph.value_info[:]
     onnx.helper.set_model_props(model, {ONNX_KEY: msgspec.json.encode(info).decode()})
     onnx.save(model, path)
 

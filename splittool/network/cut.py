@@ -1,7 +1,7 @@
 """A cut in memory: both halves of a network, their price and their proof."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -59,7 +59,10 @@ class OnnxSource:
         reading = OnnxReading(OnnxFile(self.path), model, graph)
         found = reading.find_cut(*at)
         inputs = [op.outputs[0] for op in graph.parameters] if self.fixed else None
-        return found.cut, OnnxHalves(reading.file, found, inputs)
+        # Both halves name what crosses as the file does, whatever they are written for.
+        tensors = zip(found.cut.tensors, found.values, strict=True)
+        named = replace(found.cut, tensors=tuple(replace(t, name=value) for t, value in tensors))
+        return named, OnnxHalves(reading.file, found, inputs)
 
 
 class NetworkCut:

@@ -3,7 +3,9 @@
 What plans, runs or writes is imported where it is used, so that listing cuts stays quick.
 """
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -63,7 +65,7 @@ class Network:
         self, model: ov.Model, source: Path | None = None, shapes: Sequence[str] = ()
     ) -> None:
         self.model, self.path, self.shapes = model, source, tuple(shapes)
-        self._onnx: tuple[tempfile.TemporaryDirectory[str], Path] | None = None
+        self._onnx: Path | None = None
         self._last: tuple[RunOptions, WholeRunner] | None = None
 
     @staticmethod
@@ -260,17 +262,22 @@ class Network:
             )
         from splittool.conversion.onnx_export import export_onnx
 
-        folder = tempfile.TemporaryDirectory(prefix="splittool-")
-        file = Path(folder.name) / f"{self.path.stem}.onnx"
-        export_onnx(self.path, file)
-        network = Network(load_model(file), self.path)
-        network._onnx = (folder, file)  # the folder goes with the network
+        folder = tempfile.mkdtemp(prefix="splittool-")
+        file = Path(folder) / f"{self.path.stem}.onnx"
+        try:
+            export_onnx(self.path, file)
+            network = Network(load_model(file), self.path)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        network._onnx = file
+        weakref.finalize(network, shutil.rmtree, folder, ignore_errors=True)
         return network
 
     def _onnx_source(self) -> "OnnxSource | None":
         from splittool.network.cut import OnnxSource
 
-        path = self._onnx[1] if self._onnx else self.path
+        path = self._onnx or self.path
         if path is None or path.suffix != ".onnx":
             return None
         return OnnxSource(path, fixed=bool(self.shapes))
