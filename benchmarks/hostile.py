@@ -25,9 +25,10 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -52,7 +53,19 @@ MEMORY = 16 * 2**30  # bytes of address space
 INTERESTING = [0, 1, 2, 8, 16, 127, 128, 255]
 WORDS = [b"-1", b"0", b"1e999", b"9" * 30, b"null", b"true", b'"x"', b"[]", b"{}", b"NaN", b"[[[["]
 
+LIMIT_S = float("inf")  # of each part
+
+T = TypeVar("T")
 Read = Callable[[Path], object]
+
+
+def within_time(items: Iterable[T]) -> Iterator[T]:
+    """Items until the time of a part is over."""
+    end = time.monotonic() + LIMIT_S
+    for item in items:
+        if time.monotonic() > end:
+            return
+        yield item
 
 
 def in_child(act: Callable[[], int], quiet: bool = True) -> int:
@@ -82,7 +95,8 @@ def ended(child: int) -> int:
 
 def kill_training(count: int, chance: random.Random) -> Counter[str]:
     """Kill runs, look at what they left, and let them go on."""
-    assert run(["synth", "steel", "--images", "12", "--size", "32x64", "--quiet"]) == 0
+    synth = ["synth", "steel", "--images", "12", "--size", "32x64", "--quiet"]
+    assert ended(in_child(lambda: run(synth))) == 0
     started = time.monotonic()
     assert ended(in_child(lambda: run(TRAIN))) == 0
     whole = time.monotonic() - started
@@ -90,7 +104,8 @@ def kill_training(count: int, chance: random.Random) -> Counter[str]:
     outputs = Outputs.beside(Path("net.pt"))
     weights, history = load_state(outputs.state).model, _without_times(outputs.history)
     outcomes: Counter[str] = Counter()
-    for number in range(count):
+    for number in within_time(range(count)):
+        outcomes["runs"] += 1
         for path in Path().iterdir():
             if path.name != "steel":
                 path.unlink()
@@ -176,7 +191,7 @@ def frames(count: int, chance: random.Random) -> Counter[str]:
     specs, tensors = build_cut()
     good = seed_frames(specs, tensors)
     outcomes: Counter[str] = Counter()
-    for _ in range(count):
+    for _ in within_time(range(count)):
         (one, past), (other, _) = chance.choice(good), chance.choice(good)
         outcomes[check(damage(one, other, chance, len(specs)), specs, past)] += 1
     return outcomes
@@ -201,7 +216,7 @@ def damaged(
     folder = Path("files")
     folder.mkdir(exist_ok=True)
     outcomes: Counter[str] = Counter()
-    trials = iter([chance.randrange(2**32) for _ in range(count)])
+    trials = within_time([chance.randrange(2**32) for _ in range(count)])
     for seed, kind, outcome in _outcomes(kinds, good, trials, folder):
         suffix = Path(kind[0]).suffix
         outcomes[f"{suffix} {outcome}"] += 1
@@ -341,11 +356,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, number in (("kills", 300), ("frames", 200_000), ("images", 20_000), ("files", 5_000)):
         parser.add_argument(f"--{name}", type=int, default=number)
+    parser.add_argument(
+        "--minutes", type=float, help="the most for each part, however many are done"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--crashes", type=Path, default=Path("crashes"))
     arguments = parser.parse_args()
     crashes = arguments.crashes.absolute()
     torch.set_num_threads(1)
+    global LIMIT_S
+    LIMIT_S = 60 * arguments.minutes if arguments.minutes else LIMIT_S
     listing = ("cut", "{}", "--list", "--json")
     kinds: list[tuple[str, Read, Sequence[bytes]]] = [
         ("net.onnx", _command(*listing), ()),
@@ -366,8 +386,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         parts: dict[str, Callable[[random.Random], Counter[str]]] = {
-            "kills": lambda chance: kill_training(arguments.kills, chance),
-            "frames": lambda chance: frames(arguments.frames, chance),
             "images": lambda chance: damaged(
                 [(name, read_image, ()) for name in images()],
                 images(),
@@ -375,10 +393,14 @@ def main() -> None:
                 chance,
                 crashes,
             ),
+            "frames": lambda chance: frames(arguments.frames, chance),
             "files": lambda chance: damaged(kinds, models(), arguments.files, chance, crashes),
+            "kills": lambda chance: kill_training(arguments.kills, chance),
         }
         for name, part in parts.items():
             started = time.monotonic()
+            if not getattr(arguments, name):
+                continue
             outcomes = part(random.Random(arguments.seed))
             shown = ", ".join(f"{outcomes[key]:,} {key}" for key in sorted(outcomes))
             print(f"{name}: {shown}; {time.monotonic() - started:.0f} s", flush=True)

@@ -225,6 +225,9 @@ def _notes(output: Output) -> "Observer":
     from splittool.training.observer import Observer
 
     class Notes(Observer):
+        def noted(self, text: str) -> None:
+            output.note(f"note: {text}")
+
         def epoch_done(self, record: "EpochRecord", is_best: bool) -> None:
             training, held_out = record.train, record.validation
             output.note(

@@ -21,6 +21,7 @@ from splittool.progress import Progress
 from splittool.reports import EpochRecord, PartRecord
 from splittool.training.dataset import EpochSampler, Key, SegmentationDataset
 from splittool.training.distributed import World
+from splittool.training.layer_check import LayerCheck
 from splittool.training.loaders import BatchLoader, worker_error
 from splittool.training.objective import Batch, Models, Objective
 from splittool.training.observer import Observer
@@ -105,6 +106,7 @@ class Trainer:
         self.validation_loader = BatchLoader(
             images.validation, [share for share in self.validation_shares if share], images.workers
         )
+        self._layers_unchecked = settings.precision != "fp32"
         self.history: list[EpochRecord] = []
         self.best = -1.0
         self.position = self.start_of(1)
@@ -237,11 +239,19 @@ class Trainer:
 
     def _step(self, batch: Batch) -> float:
         self.optimizer.zero_grad(set_to_none=True)
+        check = None
+        if self._layers_unchecked:
+            check = LayerCheck(self.model, may_overflow=self.scaler.is_enabled())
         outcome = self.objective.evaluate(batch, self.steps_done)
         value = float(outcome.loss.detach())
         if not np.isfinite(value):
             raise TrainingError(self._explain_nan(value, outcome.logits))
         self.scaler.scale(outcome.loss).backward()  # type: ignore[no-untyped-call]
+        if check:
+            self._layers_unchecked = False
+            precision = self.settings.precision
+            for name in check.close():
+                self.observer.noted(f"layer {name} runs in f32: its {precision} gradient is wrong")
         if self.recipe.clip is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
@@ -256,6 +266,18 @@ class Trainer:
             self.rate.observe(self.steps_done, outcome.frame_bytes)
         return value
 
+    def _require_finite(self) -> None:
+        """Refuse to keep a network that the next command would refuse.
+
+        Raises:
+            TrainingError: A weight, or a running statistic, is not a finite number.
+        """
+        for name, value in self.model.state_dict().items():
+            if not value.isfinite().all():
+                raise TrainingError(
+                    f"weights {name} overflowed in epoch {self.position.epoch}; {self._fix}"
+                )
+
     def _explain_nan(self, value: float, logits: Tensor) -> str:
         place = f"the loss became {value} in epoch {self.position.epoch}, step"
         place += f" {self.position.step + 1}"
@@ -266,14 +288,20 @@ class Trainer:
         else:
             where = "the network's outputs" if not logits.isfinite().all() else "the loss itself"
             cause = f"all weights are finite, {where} overflowed"
+        return f"{place}: {cause}; {self._fix}"
+
+    @property
+    def _fix(self) -> str:
+        """What to do about numbers that overflow."""
         rate = self.optimizer.param_groups[0]["lr"]
         fix = f"lower `learning_rate` (now {rate:.3g})"
         if self.settings.precision != "fp32":
             fix += " or give `precision` f32"
         kept = f"; {self.outputs.model} holds the best model so far" if self.best >= 0 else ""
-        return f"{place}: {cause}; {fix}{kept}"
+        return fix + kept
 
     def _finish_epoch(self) -> None:
+        self._require_finite()
         position, steps = self.position, len(self.sampler)
         rate_weight = self.rate.at(self.steps_done) if self.rate else None
         sent = position.bytes_sum / steps if self.rate else None

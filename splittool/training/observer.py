@@ -11,3 +11,6 @@ class Observer:
 
     def epoch_done(self, record: EpochRecord, is_best: bool) -> None:
         """An epoch is trained and validated."""
+
+    def noted(self, text: str) -> None:
+        """Something was done in another way than asked."""
