@@ -111,29 +111,29 @@ class Objective:
         masks = batch[1].to(device, non_blocking=True)
         valid = valid_pixels(batch[2], masks)
         with autocast(self.settings.precision, device):
-            logits, bits = self._run(pixels, step) if len(pixels) else (masks, None)
+            logits, *bits = self._run(pixels, step) if len(pixels) else (masks,)
         # Planes of a class in one piece, as the masks are: loss and scores take half the time.
         logits = logits.float().contiguous()
         loss = self._task_loss(logits, masks.float(), valid)
         frame_bytes = 0.0
         if self.rate:
-            per_pixel = self._bits_per_pixel(pixels, bits)
-            loss = loss + self.rate.at(step) * per_pixel
+            price, sent = self._bits_per_pixel(pixels, bits)
+            loss = loss + self.rate.at(step) * price
             area = self.canvas.height * self.canvas.width
-            frame_bytes = float(per_pixel.detach()) * area / 8 + FRAME_BYTES
+            frame_bytes = float(sent.detach()) * area / 8 + FRAME_BYTES
         if self.teachers and self.parallel.training:
             with autocast(self.settings.precision, device):
                 taught = answers(self.teachers, pixels)
             loss = loss + distillation_loss(logits, taught, valid, self.world.add_up)
         return Outcome(logits, loss, tally(logits.detach(), masks, valid), frame_bytes)
 
-    def _run(self, pixels: Tensor, step: int) -> tuple[Tensor, Tensor | None]:
-        """Logits and, where bytes have a price, the bits of each image."""
+    def _run(self, pixels: Tensor, step: int) -> tuple[Tensor, ...]:
+        """Logits and, where bytes have a price, the bits of each image: priced and sent."""
         if self.rate is None:
             network = self.parallel if self.parallel.training else self._validated
-            return network(pixels), None  # only the parallel one has gradients
+            return (network(pixels),)  # only the parallel one has gradients
         if not self.parallel.training:
-            found: tuple[Tensor, Tensor] = self._validated(pixels)
+            found: tuple[Tensor, ...] = self._validated(pixels)
             return found
         assert isinstance(self.model, PricedNetwork)
         size, rank = self.world.size, self.world.rank
@@ -152,9 +152,9 @@ class Objective:
         loss = bce_dice_loss(logits, masks, valid, recipe.dice, add_up)
         return loss + IMAGE_DICE * image_dice_loss(logits, masks, valid, add_up)
 
-    def _bits_per_pixel(self, pixels: Tensor, bits: Tensor | None) -> Tensor:
-        """Over all processes."""
-        area = pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
-        spent = torch.zeros((), device=pixels.device) if bits is None else bits.sum().float()
-        total = self.world.add_up(torch.stack([spent, spent.new_tensor(float(area))]))
-        return total[0] / total[1]
+    def _bits_per_pixel(self, pixels: Tensor, bits: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Those priced and those sent, over all processes."""
+        area = torch.tensor(float(pixels[:, 0].numel()), device=pixels.device)
+        sums = [each.sum().float() for each in bits] or [torch.zeros_like(area)] * 2
+        total = self.world.add_up(torch.stack([*sums, area]))
+        return total[0] / total[2], total[1] / total[2]

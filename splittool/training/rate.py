@@ -25,6 +25,7 @@ FIRST_WEIGHT = 0.02
 WEIGHT = 2.0  # of bits per pixel, where neither a weight nor a target is given
 RAMP = (0.25, 0.5)  # the parts of a run between which the weight grows
 ROUNDED_FROM = 0.5  # of a run: noise before, rounding after
+REACHED = 0.75  # of a run: from the end of the ramp to here the bytes are led to a target
 
 
 class PricedNetwork(nn.Module):
@@ -47,8 +48,11 @@ class PricedNetwork(nn.Module):
 
     def forward(
         self, pixels: Tensor, noise: Tensor | None = None, rounded: bool = True
-    ) -> tuple[Tensor, Tensor]:
-        """Logits (B, classes, H, W), and bits of each image (B,).
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (B, classes, H, W), and twice the bits of each image (B,).
+
+        The first bits are those to learn from: of the latent with noise, where there is noise. The
+        others are those of the rounded latent, which is what is sent. Noise costs more.
 
         Args:
             pixels: (B, 3, H, W).
@@ -63,9 +67,12 @@ class PricedNetwork(nn.Module):
         else:
             sent, latent = straight_through(latent), latent + noise
         logits: Tensor = network.decode(sent if rounded else latent)  # type: ignore[operator]
+        whole = sent.detach()
         with torch.autocast(pixels.device.type, enabled=False):
-            bits: Tensor = self.prior(latent, sent.detach())
-        return logits, bits.sum((1, 2, 3))
+            bits: Tensor = self.prior(latent, whole)
+            with torch.no_grad():
+                spent: Tensor = bits if noise is None else self.prior(whole, whole)
+        return logits, bits.sum((1, 2, 3)), spent.sum((1, 2, 3))
 
 
 def latent_channels(segmenter: Segmenter) -> int:
@@ -93,18 +100,20 @@ class RateState(msgspec.Struct):
     Attributes:
         error: The running mean of log(bytes / target) of the training batches; None before the
             first.
-        integral: Its sum over the steps since the weight has grown, times a gain.
+        integral: The sum, times a gain, of how far it was from where it was led.
+        start: The error when the weight had grown; None before.
         ratio: Bytes of whole validation images divided by those of training batches, which are
             windows, chosen by class and augmented.
     """
 
     error: float | None = None
     integral: float = 0.0
+    start: float | None = None
     ratio: float = 1.0
 
     def check(self) -> None:
         """Raise a ValueError if it cannot come from a controller."""
-        numbers = (self.error or 0.0, self.integral, self.ratio)
+        numbers = (self.error or 0.0, self.integral, self.start or 0.0, self.ratio)
         if not all(map(math.isfinite, numbers)) or self.ratio <= 0:
             raise ValueError(f"the rate's controller has the state {numbers}")
 
@@ -114,8 +123,9 @@ class Rate:
     """How much bits count at each step of a run.
 
     The weight grows from `FIRST_WEIGHT` to `weight` in geometric progression. With a target, a
-    proportional and integral controller of its logarithm then corrects it: it holds the bytes of
-    training batches, times the ratio by which whole images differ, at the target.
+    proportional and integral controller of its logarithm then corrects it: it leads the bytes of
+    training batches, times the ratio by which whole images differ, to the target, and holds them
+    there. All at once would take a weight that makes the network forget its task.
 
     Attributes:
         weight: Loss of one bit per pixel; with a target where the controller starts.
@@ -147,10 +157,18 @@ class Rate:
         start, end = (self.steps * part for part in RAMP)
         grown = min(1.0, max(0.0, (step - start) / (end - start)))
         log = math.log(FIRST_WEIGHT) + grown * math.log(self.weight / FIRST_WEIGHT)
-        if self.target is not None and grown == 1 and self.state.error is not None:
-            pushed = self._PROPORTIONAL * _limited(self.state.error, self._LARGE)
+        if self.target is not None and grown == 1:
+            pushed = self._PROPORTIONAL * _limited(self._astray(step), self._LARGE)
             log += _limited(pushed + self.state.integral, self._CORRECTION)
         return math.exp(log)
+
+    def _astray(self, step: int) -> float:
+        """How far the mean error is from where it is led: from `start` down to 0."""
+        state = self.state
+        if state.error is None or state.start is None:
+            return 0.0
+        left = max(0.0, 1 - (step / self.steps - RAMP[1]) / (REACHED - RAMP[1]))
+        return state.error - state.start * left
 
     def is_rounded(self, step: int) -> bool:
         """Whether the cloud side gets rounded latents after so many steps."""
@@ -166,8 +184,10 @@ class Rate:
             state.error = error
         state.error += (error - state.error) / self._MEMORY
         if step >= RAMP[1] * self.steps:
+            if state.start is None:
+                state.start = state.error
             gain = self._INTEGRAL / ((1 - RAMP[1]) * self.steps)
-            state.integral += gain * _limited(state.error, self._SMALL)
+            state.integral += gain * _limited(self._astray(step), self._SMALL)
 
     def compare(self, frame_bytes: float) -> None:
         """Take down the bytes of a whole image, judged by the validation part."""

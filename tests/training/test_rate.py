@@ -55,6 +55,16 @@ def test_the_controller_finds_the_weight_of_a_target(needed: float, lag: int) ->
     assert sent == pytest.approx(80, rel=0.05)
 
 
+def test_bytes_are_led_to_the_target_and_not_thrown() -> None:
+    rate = _rate(80, 1000)
+    for step in range(500):
+        rate.observe(step, 800)
+    grown = rate.at(500)
+    rate.observe(500, 800)
+    assert rate.at(500) == pytest.approx(grown, rel=0.01)  # it is where it should be
+    assert rate.at(750) == pytest.approx(grown * math.exp(1.2), rel=0.02)  # not ten times as much
+
+
 def test_whole_images_decide_what_windows_cost() -> None:
     """Windows around defects cost twice what whole images do."""
     rate, sent = _rate(80, 3500), 100.0
@@ -82,11 +92,14 @@ def test_a_priced_network_is_what_is_sent_and_what_it_costs() -> None:
     model = PricedNetwork(segmenter).eval()
     pixels = torch.randint(0, 256, (2, 3, 16, 24))
     assert model.latent_shape(2, 16, 24) == (2, 3, 2, 3)
-    logits, bits = model(pixels)
+    logits, bits, sent = model(pixels)
     assert torch.equal(logits, segmenter.eval()(pixels))
     assert bits.shape == (2,)
+    assert torch.equal(bits, sent)
     noise = rounding_noise((2, 3, 2, 3), (0,))
-    rounded, noisy_bits = model(pixels, noise)
+    rounded, noisy_bits, sent = model(pixels, noise)
+    assert torch.equal(sent, bits)
+    assert not sent.requires_grad
     assert torch.equal(rounded, logits)  # the cloud side has whole numbers, the prior noise
     assert not torch.equal(noisy_bits, bits)
     assert not torch.equal(model(pixels, noise, rounded=False)[0], logits)
