@@ -45,6 +45,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--cloud", action="append", default=[], help="a network in the cloud")
     parser.add_argument("--device-network", action="append", default=[], help="one on the device")
     parser.add_argument("--labels", help="the train.csv, if it is not beside the images")
+    parser.add_argument("--formats", help="image formats, such as jpeg,avif; else all there are")
     parser.add_argument("--precision", default="f32", help="of all arithmetic")
     parser.add_argument("--output", type=Path, help="where to keep the report")
     return parser.parse_args()
@@ -54,6 +55,7 @@ def compared(given: argparse.Namespace) -> CompareReport:
     """The report of all rivals."""
     how = CompareOptions(
         codecs=["small"],
+        formats=given.formats and given.formats.split(","),
         qualities=QUALITIES,
         run=st.RunOptions(precision=given.precision),
         rivals=Rivals(given.cloud, given.device_network, given.cut),
@@ -104,8 +106,10 @@ def equal_rows(report: CompareReport) -> Iterator[str]:
     """Every series at every level: bytes as they are, and without container in brackets."""
     targets = levels(report)
     found = equal_dice(report.arms, list(targets.values()))
-    yield "| series | " + " | ".join(f"{name}: {dice:.4f}" for name, dice in targets.items()) + " |"
-    yield "|---" * (len(targets) + 1) + "|"
+    sides = {arm.series: arm for arm in report.arms}
+    heads = [f"{name}: {dice:.4f}" for name, dice in targets.items()]
+    yield "| series | device | cloud | " + " | ".join(heads) + " |"
+    yield "|---" * (len(targets) + 3) + "|"
     for series in dict.fromkeys(record.series for record in found):
         cells = [
             _cell(record)
@@ -113,7 +117,10 @@ def equal_rows(report: CompareReport) -> Iterator[str]:
             for record in found
             if (record.series, record.dice) == (series, dice)
         ]
-        yield f"| {series} | " + " | ".join(cells[: len(targets)]) + " |"
+        arm = sides[series]
+        device = _side(arm.edge_gflops, arm.edge_parameters)
+        cloud = _side(arm.cloud_gflops, arm.cloud_parameters)
+        yield f"| {series} | {device} | {cloud} | " + " | ".join(cells[: len(targets)]) + " |"
 
 
 def _cell(record: EqualDiceRecord) -> str:

@@ -112,7 +112,7 @@ def _of_compare(report: CompareReport) -> _Found:
         elif arm.kind == "image" and arm.codec == "file":
             whole = (sent.payload_bytes, sent.dice)
         elif arm.kind == "image":
-            halved = f"{arm.codec} at {arm.scale:g}"
+            halved = f"{arm.codec} half"
             images.append(sent if arm.scale == 1 else replace(sent, codec=halved))
         elif arm.kind == "answer":
             answer = replace(sent, codec="masks")

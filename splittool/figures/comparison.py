@@ -1,6 +1,6 @@
 """Cuts, answers and compressed inputs side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from splittool.figures.style import COLOURS, MARKERS, new_figure
@@ -9,28 +9,40 @@ from splittool.reports import ArmRecord
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LEGEND_ROW = 0.13  # inches
+_LEGEND_ROW = 0.12  # inches
+_COLUMNS = 2
+_OTHERS = ("#000000", "#7F3C8D", "#A5AA99", "#4B4B8F", "#80BA5A")  # no colour of a codec
 
 
 def comparison(arms: Sequence[ArmRecord]) -> "Figure":
     """Dice against bytes per frame: a line for each cut, image format and answer.
 
-    Of the codecs of a cut, which are lossless, the smallest at each precision is drawn. The legend
-    has the GFLOPs that a cut or an answer leaves on the device.
+    Sent inputs are broken lines, dotted at half their size; one colour is one image format, and one
+    marker the network behind it. Cuts and answers are filled markers. Of the codecs of a cut, which
+    are lossless, the smallest at each precision is drawn; the legend has the GFLOPs that a cut or
+    an answer leaves on the device.
     """
     lines = _lines(arms)
     wholes = [arm.dice for arm in arms if arm.kind == "whole" and arm.dice is not None]
-    rows = len(lines) + len(wholes)
-    with new_figure(2.6 + _LEGEND_ROW * rows) as figure:
+    rows = -(-(len(lines) + len(wholes)) // _COLUMNS)
+    with new_figure(2.4 + _LEGEND_ROW * rows) as figure:
         axis = figure.subplots()
-        for number, (label, members) in enumerate(lines.items()):
-            _draw(axis, number, label, members)
+        for (label, members), look in zip(lines.items(), _looks(lines), strict=True):
+            axis.plot(*_points(members), label=label, **look)
         for dice in wholes:
             axis.axhline(dice, color="black", linestyle=":", label="whole network")
         axis.set_xscale("log")
         axis.set_xlabel("bytes per frame")
         axis.set_ylabel("Dice over defective pairs")
-        figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=1)
+        handles = axis.get_legend_handles_labels()
+        figure.legend(
+            *handles,
+            loc="outside upper center",
+            ncols=_COLUMNS,
+            fontsize=5.5,
+            columnspacing=1,
+            handlelength=3,
+        )
         return figure
 
 
@@ -47,25 +59,38 @@ def _lines(arms: Sequence[ArmRecord]) -> dict[str, list[ArmRecord]]:
 def _label(arm: ArmRecord) -> str:
     if arm.kind == "image":
         return f"input as {arm.series}"
-    work = f"{arm.edge_gflops:.2g} GFLOPs on the device"
     name = f"cut {arm.point}" if arm.kind == "cut" and arm.network is None else arm.series
-    return f"{name} ({work})"
+    return f"{name} ({arm.edge_gflops:.2g} GFLOPs)"
 
 
-def _draw(axis: Any, number: int, label: str, members: Sequence[ArmRecord]) -> None:
+def _points(members: Sequence[ArmRecord]) -> Iterator[tuple[float, ...]]:
     smallest: dict[tuple[int | None, int | None], ArmRecord] = {}
     for arm in sorted(members, key=lambda arm: -arm.payload_bytes_per_frame):
         smallest[arm.bits, arm.quality] = arm
-    points = sorted((arm.payload_bytes_per_frame, arm.dice) for arm in smallest.values())
-    sent_input = members[0].kind == "image"
-    axis.plot(
-        *zip(*points, strict=True),
-        marker=MARKERS[number % len(MARKERS)],
-        color=COLOURS[number % len(COLOURS)],
-        linestyle="--" if sent_input else "-",
-        fillstyle="none" if sent_input else "full",
+    points = sorted((arm.payload_bytes_per_frame, arm.dice or 0.0) for arm in smallest.values())
+    return zip(*points, strict=True)
+
+
+def _looks(lines: dict[str, list[ArmRecord]]) -> Iterator[dict[str, Any]]:
+    """How each line is drawn."""
+    firsts = [members[0] for members in lines.values()]
+    images = [arm for arm in firsts if arm.kind == "image"]
+    codecs = list(dict.fromkeys(arm.codec for arm in images))
+    networks = list(dict.fromkeys(arm.network for arm in images))
+    others = 0
+    for arm in firsts:
+        if arm.kind == "image":
+            yield {
+                "color": COLOURS[codecs.index(arm.codec) % len(COLOURS)],
+                "marker": MARKERS[networks.index(arm.network) % len(MARKERS)],
+                "linestyle": "--" if arm.scale == 1 else ":",
+                "fillstyle": "none",
+                "linewidth": 0.8,
+                "markersize": 2.5,
+            }
+            continue
         # Answers are few points among many lines, and must not be looked for.
-        markersize=6 if members[0].kind == "answer" else None,
-        zorder=3 if members[0].kind == "answer" else 2,
-        label=label,
-    )
+        size = {"markersize": 7, "zorder": 3} if arm.kind == "answer" else {}
+        marker = "*" if arm.kind == "answer" else MARKERS[others % len(MARKERS)]
+        yield {"color": _OTHERS[others % len(_OTHERS)], "marker": marker, **size}
+        others += 1

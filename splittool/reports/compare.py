@@ -61,7 +61,7 @@ class ArmRecord(msgspec.Struct, frozen=True):
         """What it is called in tables and figures; arms of one series differ in their rate."""
         behind = f" -> {Path(self.network).stem}" if self.network else ""
         if self.kind == "image":
-            return f"{self.codec}{'' if self.scale == 1 else f' at {self.scale:g}'}{behind}"
+            return f"{self.codec}{' half' if self.scale == 0.5 else ''}{behind}"
         if self.kind == "cut":
             at = f"{Path(self.network).parent.name or self.network}: " if self.network else ""
             return f"cut {at}{self.point}, {self.codec}"
@@ -107,11 +107,11 @@ class CompareReport(Report, tag="splittool.compare/1"):
         )
         return [
             *_answer_tables([arm for arm in self.arms if arm.kind == "answer"]),
-            _cut_table(title, [arm for arm in self.arms if arm.kind == "cut"]),
-            _image_table([arm for arm in self.arms if arm.kind == "image"]),
+            *_cut_tables(title, [arm for arm in self.arms if arm.kind == "cut"]),
+            *_image_tables([arm for arm in self.arms if arm.kind == "image"]),
             *_equal_tables(self.equal_dice),
             f"{self.images} images, {self.defective_pairs} defective pairs;"
-            f" computed in {self.precision_actual} on {self.device}; in brackets 95 % of a"
+            f" computed in {self.precision_actual} on {self.device}; intervals are 95 % of a"
             f" bootstrap over the {whole.dice_interval_images or 'defective'} images with a defect,"
             " of pairs for the loss",
         ]
@@ -135,7 +135,9 @@ def _answer_tables(arms: Sequence[ArmRecord]) -> "list[Table]":
     return [make_table("no cut: the coded masks are sent", columns, lines)]
 
 
-def _cut_table(title: str, arms: Sequence[ArmRecord]) -> "Table":
+def _cut_tables(title: str, arms: Sequence[ArmRecord]) -> "list[RenderableType]":
+    if not arms:
+        return [title]
     codecs = list(dict.fromkeys(arm.codec for arm in arms))
     rows: dict[tuple[str | None, str | None, int | None], list[ArmRecord]] = {}
     for arm in arms:
@@ -154,24 +156,43 @@ def _cut_table(title: str, arms: Sequence[ArmRecord]) -> "Table":
     ]
     columns = ["cut at", "bits", *(f"{codec}\nbytes" for codec in codecs)]
     sides = ["GFLOPs\nedge+cloud", "kparams\nedge+cloud"]
-    return make_table(title, [*columns, "Dice", "loss", *sides], lines)
+    return [make_table(title, [*columns, "Dice", "loss", *sides], lines)]
 
 
-def _image_table(arms: Sequence[ArmRecord]) -> "Table":
+def _image_tables(arms: Sequence[ArmRecord]) -> "list[RenderableType]":
+    if not arms:
+        return []
+    series: dict[str, list[ArmRecord]] = {}
+    for arm in arms:
+        series.setdefault(arm.series, []).append(arm)
     lines = [
         [
-            arm.series,
+            name,
             "" if arm.quality is None else str(arm.quality),
             _bytes(arm.payload_bytes_per_frame),
             _bytes(arm.bare_bytes_per_frame),
-            _dice(arm),
-            _loss(arm),
-            "-" if arm.cloud_gflops is None else f"{arm.cloud_gflops:.3g}",
+            short(arm.dice, 4),
+            short(arm.dice_loss, 4),
+            _ends(arm.dice_loss_interval),
         ]
-        for arm in arms
+        for name, members in series.items()
+        for arm in members
     ]
-    columns = ["input as", "quality", "bytes", "bare", "Dice", "loss", "cloud\nGFLOPs"]
-    return make_table("the input, compressed; bare is without its container", columns, lines)
+    columns = ["input as", "quality", "bytes", "bare", "Dice", "loss", "95 % of it"]
+    table = make_table("the input, compressed; bare is without its container", columns, lines)
+    clouds = {arm.network: arm for arm in arms if arm.cloud_gflops is not None}
+    return [table, *(_cloud(arm) for arm in clouds.values())]
+
+
+def _cloud(arm: ArmRecord) -> str:
+    """What runs in the cloud behind a sent input."""
+    name = Path(arm.network).stem if arm.network else "whole network"
+    work = f"{arm.cloud_gflops:.3g} GFLOPs, {_thousands(arm.cloud_parameters)} thousand parameters"
+    return f"behind the input: {name}, {work}"
+
+
+def _ends(interval: tuple[float, float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 def _equal_tables(found: Sequence[EqualDiceRecord]) -> "list[Table]":

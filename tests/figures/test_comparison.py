@@ -32,11 +32,11 @@ def test_every_rival_is_named_and_in_its_place() -> None:
     whole = lines.pop("whole network")
     assert [dice for _, dice in whole] == [0.8, 0.8]
     assert lines == {
-        "whole network, masks sent (2 GFLOPs on the device)": [[80, 0.8]],
-        "tiny, masks sent (0.5 GFLOPs on the device)": [[90, 0.7]],
-        "cut maxpool_2 (0.3 GFLOPs on the device)": [[1e4, 0.5], [4e4, 0.8]],
+        "whole network, masks sent (2 GFLOPs)": [[80, 0.8]],
+        "tiny, masks sent (0.5 GFLOPs)": [[90, 0.7]],
+        "cut maxpool_2 (0.3 GFLOPs)": [[1e4, 0.5], [4e4, 0.8]],
         "input as jpeg": [[1000, 0.7], [2000, 0.79]],
-        "input as jpeg at 0.5": [[900, 0.7]],
+        "input as jpeg half": [[900, 0.7]],
     }
 
 
@@ -45,3 +45,27 @@ def test_what_has_no_score_is_not_drawn() -> None:
 
     (axis,) = comparison([ArmRecord("image", codec="jpeg", payload_bytes_per_frame=9)]).axes
     assert axis.get_lines() == []
+
+
+def test_a_colour_is_a_format_and_a_marker_a_network() -> None:
+    from splittool.figures.comparison import comparison
+
+    arms = [
+        ArmRecord(
+            "image",
+            codec=codec,
+            scale=scale,
+            network=network,
+            payload_bytes_per_frame=9,
+            dice=0.5,
+        )
+        for codec in ("jpeg", "avif")
+        for scale in (1.0, 0.5)
+        for network in (None, "big.pt")
+    ]
+    (axis,) = comparison(arms).axes
+    lines = axis.get_lines()
+    looks = [(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines]
+    assert len(set(looks)) == 8
+    assert [len(set(part)) for part in zip(*looks, strict=True)] == [2, 2, 2]
+    assert len({color for color, _, _ in looks[:4]}) == 1

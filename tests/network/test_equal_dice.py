@@ -77,7 +77,7 @@ def test_series_are_told_apart() -> None:
     ]
     assert [record.series for record in equal_dice(arms, [0.6])] == [
         "jpeg",
-        "jpeg at 0.5",
+        "jpeg half",
         "jpeg -> big",
         "small, masks sent",
         "cut b: latent, learned",
