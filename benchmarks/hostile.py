@@ -244,13 +244,14 @@ def _outcomes(
                 for seed in batch:
                     signal.alarm(MOST_S)
                     kind = kinds[seed % len(kinds)]
-                    for name, data in good.items():
-                        (folder / name).write_bytes(data)
                     data = mutate(good[kind[0]], random.Random(seed), kind[2])
                     (folder / kind[0]).write_bytes(data)
                     os.write(writer, f"{_read(kind[1], folder / kind[0])}\n".encode())
+                    (folder / kind[0]).write_bytes(good[kind[0]])
                 return 0
 
+            for name, data in good.items():  # a process that died has left one damaged
+                (folder / name).write_bytes(data)
             child = in_child(act)
             os.close(writer)
             with os.fdopen(reader) as lines:

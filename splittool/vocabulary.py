@@ -5,6 +5,9 @@ from typing import Literal
 LATENT = "latent"  # the split point of a network made to be split
 LATENT_LARGEST = 127  # the largest magnitude of its whole numbers: they fit a signed byte
 
+# Largest image, in pixels (8192x8192): infer takes about 35 bytes of memory for each.
+MAX_PIXELS = 2**26
+
 Fit = Literal["pad", "resize"]
 RangesFrom = Literal["frame", "calibrated"]
 RangesUsed = Literal["frame", "calibrated", "latent"]  # of a latent: one for each whole number

@@ -10,6 +10,7 @@ from splittool.cli.options import (
     Force,
     ImagesArgument,
     LabelsOption,
+    MaxPixelsOption,
     MeanOption,
     PrecisionOption,
     ScaleOption,
@@ -17,7 +18,7 @@ from splittool.cli.options import (
     run_options,
 )
 from splittool.cli.output import Output
-from splittool.vocabulary import RangesMethod
+from splittool.vocabulary import MAX_PIXELS, RangesMethod
 
 
 def calibrate(
@@ -58,6 +59,7 @@ def calibrate(
     fit: FitOption = None,
     device: Annotated[str, typer.Option(help="Device of the head.")] = "CPU",
     precision: PrecisionOption = "auto",
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     mean: MeanOption = None,
     scale: ScaleOption = None,
     force: Force = False,

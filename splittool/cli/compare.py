@@ -9,6 +9,7 @@ from splittool.cli.options import (
     FitOption,
     ImagesArgument,
     LabelsOption,
+    MaxPixelsOption,
     ModelArgument,
     PrecisionOption,
     Shapes,
@@ -16,6 +17,7 @@ from splittool.cli.options import (
     run_options,
 )
 from splittool.cli.output import Output
+from splittool.vocabulary import MAX_PIXELS
 
 
 def compare(
@@ -76,6 +78,7 @@ def compare(
     threshold: ThresholdOption = 0.5,
     device: Annotated[str, typer.Option(help="Device that runs everything.")] = "CPU",
     precision: PrecisionOption = "auto",
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     shape: Shapes = None,
 ) -> None:
     """Compare cuts with compressed images and coded masks.

@@ -11,6 +11,7 @@ from splittool.cli.options import (
     Fps,
     ImagesArgument,
     LabelsOption,
+    MaxPixelsOption,
     MeanOption,
     PrecisionOption,
     ScaleOption,
@@ -19,7 +20,7 @@ from splittool.cli.options import (
     run_options,
 )
 from splittool.cli.output import Output
-from splittool.vocabulary import RangesFrom
+from splittool.vocabulary import MAX_PIXELS, RangesFrom
 
 if TYPE_CHECKING:
     from splittool.reports import InferReport
@@ -81,6 +82,7 @@ def infer(
     threshold: ThresholdOption = 0.5,
     device: Annotated[str, typer.Option(help="Device of the head or whole network.")] = "CPU",
     precision: PrecisionOption = "auto",
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     mean: MeanOption = None,
     scale: ScaleOption = None,
     shape: Shapes = None,

@@ -53,6 +53,12 @@ MeanOption = Annotated[
     typer.Option("--mean", help="For another tool's network: it takes (pixel - mean) / scale."),
 ]
 ScaleOption = Annotated[float | None, typer.Option("--scale", help="See --mean.")]
+MaxPixelsOption = Annotated[
+    int,
+    typer.Option(
+        "--max-pixels", min=1, help="Largest image file, height times width, that is read."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.")]
 TargetOption = Annotated[
     TargetName,
@@ -103,8 +109,8 @@ def run_options(given: dict[str, Any]) -> "RunOptions":
     """What the options of a command say of how a network runs.
 
     Args:
-        given: The command's options by name: device and precision, and where it has them fit,
-            threshold, mean, scale and fps.
+        given: The command's options by name: device, precision and max_pixels, and where it has
+            them fit, threshold, mean, scale and fps.
 
     Raises:
         UsageError: --mean and --scale do not go together, or a frame rate is not above 0.
@@ -118,6 +124,7 @@ def run_options(given: dict[str, Any]) -> "RunOptions":
         fit=given.get("fit"),
         threshold=given.get("threshold", 0.5),
         fps=tuple(positive(given.get("fps") or [10.0], "--fps")),
+        max_pixels=given["max_pixels"],
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from splittool.cli.options import Force
+from splittool.cli.options import Force, MaxPixelsOption
 from splittool.cli.output import Output
 from splittool.errors import StoppedError
 from splittool.quantities import (
@@ -18,6 +18,7 @@ from splittool.quantities import (
     parse_size,
 )
 from splittool.tables import short
+from splittool.vocabulary import MAX_PIXELS
 
 if TYPE_CHECKING:
     from splittool.reports import EpochRecord
@@ -146,6 +147,7 @@ def train(
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that load images.")] = 1,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a stopped run left off.")
     ] = False,
@@ -193,7 +195,7 @@ def train(
     )  # fmt: skip
     model = output_file or Path(f"{arch}.pt")
     starts = (backbone_weights, start_from, tuple(teacher or ()))
-    options = TrainingOptions(device, workers, resume, force, *starts)
+    options = TrainingOptions(device, workers, resume, force, *starts, max_pixels=max_pixels)
     try:
         with output.progress() as bar:
             watch, draw = _notes(output), _curves(output)

@@ -14,6 +14,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from splittool.errors import InputError
 from splittool.files import describe
+from splittool.vocabulary import MAX_PIXELS as MAX_PIXELS
 from splittool.vocabulary import Fit as Fit
 
 Pixels = NDArray[np.uint8]
@@ -22,9 +23,6 @@ Pixels = NDArray[np.uint8]
 # Ghostscript for one of them.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-
-# Largest image, in pixels (8192x8192): infer takes about 35 bytes of memory for each.
-MAX_PIXELS = 2**26
 
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 274, 258, 262  # the same tags in TIFF and EXIF
 _WHITE_IS_ZERO = 0
@@ -120,7 +118,8 @@ def _refuse_large(path: Path, image: Image.Image, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise InputError(
             f"{path} is too large: {height}x{width} are {width * height:,} pixels, and"
-            f" {max_pixels:,} is the limit; cut it into tiles or make it smaller"
+            f" {max_pixels:,} is the limit; cut it into tiles, make it smaller, or give a larger"
+            " `max_pixels`"
         )
 
 

@@ -144,8 +144,12 @@ class Labels:
         return sample
 
 
-def read_folder(folder: Path) -> tuple[list[Sample], tuple[str, ...]]:
+def read_folder(folder: Path, max_pixels: int = MAX_PIXELS) -> tuple[list[Sample], tuple[str, ...]]:
     """Read a data set in Kaggle's layout.
+
+    Args:
+        folder: Holds train_images/ and train.csv.
+        max_pixels: The largest image, height times width, that is taken.
 
     Returns:
         One sample per image, sorted by name, and the class names.
@@ -160,7 +164,7 @@ def read_folder(folder: Path) -> tuple[list[Sample], tuple[str, ...]]:
     _refuse_unknown_images(labels, {image.name.strip() for image in images})
     if not labels.classes:
         raise InputError(f"{labels.path} names no defects; add rows with masks to learn from")
-    return [labels.sample(image) for image in images], labels.classes
+    return [labels.sample(image, max_pixels) for image in images], labels.classes
 
 
 def _refuse_unknown_images(labels: Labels, known: set[str]) -> None:

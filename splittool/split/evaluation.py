@@ -225,7 +225,7 @@ def make_task(images: Pictures, labels: Truth, runner: Runner, options: RunOptio
         InputError: An image or the labels are not usable, or are of classes that the network does
             not know.
     """
-    found = samples(images, labels)
+    found = samples(images, labels, options.max_pixels)
     canvas = canvas_of(runner, options.fit)
     _check_sizes(found, canvas)
     classes = class_names(runner.info.classes, found.labels, runner.maps)
@@ -238,7 +238,7 @@ def image_task(images: Pictures, head: HeadRunner, options: RunOptions) -> Task:
     Raises:
         InputError: An image is not usable.
     """
-    found = samples(images, False)
+    found = samples(images, False, options.max_pixels)
     canvas = canvas_of(head, options.fit)
     _check_sizes(found, canvas)
     return Task(found, [], canvas, options.threshold, labelled=False)

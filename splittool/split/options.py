@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from splittool.vocabulary import Fit, RangesFrom
+from splittool.vocabulary import MAX_PIXELS, Fit, RangesFrom
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class RunOptions:
         fit: "pad" or "resize" images to the input; None does what the network was trained with.
         threshold: Probability from which a pixel belongs to a class.
         fps: Frame rates to give Mbit/s for.
+        max_pixels: The largest image file, height times width, that is read.
     """
 
     device: str = "CPU"
@@ -34,6 +35,7 @@ class RunOptions:
     fit: Fit | None = None
     threshold: float = 0.5
     fps: tuple[float, ...] = (10.0,)
+    max_pixels: int = MAX_PIXELS
 
 
 @dataclass(frozen=True)

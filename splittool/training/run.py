@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from splittool.data.images import Canvas
+from splittool.data.images import MAX_PIXELS, Canvas
 from splittool.data.kaggle import Sample, read_folder
 from splittool.data.partition import stratified_split
 from splittool.errors import InputError, TrainingError, UsageError
@@ -50,6 +50,7 @@ class TrainingOptions:
         backbone: Torchvision's weights that the backbone starts from; see `load_backbone`.
         start: A checkpoint of the same network and classes that all weights start from.
         teachers: Checkpoints of any networks of the same classes to learn from.
+        max_pixels: The largest image, height times width, that is read.
     """
 
     device: str = "auto"
@@ -59,6 +60,7 @@ class TrainingOptions:
     backbone: Path | None = None
     start: Path | None = None
     teachers: tuple[Path, ...] = ()
+    max_pixels: int = MAX_PIXELS
 
 
 def train(
@@ -166,7 +168,7 @@ def _prepare(
             f" give a multiple of {processes.size}"
         )
     state = load_state(outputs.state) if options.resume else None
-    samples, classes = read_folder(folder)
+    samples, classes = read_folder(folder, options.max_pixels)
     chosen = stratified_split(samples, settings.validation, settings.seed)
     training, validation = ([samples[i] for i in part] for part in chosen)
     statistics = pixel_statistics(samples, watchers[0])
