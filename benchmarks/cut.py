@@ -38,11 +38,14 @@ from splittool.data.images import Canvas
 from splittool.errors import InputError
 from splittool.graph.graph import read_graph
 from splittool.graph.halves import Halves, Verifier, make_halves
+from splittool.graph.onnx_graph import OnnxReading
+from splittool.graph.onnx_halves import OnnxHalves
 from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
 from splittool.models import build
 from splittool.models.checkpoints import Checkpoint, weights_of
 from splittool.runtime.ir import save_ir, write_ir
+from splittool.runtime.onnx_file import OnnxFile
 
 SIZE = (256, 1600)
 CLASSES = ("1", "2", "3", "4")
@@ -167,6 +170,14 @@ class Wanted:
         write_ir(tail, self.folder / "tail.xml", half=False)
         return whole, head, tail
 
+    def ours_onnx(self) -> None:
+        """The same, and write both halves as ONNX."""
+        whole = load_model(self.path)
+        reading = OnnxReading(OnnxFile(self.path), whole)
+        halves = OnnxHalves(reading.file, reading.find_cut(self.at))
+        halves.write_head(self.folder / "head.onnx")
+        halves.write_tail(self.folder / "tail.onnx")
+
     def ours_proved(self) -> None:
         """The same, and run whole and halves on one image."""
         whole, head, tail = self.ours()
@@ -218,6 +229,7 @@ def show_making(arch: str, cut: Wanted, own: Wanted, rounds: int) -> None:
     """Print the time to make one cut of an ONNX file; `own` is the network as we export it."""
     tasks: dict[str, Task] = {
         "splittool, both halves": cut.ours,
+        "splittool, both halves as ONNX": cut.ours_onnx,
         "splittool, both halves, from its own .xml": own.ours,
         "splittool, both halves and the proof": cut.ours_proved,
         "polygraphy, tail only": partial(cut.polygraphy, cut.tensors, [LOGITS]),
@@ -265,6 +277,7 @@ def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only-making", action="store_true", help="leave the listings out")
     arguments = parser.parse_args()
     G_LOGGER.module_severity = G_LOGGER.CRITICAL
     with tempfile.TemporaryDirectory() as temporary:
@@ -275,8 +288,9 @@ def main() -> None:
         }
         paths["synthetic, 1000 operations"] = folder / "synthetic.xml"
         write_ir(synthetic(1000), folder / "synthetic.xml", half=False)
-        show_listing(paths, arguments.rounds)
-        show_growth(arguments.rounds)
+        if not arguments.only_making:
+            show_listing(paths, arguments.rounds)
+            show_growth(arguments.rounds)
         # ONNX has no pooling into bins of unequal sizes, as PSPNet needs at 256x1600.
         for arch, size, at in (("pspnet", (384, 384), "layer1"), ("unet", SIZE, "maxpool_2")):
             cut = wanted(network_onnx(arch, size, folder), at, folder)

@@ -17,5 +17,6 @@ PRECISION_SYNONYMS = {"fp32": "f32", "fp16": "f16"}
 
 TargetName = Literal["openvino", "openvino-2022", "myriad"]
 HalfTargetName = Literal["openvino", "openvino-2022", "myriad", "onnx"]
+RuntimeName = Literal["openvino", "onnxruntime"]
 Objective = Literal["latency", "fps"]
 FigureKind = Literal["layers", "cost", "output", "tradeoff", "training", "time", "comparison"]

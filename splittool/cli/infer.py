@@ -20,7 +20,7 @@ from splittool.cli.options import (
     run_options,
 )
 from splittool.cli.output import Output
-from splittool.vocabulary import MAX_PIXELS, RangesFrom
+from splittool.vocabulary import MAX_PIXELS, RangesFrom, RuntimeName
 
 if TYPE_CHECKING:
     from splittool.reports import InferReport
@@ -80,7 +80,19 @@ def infer(
     no_labels: Annotated[bool, typer.Option("--no-labels", help="Do not score.")] = False,
     fit: FitOption = None,
     threshold: ThresholdOption = 0.5,
-    device: Annotated[str, typer.Option(help="Device of the head or whole network.")] = "CPU",
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Device of the head or whole network; of ONNX Runtime CPU, CUDA, TensorRT."
+        ),
+    ] = "CPU",
+    tail_device: Annotated[
+        str | None, typer.Option(help="Device of the tail. [default: CPU]")
+    ] = None,
+    runtime: Annotated[
+        RuntimeName,
+        typer.Option(help="Which runs .onnx files, whole or halves: openvino or onnxruntime."),
+    ] = "openvino",
     precision: PrecisionOption = "auto",
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     mean: MeanOption = None,
@@ -148,6 +160,8 @@ def _check(given: dict[str, Any]) -> None:
             "--per-tensor is for ranges that come with each frame of a cut; for calibrated ones"
             " give it to splittool calibrate"
         )
+    if given["tail_device"] and whole:
+        raise UsageError(f"--tail-device is for the tail of a cut; {source} runs whole")
     if given["shape"] and not whole:
         raise UsageError(f"--shape is for a whole model; {source} is a cut, made for one shape")
     parse_bits(given["bits"])

@@ -123,6 +123,8 @@ def run_options(given: dict[str, Any]) -> "RunOptions":
         normalisation=_normalisation(given.get("mean"), given.get("scale")),
         fit=given.get("fit"),
         threshold=given.get("threshold", 0.5),
+        runtime=given.get("runtime", "openvino"),
+        tail_device=given.get("tail_device") or "CPU",
         fps=tuple(positive(given.get("fps") or [10.0], "--fps")),
         max_pixels=given["max_pixels"],
     )

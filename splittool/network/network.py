@@ -287,9 +287,19 @@ class Network:
         from splittool.split.runners import WholeRunner
 
         if self._last is None or self._last[0] != options:
-            runner = WholeRunner(self.path or self.name, self.model.clone(), self.info, options)
+            source = self.path or self.name
+            file = self._onnx_file(options)
+            runner = WholeRunner(source, self.model.clone(), self.info, options, file)
             self._last = (options, runner)
         return self._last[1]
+
+    def _onnx_file(self, options: RunOptions) -> Path | None:
+        """The file, where ONNX Runtime is to run it."""
+        if options.runtime == "openvino":
+            return None
+        if self.path is None or self.path.suffix != ".onnx":
+            raise UsageError(f"`runtime` onnxruntime runs .onnx files; {self.name} is none")
+        return self.path
 
     def run(self, image: "Picture", options: RunOptions = RUN) -> "Answer":
         """Run one image through the whole network.

@@ -87,6 +87,9 @@ class InferReport(Report, tag="splittool.infer/1"):
     stage_ms: dict[str, float] | None = None
     slowest_stage: str | None = None
     share_of_slowest: float | None = None
+    runtime: str = "openvino"
+    tail_runtime: str | None = None
+    tail_device: str | None = None
 
     def tables(self) -> "Sequence[RenderableType]":
         """Bytes, times and scores."""
@@ -94,6 +97,7 @@ class InferReport(Report, tag="splittool.infer/1"):
             ["images", str(self.images)],
             ["images per second", short(self.images_per_second, 1)],
             *_stage_rows(self),
+            *([["runtime", self.runtime]] if self.runtime != "openvino" else []),
             ["precision (asked for)", f"{self.precision_actual} ({self.precision_requested})"],
             *_link_rows(self),
         ]

@@ -106,8 +106,10 @@ class OnnxSession:
         if device.upper() != "CPU":
             # Else what the device cannot run goes to the CPU, and nobody is told.
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        # CUDA would take products of 19 bits (TF32) and call them f32.
+        offered = [(name, {"use_tf32": "0"} if "CUDA" in name else {}) for name in wanted]
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=list(wanted))
+            self._session = onnxruntime.InferenceSession(path, options, providers=offered)
         except Exception as error:  # its exceptions have no base of their own
             cause = " ".join(str(error).split())[:200]
             if device.upper() == "CPU":
@@ -120,8 +122,17 @@ class OnnxSession:
                 " not load; check the NVIDIA driver, and that the versions of CUDA, cuDNN and"
                 " TensorRT are those that onnxruntime was built for"
             )
+        self._device = device.upper()
         self.inputs = [_port(each) for each in self._session.get_inputs()]
         self.outputs = [_port(each) for each in self._session.get_outputs()]
+
+    @property
+    def precision(self) -> str:
+        """The number type of the outputs; TensorRT may take shorter ones for products."""
+        if self._device == "TENSORRT":
+            return "unknown"
+        kind = self.outputs[0].dtype
+        return f"f{8 * kind.itemsize}" if kind.kind == "f" else str(kind)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs for some inputs, in the order of `inputs`."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from splittool.vocabulary import MAX_PIXELS, Fit, RangesFrom
+from splittool.vocabulary import MAX_PIXELS, Fit, RangesFrom, RuntimeName
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,15 @@ class RunOptions:
     """Where and how a network computes, and what becomes of its probabilities.
 
     Attributes:
-        device: Device of the head or of the whole network, as OpenVINO names it; a tail runs on
-            the CPU.
+        device: Device of the head or of the whole network, as its runtime names it.
         precision: "auto" leaves the number type to the device; else f32, f16 or bf16.
         normalisation: For a network that takes real numbers: what to make of a pixel.
         fit: "pad" or "resize" images to the input; None does what the network was trained with.
         threshold: Probability from which a pixel belongs to a class.
         fps: Frame rates to give Mbit/s for.
         max_pixels: The largest image file, height times width, that is read.
+        runtime: Which runs .onnx files: "openvino" or "onnxruntime"; all others run in OpenVINO.
+        tail_device: Device of a tail, as its runtime names it.
     """
 
     device: str = "CPU"
@@ -36,6 +37,8 @@ class RunOptions:
     threshold: float = 0.5
     fps: tuple[float, ...] = (10.0,)
     max_pixels: int = MAX_PIXELS
+    runtime: RuntimeName = "openvino"
+    tail_device: str = "CPU"
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,7 @@ def _report(
         device=", ".join(runner.compiled.devices),
         precision_requested=options.precision,
         precision_actual=runner.compiled.precision,
+        runtime=runner.compiled.runtime,
         threshold=task.threshold,
         images=len(rows),
         seconds=seconds,
@@ -196,6 +197,8 @@ def _describe_stages(report: InferReport, clock: Clock) -> None:
 
 def _describe_link(report: InferReport, runner: SplitRunner) -> None:
     link = runner.link
+    tail = runner.tail.compiled
+    report.tail_runtime, report.tail_device = tail.runtime, ", ".join(tail.devices)
     report.bits = link.common_bits
     report.codec = link.codec
     report.codec_per_tensor = link.codecs if link.codec == "mixed" else None

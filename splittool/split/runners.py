@@ -14,8 +14,8 @@ from openvino.preprocess import PrePostProcessor
 from splittool.codec.tensors import TensorSpec
 from splittool.data.images import Canvas, Fit, Pixels
 from splittool.errors import InputError
-from splittool.runtime.devices import Compiled, compile_model
-from splittool.runtime.ir import ModelInfo, core
+from splittool.runtime.ir import ModelInfo
+from splittool.split.engines import Engine, OnnxEngine, OpenVinoEngine, maps_from, pixels_for
 from splittool.split.link import Link
 from splittool.split.options import Normalisation, RunOptions
 from splittool.split.pipeline import Clock, ahead
@@ -64,7 +64,7 @@ class Runner(Protocol):
     info: ModelInfo
     input_shape: tuple[int, ...]
     maps: int
-    compiled: Compiled
+    compiled: Engine
 
     def run(self, pixels: Pixels) -> Inference:
         """(H, W, 3) pixels of the canvas's size to probabilities."""
@@ -88,6 +88,7 @@ class WholeRunner:
         model: The graph.
         info: What it says about itself.
         options: Where and how it runs.
+        onnx: Its .onnx file, to run that in ONNX Runtime; None runs the graph in OpenVINO.
 
     Raises:
         InputError: It is not a segmentation network that takes one image.
@@ -95,20 +96,32 @@ class WholeRunner:
     """
 
     def __init__(
-        self, source: Path | str, model: ov.Model, info: ModelInfo, options: RunOptions
+        self,
+        source: Path | str,
+        model: ov.Model,
+        info: ModelInfo,
+        options: RunOptions,
+        onnx: Path | None = None,
     ) -> None:
         self.source, self.info = source, info
+        own = model.clone() if onnx else model
         model = take_pixels(source, model, options.normalisation)
         self.input_shape = tuple(model.inputs[0].get_shape())
         model, self.maps = put_maps(source, model, self.input_shape, info)
-        self.compiled = compile_model(core(), model, options.device, options.precision)
-        self._request = self.compiled.model.create_infer_request()
+        device, precision = options.device, options.precision
+        self.compiled: Engine
+        if onnx is None:
+            self.compiled = OpenVinoEngine(model, device, precision)
+        else:
+            before = pixels_for(own.inputs[0], options.normalisation)
+            after = maps_from(own.outputs[0], self.input_shape)
+            self.compiled = OnnxEngine(onnx, device, precision, before, after)
 
     def run(self, pixels: Pixels) -> Inference:
         """(H, W, 3) pixels of the canvas's size to probabilities."""
         started = time.perf_counter()
-        output = self._request.infer([to_planes(pixels)], share_inputs=True, share_outputs=True)
-        return Inference(np.array(output[0][0]), head_ms=(time.perf_counter() - started) * 1e3)
+        (output,) = self.compiled.run([to_planes(pixels)])
+        return Inference(np.array(output[0]), head_ms=(time.perf_counter() - started) * 1e3)
 
     def stream(
         self, images: Iterator[tuple[Tag, Pixels]], clock: Clock
@@ -127,6 +140,7 @@ class HeadRunner:
         info: What the whole network says about itself.
         specs: The crossing tensors.
         options: Where and how it runs.
+        onnx: Its .onnx file, to run that in ONNX Runtime; None runs the graph in OpenVINO.
 
     Raises:
         InputError: It does not take one image.
@@ -140,17 +154,23 @@ class HeadRunner:
         info: ModelInfo,
         specs: Sequence[TensorSpec],
         options: RunOptions,
+        onnx: Path | None = None,
     ) -> None:
         self.source, self.info, self.specs = source, info, list(specs)
+        own = model.clone() if onnx else model
         head = take_pixels(source, model, options.normalisation)
         self.input_shape = tuple(head.inputs[0].get_shape())
-        self.compiled: Compiled = compile_model(core(), head, options.device, options.precision)
-        self._request = self.compiled.model.create_infer_request()
+        device, precision = options.device, options.precision
+        self.compiled: Engine
+        if onnx is None:
+            self.compiled = OpenVinoEngine(head, device, precision)
+        else:
+            before = pixels_for(own.inputs[0], options.normalisation)
+            self.compiled = OnnxEngine(onnx, device, precision, before)
 
     def run(self, pixels: Pixels) -> list[NDArray[Any]]:
         """(H, W, 3) pixels of the canvas's size to crossing tensors, good until the next run."""
-        results = self._request.infer([to_planes(pixels)], share_inputs=True, share_outputs=True)
-        return list(results.values())
+        return self.compiled.run([to_planes(pixels)])
 
 
 class TailRunner:
@@ -161,22 +181,32 @@ class TailRunner:
         head: Its head, which says what images it takes.
         device: Where it runs.
         precision: "auto" or a number type.
+        onnx: Its .onnx file, to run that in ONNX Runtime; None runs the graph in OpenVINO.
 
     Raises:
         InputError: It does not put out maps of the image's size.
     """
 
     def __init__(
-        self, model: ov.Model, head: HeadRunner, precision: str, device: str = "CPU"
+        self,
+        model: ov.Model,
+        head: HeadRunner,
+        precision: str,
+        device: str = "CPU",
+        onnx: Path | None = None,
     ) -> None:
+        after = maps_from(model.outputs[0], head.input_shape) if onnx else None
         tail, self.maps = put_maps(head.source, model, head.input_shape, head.info)
-        compiled = compile_model(core(), tail, device, precision)
-        self._request = compiled.model.create_infer_request()
+        self.compiled: Engine
+        if onnx is None:
+            self.compiled = OpenVinoEngine(tail, device, precision)
+        else:
+            self.compiled = OnnxEngine(onnx, device, precision, after=after)
 
     def run(self, tensors: Sequence[NDArray[Any]]) -> Probabilities:
         """Crossing tensors to (C, H, W) probabilities on the canvas."""
-        output = self._request.infer(list(tensors), share_inputs=True, share_outputs=True)
-        return np.array(output[0][0])
+        (output,) = self.compiled.run(tensors)
+        return np.array(output[0])
 
 
 @dataclass

@@ -103,15 +103,31 @@ class SplitNetwork:
         """
         model = self._read_head()
         specs = [tensor_spec(record) for record in self.report.split.tensors]
-        return HeadRunner(self.path, model, self.info, specs, options)
+        file = self._onnx_file(self.report.head, options)
+        return HeadRunner(self.path, model, self.info, specs, options, file)
 
     def tail(self, head: HeadRunner, options: RunOptions = RUN) -> TailRunner:
-        """The tail on the CPU.
+        """The tail on its device.
 
         Raises:
             InputError: It is missing, not the one that was verified, or puts out no maps.
         """
-        return TailRunner(self._read_tail(), head, options.precision)
+        file = self._onnx_file(self.report.tail, options)
+        device = options.tail_device
+        return TailRunner(self._read_tail(), head, options.precision, device, file)
+
+    def _onnx_file(self, files: Sequence[FileRecord], options: RunOptions) -> Path | None:
+        """A half's file where ONNX Runtime is to run it."""
+        every = (*self.report.head, *self.report.tail)
+        if options.runtime == "openvino":
+            return None
+        if not any(record.path.endswith(".onnx") for record in every):
+            raise UsageError(
+                f"`runtime` onnxruntime runs .onnx halves, and those of {self.path} are OpenVINO's;"
+                " cut with `target` onnx"
+            )
+        name = files[-1].path
+        return self.path.parent / name if name.endswith(".onnx") else None
 
     def link(self, options: LinkOptions = LINK) -> Link:
         """Both ends of the link; see `splittool.split.link.open_link`."""

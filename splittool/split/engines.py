@@ -1,0 +1,128 @@
+"""What computes a network or a half: OpenVINO, or ONNX Runtime for an .onnx file."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from splittool.errors import UsageError
+from splittool.runtime.devices import compile_model
+from splittool.runtime.ir import core
+from splittool.runtime.onnx_runtime import OnnxSession
+from splittool.split.options import Normalisation
+
+Values = NDArray[Any]
+Change = Callable[[Values], Values]
+
+
+class Engine(Protocol):
+    """A network on its device.
+
+    Attributes:
+        runtime: "openvino" or "onnxruntime".
+        devices: What it really runs on: devices of OpenVINO, or ONNX Runtime's providers.
+        precision: The number type that it really computes in.
+    """
+
+    runtime: str
+    devices: list[str]
+    precision: str
+
+    def run(self, inputs: Sequence[Values]) -> list[Values]:
+        """The outputs, good until the next run."""
+
+
+class OpenVinoEngine:
+    """A graph in OpenVINO; see `Engine`.
+
+    Args:
+        model: The graph.
+        device: Its device.
+        precision: "auto" or a number type.
+
+    Raises:
+        DeviceError: The device is not there or cannot run it.
+    """
+
+    runtime = "openvino"
+
+    def __init__(self, model: ov.Model, device: str, precision: str) -> None:
+        self.compiled = compile_model(core(), model, device, precision)
+        self.devices, self.precision = self.compiled.devices, self.compiled.precision
+        self._request = self.compiled.model.create_infer_request()
+
+    def run(self, inputs: Sequence[Values]) -> list[Values]:
+        """The outputs, good until the next run."""
+        found: Mapping[Any, Values] = self._request.infer(
+            list(inputs), share_inputs=True, share_outputs=True
+        )
+        return list(found.values())
+
+
+class OnnxEngine:
+    """An .onnx file in ONNX Runtime; see `Engine`.
+
+    Args:
+        file: The file.
+        device: "CPU", "CUDA" or "TensorRT".
+        precision: "auto", or the one that the file has.
+        before: What becomes of the only input first, as of pixels for a network of numbers.
+        after: What becomes of the only output.
+
+    Raises:
+        InputError: ONNX Runtime cannot read the file.
+        UsageError: There is no such device, or another precision is asked for.
+        DeviceError: The device is not there or cannot run it.
+    """
+
+    runtime = "onnxruntime"
+
+    def __init__(
+        self,
+        file: Path,
+        device: str,
+        precision: str,
+        before: Change | None = None,
+        after: Change | None = None,
+    ) -> None:
+        self._session = OnnxSession(file, device)
+        self._before, self._after = before, after
+        self.devices, self.precision = self._session.providers, self._session.precision
+        if precision not in ("auto", self.precision):
+            raise UsageError(
+                f"`precision` {precision} is not what ONNX Runtime computes {file} in, which is"
+                f" {self.precision}; leave it out, or convert the file"
+            )
+
+    def run(self, inputs: Sequence[Values]) -> list[Values]:
+        """The outputs."""
+        given = [self._before(inputs[0])] if self._before else inputs
+        found = self._session.run(given)
+        return [self._after(found[0])] if self._after else found
+
+
+def pixels_for(port: ov.Output, normalisation: Normalisation | None) -> Change | None:
+    """How (1, 3, H, W) pixels become what an input takes, as `take_pixels` does in a graph."""
+    shape, dtype = tuple(port.get_shape()), port.get_element_type().to_dtype()
+    last = shape[1] != 3
+    if not last and normalisation is None and dtype == np.uint8:
+        return None
+
+    def change(pixels: Values) -> Values:
+        values = pixels
+        if normalisation is not None:
+            values = (values.astype(np.float32) - normalisation.mean) / normalisation.scale
+        values = values.transpose(0, 2, 3, 1) if last else values
+        return np.ascontiguousarray(values.astype(dtype, copy=False))
+
+    return change
+
+
+def maps_from(port: ov.Output, image: tuple[int, ...]) -> Change | None:
+    """How an output becomes (1, C, H, W) maps, as `put_maps` does in a graph."""
+    if tuple(port.get_shape())[2:] == image[2:]:
+        return None
+    return lambda maps: np.ascontiguousarray(maps.transpose(0, 3, 1, 2))
