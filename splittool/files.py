@@ -52,8 +52,10 @@ def refuse_existing(paths: Iterable[Path], force: bool) -> None:
 
     Raises:
         OutputError: A path exists and `force` is off, or its folder is missing or not writable.
+        InputError: A path is not UTF-8 text.
     """
     for path in paths:
+        _require_text(path)
         if path.is_dir():
             raise OutputError(f"{path} is a folder; name a file with `output`")
         if path.is_file() and not force:
@@ -70,12 +72,23 @@ def refuse_existing(paths: Iterable[Path], force: bool) -> None:
         sweep(folder)
 
 
+def _require_text(path: Path) -> None:
+    """Refuse a name that no report can hold, before anything is written under it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise InputError(f"{shown} is not UTF-8 text; give another name with `output`") from None
+
+
 def make_folder(folder: Path) -> None:
     """Create an output folder and its parents, and sweep it.
 
     Raises:
         OutputError: It cannot be created or written to.
+        InputError: Its name is not UTF-8 text.
     """
+    _require_text(folder)
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if not _writable(folder):

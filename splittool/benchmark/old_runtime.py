@@ -61,10 +61,13 @@ class OldRuntime:
         self._folder = tempfile.TemporaryDirectory(prefix="splittool-")
         self._said = Path(self._folder.name) / "stderr"
         self._rest = b""
-        executable = shutil.which(python)
+        # A path has lost its "./": what is here goes before what PATH finds.
+        executable = shutil.which(python.absolute()) or shutil.which(python)
         if executable is None:
             self._folder.cleanup()
-            raise DeviceError(f"there is no interpreter {python}; run: splittool doctor")
+            raise DeviceError(
+                f"there is no interpreter {python}, here or on PATH; run: splittool doctor"
+            )
         with self._said.open("wb") as stderr:
             self._process = subprocess.Popen(
                 [executable, "-I", "-u", _WORKER],

@@ -171,6 +171,9 @@ def root(
 def main() -> NoReturn:
     """Run the command line and exit."""
     end_on_signals()
+    # OpenVINO would count its uses in a file of the home folder and send that off; without this
+    # module it does not.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     warnings.filterwarnings("ignore", module=r"PIL\.")  # on oddities of files that are read well
     code = run(sys.argv[1:])
     leave_on_signals()

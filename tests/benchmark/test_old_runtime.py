@@ -209,6 +209,17 @@ def test_an_interpreter_without_the_runtime() -> None:
         OldRuntime(Path(sys.executable))
 
 
+def test_an_interpreter_here_goes_before_one_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`./sleep` is no longer told from `sleep` once it is a path."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sleep").write_text("#!/bin/sh\necho mine >&2\nexit 7\n")
+    (tmp_path / "sleep").chmod(0o755)
+    with pytest.raises(DeviceError, match="mine"):
+        OldRuntime(Path("./sleep"))
+
+
 def test_an_interpreter_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="there is no interpreter"):
         OldRuntime(tmp_path / "python")

@@ -368,3 +368,48 @@ def test_out_of_memory_is_said(
         assert run(PROFILE.split()) == FAILED
         (line,) = capfd.readouterr().err.splitlines()
         assert line.startswith("splittool: out of memory; ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "synth {} --images 1 --size 64x96",
+        "train steel -o {}.pt --epochs 1 --workers 0",
+        "export unet.pt -o {}.xml",
+        "cut unet.xml --at maxpool_1 -o {}",
+        "infer unet.xml steel/train_images -o {}",
+        "calibrate cut/cut.json steel/train_images -o {}.json",
+    ],
+    ids=lambda command: command.split()[0],
+)
+def test_an_output_whose_name_is_not_text(
+    command: str, workspace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(workspace.rglob("*"))
+    assert run(command.format(os.fsdecode(b"new\xff")).split()) == BAD
+    captured = capfd.readouterr()
+    (line,) = captured.err.splitlines()
+    assert "not UTF-8" in line
+    assert captured.out == ""
+    assert sorted(workspace.rglob("*")) == before
+
+
+def test_image_names_as_long_as_a_system_takes(workspace: Path) -> None:
+    for image in (workspace / "steel/train_images").iterdir():
+        image.rename(image.with_name(f"{image.stem:x>251}.jpg"))
+    command = "infer unet.xml steel/train_images -o out --no-labels --quiet"
+    assert run(command.split()) == ExitCode.OK
+    assert len(list((workspace / "out/masks").iterdir())) == 12
+
+
+def test_openvino_counts_nothing_in_the_home_folder(
+    workspace: Path, splittool: list[str], environment: dict[str, str]
+) -> None:
+    import subprocess
+
+    (workspace / "home").mkdir()
+    environment["HOME"] = str(workspace / "home")
+    command = [*splittool, "export", "unet.pt", "-o", "new.xml", "--json"]
+    done = subprocess.run(command, env=environment, cwd=workspace, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list((workspace / "home").iterdir()) == []
