@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from splittool.codec.tensors import Entry, Flags, TensorSpec, largest_payload, type_number
-from splittool.errors import FrameError
+from splittool.errors import FrameError, OtherCutError
 
 MAGIC = b"SPLF"
 WHOLE, PREDICTED, SHORT = 1, 2, 3  # versions
@@ -119,7 +119,7 @@ def _check_header(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> t
             f" {PREDICTED}.0; use the same splittool on both sides"
         )
     if sender != cut_id:
-        raise FrameError(
+        raise OtherCutError(
             f"the frame is of another cut or calibration, {sender.hex()} instead of"
             f" {cut_id.hex()}; give both sides the same cut.json and calibration.json"
         )
@@ -174,7 +174,7 @@ def _open_short(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> tup
     if not 2 + len(specs) + _SHORT_CHECKSUM <= len(frame) <= largest:
         raise FrameError(f"the short frame has {len(frame)} bytes, too few or more than {largest}")
     if frame[1:2] != cut_id[:1]:
-        raise FrameError(
+        raise OtherCutError(
             "the frame is of another cut or calibration; give both sides the same cut.json and"
             " calibration.json"
         )

@@ -36,15 +36,30 @@ def label_map(probabilities: NDArray[np.float32], masks: NDArray[np.bool_]) -> I
         probabilities: (C, H, W).
         masks: (C, H, W), the probabilities after the threshold.
     """
+    return label_image(likeliest(probabilities, masks), len(masks))
+
+
+def likeliest(probabilities: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """(H, W) labels: 0 is no defect, c + 1 is class c, the likeliest where masks overlap.
+
+    Args:
+        probabilities: (C, H, W).
+        masks: (C, H, W), the probabilities after the threshold.
+    """
     labels = np.zeros(masks.shape[1:], dtype=np.uint8)
     best = np.full(masks.shape[1:], -1, dtype=np.float32)
     for index, (mask, likely) in enumerate(zip(masks, probabilities, strict=True)):
         better = mask & (likely > best)
         labels[better] = (index + 1) % 256
         np.copyto(best, likely, where=better)
+    return labels
+
+
+def label_image(labels: NDArray[np.uint8], classes: int) -> Image.Image:
+    """(H, W) labels as a palette image."""
     image = Image.fromarray(labels)
     palette = np.zeros((256, 3), dtype=np.uint8)
-    for index in range(min(len(masks), 255)):
+    for index in range(min(classes, 255)):
         palette[index + 1] = colour(index)
     image.putpalette(palette.tobytes())
     return image

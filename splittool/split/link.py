@@ -1,7 +1,8 @@
 """What is between head and tail: frames that hold the crossing tensors of one cut."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +20,15 @@ from splittool.codec.choices import (
 from splittool.codec.frame import Received, decode_frame, encode_frame, frame_cut_id
 from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
-from splittool.errors import InputError, UncalibratedError, UsageError
+from splittool.errors import InputError, OtherCutError, UncalibratedError, UsageError
 from splittool.files import sha256
-from splittool.reports import CutReport, TensorRecord
-from splittool.split.calibration_file import FILE_NAME, calibrated_specs, chosen_bits
+from splittool.reports import CalibrationReport, CutReport, TensorRecord, read_report
+from splittool.split.calibration_file import (
+    FILE_NAME,
+    calibrated_specs,
+    chosen_bits,
+    with_ranges,
+)
 from splittool.split.latent import BITS as LATENT_BITS
 from splittool.split.latent import SENDING as LATENT_SENDING
 from splittool.split.latent import latent_specs
@@ -198,6 +204,58 @@ def _latent_sending(specs: Sequence[TensorSpec] | None, options: LinkOptions) ->
         return None
     (name,) = (spec.name for spec in specs)
     return replace(LATENT_SENDING, codec=LEARNED if codec is None else codec.of([name])[name])
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """The cloud's end of the link, for frames that each stand alone; several threads may use it.
+
+    Attributes:
+        cut_id: From `frame_cut_id`.
+        specs: What crosses the cut, with all ranges that are known.
+    """
+
+    cut_id: bytes
+    specs: Sequence[TensorSpec]
+
+    def decode(self, frame: bytes) -> Received:
+        """The tail's inputs from a frame; see `decode_frame`."""
+        return decode_frame(frame, self.cut_id, self.specs)
+
+
+def open_receivers(path: Path, cut: CutReport) -> list[Receiver]:
+    """The cloud's ends of all links there may be: ranges in each frame, and calibrated ones.
+
+    Args:
+        path: The cut.json.
+        cut: Its content.
+
+    Raises:
+        InputError: A tensor is of a type that cannot be sent, or the calibration is damaged.
+    """
+    specs = [tensor_spec(record) for record in cut.split.tensors]
+    digest = sha256(path)
+    # With a model, frames that it codes and frames of quantised numbers are both read.
+    found = [Receiver(frame_cut_id(digest), latent_specs(path, cut, specs) or specs)]
+    calibration = path.parent / FILE_NAME
+    if calibration.is_file():
+        report = read_report(calibration, CalibrationReport)
+        if report.cut.sha256 == digest:
+            cut_id = frame_cut_id(digest, sha256(calibration))
+            found.append(Receiver(cut_id, with_ranges(report, specs, calibration)))
+    return found
+
+
+def receive(frame: bytes, receivers: Sequence[Receiver]) -> tuple[Receiver, Received]:
+    """The tail's inputs from a frame for any of several receivers, and the one it was for.
+
+    Raises:
+        FrameError: It is for none of them, or damaged.
+    """
+    for receiver in receivers[:-1]:
+        with suppress(OtherCutError):
+            return receiver, receiver.decode(frame)
+    return receivers[-1], receivers[-1].decode(frame)
 
 
 def chosen_ways(

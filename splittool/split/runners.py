@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -173,14 +174,28 @@ class HeadRunner:
         return self.compiled.run([to_planes(pixels)])
 
 
+class Device(Protocol):
+    """What a tail must know of the other side.
+
+    Attributes:
+        source: The file it comes from, for messages.
+        info: What the network says about itself.
+        input_shape: (1, 3, height, width) of the canvas.
+    """
+
+    source: Path | str
+    info: ModelInfo
+    input_shape: tuple[int, ...]
+
+
 class TailRunner:
-    """The tail of a cut, as a server runs it.
+    """The tail of a cut, as a server runs it; several threads may.
 
     Args:
         model: The tail.
-        head: Its head, which says what images it takes.
-        device: Where it runs.
+        head: Its head, or what there is to know of it.
         precision: "auto" or a number type.
+        device: Where it runs.
         onnx: Its .onnx file, to run that in ONNX Runtime; None runs the graph in OpenVINO.
 
     Raises:
@@ -190,7 +205,7 @@ class TailRunner:
     def __init__(
         self,
         model: ov.Model,
-        head: HeadRunner,
+        head: Device,
         precision: str,
         device: str = "CPU",
         onnx: Path | None = None,
@@ -198,6 +213,7 @@ class TailRunner:
         after = maps_from(model.outputs[0], head.input_shape) if onnx else None
         tail, self.maps = put_maps(head.source, model, head.input_shape, head.info)
         self.compiled: Engine
+        self._lock = Lock()
         if onnx is None:
             self.compiled = OpenVinoEngine(tail, device, precision)
         else:
@@ -205,8 +221,9 @@ class TailRunner:
 
     def run(self, tensors: Sequence[NDArray[Any]]) -> Probabilities:
         """Crossing tensors to (C, H, W) probabilities on the canvas."""
-        (output,) = self.compiled.run(tensors)
-        return np.array(output[0])
+        with self._lock:  # an engine's results are good until its next run
+            (output,) = self.compiled.run(tensors)
+            return np.array(output[0])
 
 
 @dataclass

@@ -1,0 +1,160 @@
+"""The Open Inference Protocol (KServe v2) over gRPC, as both sides of a cut speak it.
+
+A request has one BYTES tensor of one element, `frame`, which holds one coded frame; the parameters
+`height`, `width` and `threshold` say what masks are wanted. The answer's tensor is `masks`, one
+element of coded bytes (`splittool.serving.answer`), or `probabilities`, FP32 of the image's size.
+"""
+
+import struct
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import service_pb2 as pb
+
+from splittool.errors import InputError
+
+FRAME, MASKS, PROBABILITIES = "frame", "masks", "probabilities"
+OUTPUTS = (MASKS, PROBABILITIES)
+
+_LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor in raw contents
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an edge asks for one frame.
+
+    Attributes:
+        frame: One coded frame.
+        height: Rows of the image; None takes the network's.
+        width: Its columns; None takes the network's.
+        threshold: Probability from which a pixel belongs to a class; None leaves it to the server.
+        output: "masks" or "probabilities"; None leaves it to the server.
+    """
+
+    frame: bytes
+    height: int | None = None
+    width: int | None = None
+    threshold: float | None = None
+    output: str | None = None
+
+
+def make_request(name: str, version: str, identity: str, question: Question) -> Any:
+    """A ModelInferRequest; `identity` comes back with the answer."""
+    request = pb.ModelInferRequest(model_name=name, model_version=version, id=identity)
+    request.inputs.add(name=FRAME, datatype="BYTES", shape=[1])
+    request.raw_input_contents.append(_LENGTH.pack(len(question.frame)) + question.frame)
+    if question.height is not None:
+        request.parameters["height"].int64_param = question.height
+    if question.width is not None:
+        request.parameters["width"].int64_param = question.width
+    if question.threshold is not None:  # as text, which every server hands on exactly
+        request.parameters["threshold"].string_param = repr(question.threshold)
+    if question.output is not None:
+        request.outputs.add(name=question.output)
+    return request
+
+
+def read_request(request: Any) -> Question:
+    """What a ModelInferRequest from anybody asks.
+
+    Raises:
+        InputError: It is not a request for one frame.
+    """
+    if len(request.inputs) != 1:
+        raise InputError(f"the request has {len(request.inputs)} inputs; send one, named {FRAME!r}")
+    tensor = request.inputs[0]
+    if tensor.name != FRAME or tensor.datatype != "BYTES" or list(tensor.shape) != [1]:
+        raise InputError(f"the request's input must be {FRAME!r}, BYTES of the shape [1]")
+    return Question(
+        _frame_of(request, tensor),
+        _whole(request, "height"),
+        _whole(request, "width"),
+        _threshold(request),
+        _output(request),
+    )
+
+
+def _frame_of(request: Any, tensor: Any) -> bytes:
+    if request.raw_input_contents:
+        return read_bytes(request.raw_input_contents[0], FRAME)
+    if len(tensor.contents.bytes_contents) != 1:
+        raise InputError(f"the request's input {FRAME!r} does not hold one element")
+    return bytes(tensor.contents.bytes_contents[0])
+
+
+def read_bytes(raw: bytes, name: str) -> bytes:
+    """The element of a BYTES[1] tensor in raw contents.
+
+    Raises:
+        InputError: It is not one element.
+    """
+    if len(raw) < _LENGTH.size or len(raw) != _LENGTH.size + _LENGTH.unpack_from(raw)[0]:
+        raise InputError(f"tensor {name!r} is not one element with its length before it")
+    return bytes(raw[_LENGTH.size :])
+
+
+def _whole(request: Any, name: str) -> int | None:
+    if name not in request.parameters:
+        return None
+    parameter = request.parameters[name]
+    if parameter.WhichOneof("parameter_choice") != "int64_param" or parameter.int64_param < 1:
+        raise InputError(f"parameter {name!r} is not a whole number above 0")
+    return int(parameter.int64_param)
+
+
+def _threshold(request: Any) -> float | None:
+    if "threshold" not in request.parameters:
+        return None
+    parameter = request.parameters["threshold"]
+    kind = parameter.WhichOneof("parameter_choice")
+    try:
+        value = float(getattr(parameter, kind)) if kind else float("nan")
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise InputError("parameter 'threshold' is not a number")
+    return value
+
+
+def _output(request: Any) -> str | None:
+    names = [output.name for output in request.outputs]
+    if len(names) > 1 or (names and names[0] not in OUTPUTS):
+        raise InputError(f"ask for one output, {' or '.join(map(repr, OUTPUTS))}")
+    return names[0] if names else None
+
+
+def masks_response(request: Any, version: str, answer: bytes) -> Any:
+    """A ModelInferResponse with coded masks."""
+    response = _response(request, version)
+    response.outputs.add(name=MASKS, datatype="BYTES", shape=[1])
+    response.raw_output_contents.append(_LENGTH.pack(len(answer)) + answer)
+    return response
+
+
+def probabilities_response(request: Any, version: str, maps: NDArray[np.float32]) -> Any:
+    """A ModelInferResponse with (C, H, W) probabilities."""
+    response = _response(request, version)
+    response.outputs.add(name=PROBABILITIES, datatype="FP32", shape=[1, *maps.shape])
+    response.raw_output_contents.append(np.ascontiguousarray(maps).tobytes())
+    return response
+
+
+def _response(request: Any, version: str) -> Any:
+    return pb.ModelInferResponse(
+        model_name=request.model_name, model_version=version, id=request.id
+    )
+
+
+def read_response(response: Any) -> bytes:
+    """The coded masks in a ModelInferResponse.
+
+    Raises:
+        InputError: There are none.
+    """
+    names = [output.name for output in response.outputs]
+    if names != [MASKS] or len(response.raw_output_contents) != 1:
+        raise InputError(f"the server answered {names} instead of [{MASKS!r}]")
+    return read_bytes(response.raw_output_contents[0], MASKS)
