@@ -21,11 +21,21 @@ LAYERS: list[set[str]] = [
     {"graph"},
     {"cost"},
     {"split"},
-    {"network"},
+    {"network", "serving"},
     {"benchmark", "figures"},
     {"cli"},
 ]
-WITHOUT_TORCH = {"reports", "data", "codec", "runtime", "graph", "cost", "split", "network"}
+WITHOUT_TORCH = {
+    "reports",
+    "data",
+    "codec",
+    "runtime",
+    "graph",
+    "cost",
+    "split",
+    "network",
+    "serving",
+}
 
 
 def level(name: str) -> int:

@@ -84,6 +84,7 @@ COMMANDS = {
     "bitrate": ("bitrate:bitrate", "Compute the bitrate of each split point."),
     "calibrate": ("calibrate:calibrate", "Choose the quantiser's ranges from images."),
     "infer": ("infer:infer", "Predict defects, whole or split."),
+    "serve": ("serve:serve", "Answer frames of cuts: the cloud's side."),
     "compare": ("compare:compare", "Compare cuts with compressed images and coded masks."),
     "plan": ("plan:plan", "Choose where to cut."),
     "plot": ("plot:plot", "Draw a figure from reports."),

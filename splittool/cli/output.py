@@ -40,6 +40,19 @@ class Output:
         if self.verbose:
             self.note(message)
 
+    def log_json(self, name: str) -> None:
+        """Write a logger's records on stderr, one JSON object for each; warnings only if quiet."""
+        import logging
+
+        from splittool.serving.observation import JsonLines
+
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonLines())
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.propagate = False
+        logger.setLevel(logging.WARNING if self.quiet else logging.INFO)
+
     def emit(self, report: "Report", **how: Any) -> None:
         """Print a report: as tables on a terminal, as JSON elsewhere.
 

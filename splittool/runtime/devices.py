@@ -94,6 +94,16 @@ _MISSING = {
 }
 
 
+def check_precision(precision: str) -> None:
+    """Refuse a number type that is not known.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}; give one of: {', '.join(PRECISIONS)}")
+
+
 def compile_model(
     core: ov.Core,
     model: ov.Model,
@@ -119,8 +129,7 @@ def compile_model(
     """
     require_device(core, device)
     precision = PRECISION_SYNONYMS.get(precision, precision)
-    if precision not in PRECISIONS:
-        raise UsageError(f"unknown precision {precision!r}; give one of: {', '.join(PRECISIONS)}")
+    check_precision(precision)
     config: dict[str, Any] = {"PERFORMANCE_HINT": hint.upper()}
     if precision != "auto":
         config["INFERENCE_PRECISION_HINT"] = precision

@@ -119,7 +119,8 @@ class ServedModel:
         self.place, self.defaults = place, defaults
         self.stamp = _stamp(place.path)
         split = SplitNetwork.open(place.path)
-        self.source, self.info = place.path, split.info
+        self.source: Path | str = place.path
+        self.info = split.info
         self.input_shape = _image_shape(split.report.input.shape)
         self.canvas = split.canvas()
         self.receivers = open_receivers(place.path, split.report)
@@ -230,7 +231,9 @@ class Repository:
             return versions[max(versions)]
         if not version.isdecimal() or len(version) > 18 or int(version) not in versions:
             known = ", ".join(map(str, sorted(versions)))
-            raise UnknownModelError(f"model {name!r} has no version {version[:20]!r}; it has: {known}")
+            raise UnknownModelError(
+                f"model {name!r} has no version {version[:20]!r}; it has: {known}"
+            )
         return versions[int(version)]
 
     def reload(self) -> list[tuple[Place, SplittoolError | None]]:
