@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -13,11 +14,15 @@ class Interrupt:
 
     Outside the main thread, where Python handles no signals, nothing is changed.
 
+    Args:
+        then: Called at the first signal, to wake up whoever waits.
+
     Attributes:
         exit_code: None until a signal arrives, then what the process should exit with.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, then: Callable[[], None] | None = None) -> None:
+        self._then = then
         self.exit_code: ExitCode | None = None
         self._previous: dict[int, Any] = {}
 
@@ -41,3 +46,5 @@ class Interrupt:
         if self.exit_code is not None:
             raise KeyboardInterrupt
         self.exit_code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+        if self._then is not None:
+            self._then()

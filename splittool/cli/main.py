@@ -85,6 +85,8 @@ COMMANDS = {
     "calibrate": ("calibrate:calibrate", "Choose the quantiser's ranges from images."),
     "infer": ("infer:infer", "Predict defects, whole or split."),
     "serve": ("serve:serve", "Answer frames of cuts: the cloud's side."),
+    "send": ("send:send", "Send pictures through a cut to a server."),
+    "relay": ("relay:relay", "Relay connections over an emulated link."),
     "compare": ("compare:compare", "Compare cuts with compressed images and coded masks."),
     "plan": ("plan:plan", "Choose where to cut."),
     "plot": ("plot:plot", "Draw a figure from reports."),

@@ -16,7 +16,7 @@ which was damaged, or is to another question, is never taken for the right one.
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from splittool.codec.masks import decode_masks, encode_masks
 from splittool.errors import FrameError
@@ -37,7 +37,7 @@ class Subject:
         height: Rows of the image.
         width: Its columns.
         threshold: Probability from which a pixel belongs to a class.
-        classes: How many classes there are.
+        classes: How many classes there are; 0 if the answer says so.
     """
 
     cut_id: bytes
@@ -71,7 +71,9 @@ def decode_answer(data: bytes, subject: Subject) -> Segmentation:
     body = data[: -_CHECKSUM.size]
     if _CHECKSUM.unpack(data[-_CHECKSUM.size :])[0] != zlib.crc32(body):
         raise FrameError("the server's answer was damaged on its way, its checksum differs")
-    length = _HEADER.unpack_from(body)[-1]
+    *_, length = fields = _HEADER.unpack_from(body)
+    if not subject.classes:
+        subject = replace(subject, classes=fields[3])
     if body[: _HEADER.size] != _header(subject, length):
         raise FrameError("the server's answer is to another question")
     end = _HEADER.size + length

@@ -40,7 +40,7 @@ class Tls:
             InputError: A file is missing or damaged, or key and certificate do not belong together.
         """
         if (self.certificate is None) != (self.key is None):
-            raise UsageError("--tls-cert and --tls-key go together; give both")
+            raise UsageError("a certificate and its private key go together; give both")
         context = ssl.create_default_context()
         for path in (self.certificate, self.key, self.authority):
             if path is not None:
@@ -132,5 +132,6 @@ class TokenCheck(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
 async def _refuse(requests: Any, context: Any) -> None:
     await context.abort(
-        grpc.StatusCode.UNAUTHENTICATED, "the token is missing or wrong; give --token-file"
+        grpc.StatusCode.UNAUTHENTICATED,
+        "the token is missing or wrong; give the one that the server was started with",
     )

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from splittool.serving.models import Defaults, Place, Repository
 from splittool.serving.observation import Observer, tell
 from splittool.serving.security import Tls, TokenCheck, is_loopback
 from splittool.serving.service import Desk, InferenceService
+from splittool.serving.signals import until_signal
 
 _HEADROOM = 64 << 10  # bytes of a message that are not its frame
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -70,8 +70,8 @@ class ServerOptions:
         if is_loopback(self.host) or self.insecure or (self.tls and self.token):
             return
         raise UsageError(
-            f"--host {self.host} is open to other machines: give --tls-cert, --tls-key and"
-            " --token-file, or --insecure if something in front of it protects it"
+            f"host {self.host} is open to other machines, which takes `tls_cert`, `tls_key` and"
+            " `token_file`, or `insecure` if something in front of it protects it"
         )
 
 
@@ -148,7 +148,7 @@ class Server:
             else:
                 port = server.add_insecure_port(address)
         except RuntimeError as error:
-            raise DeviceError(f"cannot listen on {address}; choose another --port") from error
+            raise DeviceError(f"cannot listen on {address}; choose another `port`") from error
         self.address = f"{options.host}:{port}"
         return server
 
@@ -180,7 +180,7 @@ class Server:
         except OSError as error:
             raise DeviceError(
                 f"cannot listen on port {self.options.metrics_port} for metrics"
-                f" ({error.strerror}); choose another --metrics-port"
+                f" ({error.strerror}); choose another `metrics_port`"
             ) from None
 
     def _unauthenticated(self, method: str) -> None:
@@ -230,14 +230,7 @@ def serve(
         DeviceError: The port is taken.
     """
     server = Server(places, options)
-
-    async def main() -> ServeReport:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        return await server.run(stop, ready)
-
-    return asyncio.run(main())
+    return until_signal(lambda stop: server.run(stop, ready))
 
 
 @contextlib.contextmanager

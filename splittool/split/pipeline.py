@@ -5,9 +5,8 @@ in a thread, a few items ahead of whoever takes them; `ordered` spreads one func
 Queues are bounded, so memory is too, and a slow stage holds up those before it.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Queue
@@ -31,7 +30,7 @@ class _End:
     error: BaseException | None = None
 
 
-def ahead(items: Iterable[T], depth: int = 1) -> Iterator[T]:
+def ahead(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
     """The same items, computed in a thread of their own.
 
     Args:
@@ -73,36 +72,29 @@ def ahead(items: Iterable[T], depth: int = 1) -> Iterator[T]:
                 queue.get(timeout=_STOP_SECONDS)
 
 
-def ordered(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+def ordered(
+    function: Callable[[T], R], items: Iterable[T], workers: int
+) -> Generator[R, None, None]:
     """What a function makes of items, several at a time and in their order.
 
     Args:
         function: Called in `workers` threads.
-        items: Taken only as far as there are workers for them.
-        workers: How many items are in hand.
+        items: Iterated over by a thread of their own, a few ahead of the workers.
+        workers: How many items are computed at once.
 
     Yields:
-        The results in order; an error among the items comes after what was begun before it.
+        The results in order, each as soon as it and those before it are there; an error among the
+        items comes after what was begun before it.
     """
-    waiting: deque[Future[R]] = deque()
-    failure: Exception | None = None
-    source = iter(items)
-    with ThreadPoolExecutor(workers) as pool:
-        while True:
-            try:
-                item = next(source)
-            except StopIteration:
-                break
-            except Exception as error:
-                failure = error
-                break
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    if failure is not None:
-        raise failure
+    pool = ThreadPoolExecutor(workers)
+    begun = ahead((pool.submit(function, item) for item in items), workers)
+    try:
+        for future in begun:
+            yield future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # so that no item waits for a result
+        begun.close()
+        pool.shutdown(wait=True)
 
 
 class Clock:

@@ -288,7 +288,7 @@ def test_a_taken_port_is_an_error(server: Server, cut_folder: Path) -> None:
     port = int(server.address.rpartition(":")[2])
     places = [Place("cut", "1", cut_folder / "cut.json")]
     with (
-        pytest.raises(DeviceError, match="choose another --port"),
+        pytest.raises(DeviceError, match="choose another `port`"),
         embedded(places, ServerOptions(port=port)),
     ):
         pass

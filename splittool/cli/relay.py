@@ -1,0 +1,60 @@
+"""`splittool relay`: a slow, far and unreliable link to test on."""
+
+from typing import Annotated
+
+import typer
+
+from splittool.cli.output import Output
+
+
+def relay(
+    ctx: typer.Context,
+    target: Annotated[str, typer.Argument(metavar="HOST:PORT", help="Where it leads.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9001,
+    rate: Annotated[
+        str | None, typer.Option(help="Of each direction, such as 20Mbps. [default: no limit]")
+    ] = None,
+    delay: Annotated[str, typer.Option(help="In each direction, such as 10ms.")] = "0ms",
+    jitter: Annotated[str, typer.Option(help="Added to the delay or taken from it.")] = "0ms",
+    drop_connections: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Probability of a connection to break, for each busy second."
+        ),
+    ] = 0.0,
+    corrupt: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Probability of a changed bit, for each megabyte."),
+    ] = 0.0,
+    stall: Annotated[str, typer.Option(help="How long nothing passes, such as 5s.")] = "0s",
+    stall_every: Annotated[str, typer.Option(help="How often that happens.")] = "30s",
+    seed: Annotated[int | None, typer.Option(help="Of what is left to chance.")] = None,
+) -> None:
+    """Relay TCP connections over an emulated link, until Ctrl-C or SIGTERM.
+
+    Listens on 127.0.0.1. All connections share the rate. A test of what a device and a server do
+    when the link between them is bad; it needs no root.
+    """
+    output: Output = ctx.obj
+    from splittool.errors import UsageError
+    from splittool.quantities import parse_link, parse_milliseconds
+    from splittool.serving.relay import RelayOptions
+    from splittool.serving.relay import relay as run
+
+    host, _, number = target.rpartition(":")
+    if not host or not number.isdecimal() or not 0 < int(number) < 65536:
+        raise UsageError(f"{target} is not HOST:PORT, such as 127.0.0.1:8001")
+    options = RelayOptions(
+        rate=None if rate is None else parse_link(rate).mbps * 1e6,
+        delay=parse_milliseconds(delay) / 1e3,
+        jitter=parse_milliseconds(jitter) / 1e3,
+        drop_connections=drop_connections,
+        corrupt=corrupt,
+        stall=parse_milliseconds(stall) / 1e3,
+        stall_every=parse_milliseconds(stall_every) / 1e3,
+        seed=seed,
+    )
+    ready = f"listening on 127.0.0.1:{{}}, which leads to {target}"
+    output.emit(
+        run((host, int(number)), options, port, lambda port: output.note(ready.format(port)))
+    )
