@@ -72,6 +72,10 @@ class FrameError(InputError):
     """Bytes from the link are not a frame of this cut."""
 
 
+class DamagedFrameError(FrameError):
+    """The bytes are not those that were sent: a checksum differs."""
+
+
 class OtherCutError(FrameError):
     """The bytes are a frame, or look like one, and of another cut, calibration or model."""
 

@@ -24,7 +24,7 @@ def relay(
     ] = 0.0,
     corrupt: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Probability of a changed bit, for each megabyte."),
+        typer.Option(min=0, max=1e6, help="Bits that are changed, for each megabyte."),
     ] = 0.0,
     stall: Annotated[str, typer.Option(help="How long nothing passes, such as 5s.")] = "0s",
     stall_every: Annotated[str, typer.Option(help="How often that happens.")] = "30s",

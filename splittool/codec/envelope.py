@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from splittool.codec.tensors import Entry, Flags, TensorSpec, largest_payload, type_number
-from splittool.errors import FrameError, OtherCutError
+from splittool.errors import DamagedFrameError, FrameError, OtherCutError
 
 MAGIC = b"SPLF"
 WHOLE, PREDICTED, SHORT = 1, 2, 3  # versions
@@ -133,7 +133,9 @@ def _check_header(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> t
         )
     (checksum,) = _CHECKSUM.unpack_from(frame, len(frame) - _CHECKSUM.size)
     if zlib.crc32(memoryview(frame)[: -_CHECKSUM.size]) != checksum:
-        raise FrameError("the frame was damaged on its way, its checksum differs; send it again")
+        raise DamagedFrameError(
+            "the frame was damaged on its way, its checksum differs; send it again"
+        )
     return version, frame_id, checksum
 
 
@@ -181,7 +183,7 @@ def _open_short(frame: bytes, cut_id: bytes, specs: Sequence[TensorSpec]) -> tup
     body, end = frame[:-_SHORT_CHECKSUM], frame[-_SHORT_CHECKSUM:]
     checksum = int.from_bytes(end, "little")
     if zlib.crc32(cut_id + body) & _SHORT_MASK != checksum:
-        raise FrameError(
+        raise DamagedFrameError(
             "the frame was damaged on its way or is of another cut, its checksum differs; send it"
             " again"
         )

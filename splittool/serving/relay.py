@@ -23,7 +23,7 @@ class RelayOptions:
         delay: Seconds in each direction.
         jitter: Seconds that are added to it or taken from it, evenly spread.
         drop_connections: Probability with which a connection breaks, for each second it is busy.
-        corrupt: Probability with which a byte is changed, for each megabyte.
+        corrupt: Bits that are changed, for each megabyte.
         stall: Seconds for which nothing passes, now and then; 0 for never.
         stall_every: Seconds from one such time to the next.
         seed: Of what is left to chance.

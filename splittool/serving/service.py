@@ -13,7 +13,13 @@ from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer
 
 from splittool import __version__
-from splittool.errors import FrameError, InputError, MissingExtraError, OtherCutError
+from splittool.errors import (
+    DamagedFrameError,
+    FrameError,
+    InputError,
+    MissingExtraError,
+    OtherCutError,
+)
 from splittool.serving.models import Answered, Repository, ServedModel, UnknownModelError
 from splittool.serving.observation import Observer, tell
 from splittool.serving.protocol import (
@@ -30,6 +36,7 @@ _PLATFORM = "splittool"
 _CODES: list[tuple[type[BaseException], StatusCode]] = [
     (UnknownModelError, StatusCode.NOT_FOUND),
     (OtherCutError, StatusCode.FAILED_PRECONDITION),
+    (DamagedFrameError, StatusCode.DATA_LOSS),
     (FrameError, StatusCode.INVALID_ARGUMENT),
     (InputError, StatusCode.INVALID_ARGUMENT),
     (MissingExtraError, StatusCode.UNIMPLEMENTED),

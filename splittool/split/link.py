@@ -20,7 +20,13 @@ from splittool.codec.choices import (
 from splittool.codec.frame import Received, decode_frame, encode_frame, frame_cut_id
 from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
-from splittool.errors import InputError, OtherCutError, UncalibratedError, UsageError
+from splittool.errors import (
+    DamagedFrameError,
+    InputError,
+    OtherCutError,
+    UncalibratedError,
+    UsageError,
+)
 from splittool.files import sha256
 from splittool.reports import CalibrationReport, CutReport, TensorRecord, read_report
 from splittool.split.calibration_file import (
@@ -253,7 +259,7 @@ def receive(frame: bytes, receivers: Sequence[Receiver]) -> tuple[Receiver, Rece
         FrameError: It is for none of them, or damaged.
     """
     for receiver in receivers[:-1]:
-        with suppress(OtherCutError):
+        with suppress(OtherCutError, DamagedFrameError):  # short frames hardly tell them apart
             return receiver, receiver.decode(frame)
     return receivers[-1], receivers[-1].decode(frame)
 
