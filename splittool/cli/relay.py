@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from splittool.cli.output import Output
+from splittool.quantities import Link, parse_link, parse_milliseconds
 
 
 def relay(
@@ -12,10 +13,31 @@ def relay(
     target: Annotated[str, typer.Argument(metavar="HOST:PORT", help="Where it leads.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9001,
     rate: Annotated[
-        str | None, typer.Option(help="Of each direction, such as 20Mbps. [default: no limit]")
+        Link | None,
+        typer.Option(
+            metavar="LINK",
+            parser=parse_link,
+            help="Of each direction: a rate such as 20Mbps, or a link's name. [default: no limit]",
+        ),
     ] = None,
-    delay: Annotated[str, typer.Option(help="In each direction, such as 10ms.")] = "0ms",
-    jitter: Annotated[str, typer.Option(help="Added to the delay or taken from it.")] = "0ms",
+    delay: Annotated[
+        float,
+        typer.Option(
+            metavar="TIME",
+            parser=parse_milliseconds,
+            show_default=False,
+            help="In each direction, such as 10ms. [default: 0ms]",
+        ),
+    ] = 0.0,
+    jitter: Annotated[
+        float,
+        typer.Option(
+            metavar="TIME",
+            parser=parse_milliseconds,
+            show_default=False,
+            help="Added to the delay or taken from it. [default: 0ms]",
+        ),
+    ] = 0.0,
     drop_connections: Annotated[
         float,
         typer.Option(
@@ -26,8 +48,24 @@ def relay(
         float,
         typer.Option(min=0, max=1e6, help="Bits that are changed, for each megabyte."),
     ] = 0.0,
-    stall: Annotated[str, typer.Option(help="How long nothing passes, such as 5s.")] = "0s",
-    stall_every: Annotated[str, typer.Option(help="How often that happens.")] = "30s",
+    stall: Annotated[
+        float,
+        typer.Option(
+            metavar="TIME",
+            parser=parse_milliseconds,
+            show_default=False,
+            help="How long nothing passes, such as 5s. [default: 0s]",
+        ),
+    ] = 0.0,
+    stall_every: Annotated[
+        float,
+        typer.Option(
+            metavar="TIME",
+            parser=parse_milliseconds,
+            show_default=False,
+            help="Time between such pauses. [default: 30s]",
+        ),
+    ] = 30_000.0,
     seed: Annotated[int | None, typer.Option(help="Of what is left to chance.")] = None,
 ) -> None:
     """Relay TCP connections over an emulated link, until Ctrl-C or SIGTERM.
@@ -37,7 +75,6 @@ def relay(
     """
     output: Output = ctx.obj
     from splittool.errors import UsageError
-    from splittool.quantities import parse_link, parse_milliseconds
     from splittool.serving.relay import RelayOptions
     from splittool.serving.relay import relay as run
 
@@ -45,13 +82,13 @@ def relay(
     if not host or not number.isdecimal() or not 0 < int(number) < 65536:
         raise UsageError(f"{target} is not HOST:PORT, such as 127.0.0.1:8001")
     options = RelayOptions(
-        rate=None if rate is None else parse_link(rate).mbps * 1e6,
-        delay=parse_milliseconds(delay) / 1e3,
-        jitter=parse_milliseconds(jitter) / 1e3,
+        rate=None if rate is None else rate.mbps * 1e6,
+        delay=delay / 1e3,
+        jitter=jitter / 1e3,
         drop_connections=drop_connections,
         corrupt=corrupt,
-        stall=parse_milliseconds(stall) / 1e3,
-        stall_every=parse_milliseconds(stall_every) / 1e3,
+        stall=stall / 1e3,
+        stall_every=stall_every / 1e3,
         seed=seed,
     )
     ready = f"listening on 127.0.0.1:{{}}, which leads to {target}"
