@@ -47,8 +47,8 @@ def send(
         typer.Option(metavar="BITS", help="Bits of each element, as of infer. [default: 16]"),
     ] = None,
     codec: Annotated[
-        str, typer.Option(metavar="CODEC", help="How tensors become bytes, as of infer.")
-    ] = "fast",
+        str | None, typer.Option(metavar="CODEC", help="How tensors become bytes, as of infer.")
+    ] = None,
     ranges: Annotated[
         RangesFrom | None,
         typer.Option(help="Ranges of the quantiser. [default: calibrated where there are any]"),
