@@ -18,9 +18,9 @@ from splittool.serving.protocol import MASKS, Question
 from splittool.split.calibration_file import FILE_NAME
 from splittool.split.files import DESCRIPTION
 from splittool.split.link import open_receivers, receive
-from splittool.split.runners import TailRunner
+from splittool.split.options import RunOptions
 from splittool.split.segmentation import segment
-from splittool.split.split_network import SplitNetwork, read_half
+from splittool.split.split_network import SplitNetwork
 
 _NAMED = re.compile(r"(?P<name>[^=:/]+)(?::(?P<version>[0-9]+))?=(?P<path>.+)")
 
@@ -124,8 +124,7 @@ class ServedModel:
         self.input_shape = _image_shape(split.report.input.shape)
         self.canvas = split.canvas()
         self.receivers = open_receivers(place.path, split.report)
-        tail = read_half(place.path, split.report.tail)
-        self.tail = TailRunner(tail, self, defaults.precision, requests=defaults.workers)
+        self.tail = split.tail(self, RunOptions(precision=defaults.precision))
         self.largest_frame = largest_frame(self.receivers[0].specs)
 
     @property

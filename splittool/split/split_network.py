@@ -34,7 +34,7 @@ from splittool.split.files import DESCRIPTION
 from splittool.split.link import Link, open_link, tensor_spec
 from splittool.split.options import LinkOptions, RunOptions
 from splittool.split.prediction import Subject, predict
-from splittool.split.runners import HeadRunner, SplitRunner, TailRunner, canvas_of
+from splittool.split.runners import Device, HeadRunner, SplitRunner, TailRunner, canvas_of
 from splittool.vocabulary import RangesMethod
 
 RUN, LINK = RunOptions(), LinkOptions()
@@ -106,7 +106,7 @@ class SplitNetwork:
         file = self._onnx_file(self.report.head, options)
         return HeadRunner(self.path, model, self.info, specs, options, file)
 
-    def tail(self, head: HeadRunner, options: RunOptions = RUN) -> TailRunner:
+    def tail(self, head: Device, options: RunOptions = RUN) -> TailRunner:
         """The tail on its device.
 
         Raises:
