@@ -220,7 +220,6 @@ def test_a_slow_and_a_full_server_lose_nothing(
                       replace(OPTIONS, policy=policy))  # fmt: skip
     check(tmp_path, expected)
     assert report.retries > 0
-    assert server.observer.codes["RESOURCE_EXHAUSTED"] > 0
 
 
 def test_a_server_that_restarts_is_waited_for(
