@@ -238,3 +238,30 @@ def test_no_reader_meets_new_files_under_an_old_name(
     replace_together(pairs)
     assert seen
     assert all(len(ages) == 1 for ages in seen)
+
+
+def test_a_folder_that_is_a_file_or_may_not_be_written_to_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"file is a file, not a folder; name a folder"):
+        refuse_existing([tmp_path / "file" / "out"], force=True)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(OutputError, match="cannot write to folder"):
+        refuse_existing([tmp_path / "out"], force=True)
+    with pytest.raises(OutputError, match="cannot write to folder"):
+        make_folder(tmp_path / "new")
+
+
+def test_a_full_disk_is_told_when_it_matters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object, **__: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", fill)
+    refuse_existing([tmp_path / "out"], force=True)

@@ -76,7 +76,16 @@ def test_a_report_of_another_kind_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"not json", b"{", b'{"schema": ', b"\xff\xfe", encode(SYNTH) + b"{}"]
+    "text",
+    [
+        b"",
+        b"not json",
+        b"{",
+        b'{"schema": ',
+        b"\xff\xfe",
+        b'{"schema": "\xff"}',
+        encode(SYNTH) + b"{}",
+    ],
 )
 def test_what_is_not_json_is_refused(text: bytes) -> None:
     with pytest.raises(InputError, match=r"it is not JSON .*; give a splittool\.synth/1 report"):

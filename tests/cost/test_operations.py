@@ -260,3 +260,12 @@ def test_a_value_spread_over_a_kernel_counts_as_the_kernel() -> None:
     graph, operation = _only(build, IMAGE)
     cost = operation_costs(graph)[operation.index]
     assert (cost.parameters, cost.weight_bytes) == (180, 720)
+
+
+def test_all_weights_of_an_operation_count() -> None:
+    x = op.parameter([1, 3, 4, 4], ov.Type.f32, name="x")
+    constants = [op.constant(np.full(3, value, np.float32)) for value in (1, 2, 3, 4)]
+    node = op.batch_norm_inference(x, *constants, 1e-5)
+    graph = read_graph(ov.Model([op.result(node)], [x], "m"))
+    (cost,) = operation_costs(graph).values()
+    assert (cost.parameters, cost.weight_bytes) == (4 * 3, 4 * 3 * 4)
