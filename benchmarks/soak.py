@@ -46,6 +46,7 @@ class Soak:
         self.problems: list[str] = []
         self.frames = 0
         self.retries = 0
+        self.peak_mb = 0.0
         split = splittool.open(self.cut)
         options = splittool.RunOptions(precision="f32")
         split.evaluate(str(self.images), 8, False, folder / "expected", options)
@@ -57,6 +58,11 @@ class Soak:
         process = start([*command, "-q", *options])
         wait_for_port(port)
         return process
+
+    def note_memory(self) -> None:
+        """Keep the most that any server ever took."""
+        found = re.search(r"VmHWM:\s+(\d+)", status_of(self.server))
+        self.peak_mb = max(self.peak_mb, int(found[1]) / 1024 if found else 0.0)
 
     def edge(self, out: Path, target: str, *options: str) -> subprocess.Popen[str]:
         command = [*COMMAND, "send", str(self.cut), str(self.images), "-o", str(out), "--model"]
@@ -99,6 +105,7 @@ class Soak:
         edge = self.edge(out, self.target, "--window", "1")
         for _ in range(2):
             wait_for_lines(out, random.randrange(1, len(self.names)), edge)
+            self.note_memory()
             self.server.kill()
             self.server.wait()
             self.server = self.serve(self.port)
@@ -188,10 +195,11 @@ class Soak:
         self.cut = cut
         for fault, group in edges.items():
             for edge in group:
-                edge.communicate(timeout=240)
+                _, error = edge.communicate(timeout=240)
                 expected = 3 if fault in ("wrong cut id", "frame larger than the limit") else 4
                 if edge.returncode != expected:
-                    self.problems.append(f"{fault}: exit {edge.returncode} instead of {expected}")
+                    problem = f"exit {edge.returncode} instead of {expected}: {error[-300:]}"
+                    self.problems.append(f"{fault}: {problem}")
                 self.counts[fault] += 1
         for process in (server, secure):
             process.terminate()
@@ -329,7 +337,7 @@ def main() -> None:
                 print(f"{one.__name__}: {dict(soak.counts)}, {len(soak.problems)} problems",
                       file=sys.stderr, flush=True)  # fmt: skip
         finally:
-            memory = re.search(r"VmHWM:\s+(\d+)", status_of(soak.server))
+            soak.note_memory()
             soak.server.terminate()
             soak.server.communicate(timeout=60)
     report = {
@@ -338,7 +346,7 @@ def main() -> None:
         "sent_again": soak.retries,
         "faults": dict(soak.counts),
         "problems": soak.problems,
-        "server_peak_mb": int(memory[1]) / 1024 if memory else None,
+        "server_peak_mb": soak.peak_mb,
         "seconds": 60 * arguments.minutes + time.monotonic() - until,
     }
     print(json.dumps(report, indent=2))
