@@ -7,6 +7,7 @@ import typer
 
 from splittool.cli.options import (
     FitOption,
+    MaxPixelsOption,
     MeanOption,
     PrecisionOption,
     ScaleOption,
@@ -15,7 +16,7 @@ from splittool.cli.options import (
 )
 from splittool.cli.output import Output
 from splittool.cli.serve import Cert, Key, TokenFile
-from splittool.vocabulary import RangesFrom
+from splittool.vocabulary import MAX_PIXELS, RangesFrom
 
 if TYPE_CHECKING:
     from splittool.serving.connection import Address
@@ -89,6 +90,7 @@ def send(
     precision: PrecisionOption = "auto",
     mean: MeanOption = None,
     scale: ScaleOption = None,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     force: Annotated[bool, typer.Option("--force", "-f", help="Begin anew.")] = False,
 ) -> None:
     """Send pictures through a cut to a server.
@@ -109,7 +111,7 @@ def send(
     options, address = _options(given), _address(given)
     split = SplitNetwork.open(cut)
     with output.progress() as progress:
-        report = run(split, Source(source), address, output_folder, options, progress)
+        report = run(split, Source(source, max_pixels), address, output_folder, options, progress)
     output.emit(report)
 
 

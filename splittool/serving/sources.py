@@ -10,6 +10,7 @@ from splittool.data.images import Pixels, read_image
 from splittool.data.samples import expand_inputs
 from splittool.data.videos import CAMERA, is_video, video_frames
 from splittool.errors import UsageError
+from splittool.vocabulary import MAX_PIXELS
 
 Picture = tuple[str, Pixels]
 
@@ -20,6 +21,7 @@ class Source:
     Args:
         names: Folders, image files, .txt lists; or "-" for paths on standard input, one per line
             and read as they come; or one video file, or "camera:N".
+        max_pixels: The largest image file, height times width, that is read.
 
     Raises:
         InputError: A file or folder is missing.
@@ -30,8 +32,8 @@ class Source:
         label: What it is, the same for the same pictures.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = list(names)
+    def __init__(self, names: Sequence[str], max_pixels: int = MAX_PIXELS) -> None:
+        self._names, self._max_pixels = list(names), max_pixels
         self._paths: list[Path] | None = None
         streams = [name for name in names if name == "-" or is_video(name)]
         if streams and len(names) > 1:
@@ -53,15 +55,14 @@ class Source:
             InputError: A picture is damaged.
         """
         if self._paths is not None:
-            return _read(self._paths[skip:])
+            return self._read(self._paths[skip:])
         if self._names[0] != "-":
             return video_frames(self._names[0], skip)
         lines = (Path(line.strip()) for line in sys.stdin if line.strip())
-        return _read(islice(lines, skip, None))
+        return self._read(islice(lines, skip, None))
 
-
-def _read(paths: Iterable[Path]) -> Iterator[Picture]:
-    return ((path.name, read_image(path)) for path in paths)
+    def _read(self, paths: Iterable[Path]) -> Iterator[Picture]:
+        return ((path.name, read_image(path, self._max_pixels)) for path in paths)
 
 
 def paced(pictures: Iterator[Picture], fps: float) -> Iterator[Picture]:
