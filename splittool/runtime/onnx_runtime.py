@@ -138,7 +138,13 @@ class OnnxSession:
         """The outputs for some inputs, in the order of `inputs`."""
         names = (port.name for port in self.inputs)
         found: list[Array] = self._session.run(None, dict(zip(names, inputs, strict=True)))
-        return found
+        return [_canonical(values) for values in found]
+
+
+def _canonical(values: Array) -> Array:
+    """The same values, of the one of NumPy's equal types ("l" and "q") that OpenVINO knows."""
+    kind = np.dtype(values.dtype.str)
+    return values if values.dtype.hasobject else values.view(kind)
 
 
 _DTYPES = {"float": "float32", "double": "float64", "bool": "bool", "string": "object"}

@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx_networks import SHAPE, two_levels
+from onnx_networks import SHAPE, model, node, onnx, two_levels, value
 
 from splittool.errors import DeviceError, InputError, MissingExtraError, UsageError
 from splittool.runtime import onnx_runtime
@@ -77,3 +77,12 @@ def test_without_the_package_the_extra_is_named(
     monkeypatch.setattr(onnx_runtime, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'splittool\[onnx\]'"):
         OnnxSession(network)
+
+
+def test_whole_numbers_are_of_the_type_that_openvino_takes(tmp_path: Path) -> None:
+    nodes = [node("Cast", "whole", "x", to=onnx.TensorProto.INT64)]
+    out = value("whole", kind=onnx.TensorProto.INT64)
+    path = tmp_path / "net.onnx"
+    onnx.save(model(nodes, [value("x")], [out], []), path)
+    (found,) = OnnxSession(path).run([np.ones(SHAPE, np.float32)])
+    assert found.dtype.char == np.dtype(np.int64).char

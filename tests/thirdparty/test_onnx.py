@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from onnx_networks import onnx
 from thirdparty import test_packages as packages
 
 from splittool.cost.splits import describe_split_points
@@ -16,16 +15,11 @@ from splittool.graph.reading import load_model
 from splittool.runtime.ir import core
 from splittool.runtime.onnx_file import OnnxFile
 
-CUTS = 20
-
 NETWORKS = {
     name: network for name, network in packages.NETWORKS.items() if network.file.endswith(".onnx")
 }
-SLOW_LIGHT = [name for name in packages.LIGHT if name != "shufflenet"]
-
-
-def _marked(name: str, slow: bool) -> object:
-    return pytest.param(name, marks=pytest.mark.slow) if slow else name
+FEW, MANY = 3, 20  # cuts that are run; every one is looked at in both graphs
+QUICK = ("whisper", "lstm-states")
 
 
 def _cuts(reading: OnnxReading, at: list[tuple[str, ...]]) -> list[OnnxCut]:
@@ -39,8 +33,9 @@ def _cuts(reading: OnnxReading, at: list[tuple[str, ...]]) -> list[OnnxCut]:
     return found
 
 
-def _check(path: Path, shapes: tuple[str, ...], tolerance: float, folder: Path) -> None:
+def _check(network: packages.Network, path: Path, count: int, folder: Path) -> None:
     """Every cut is the same in both graphs; some of them are run in each pair of runtimes."""
+    shapes, tolerance = network.shapes, network.tolerance
     whole = load_model(path, shapes)
     reading = OnnxReading(OnnxFile(path), whole)
     graph = reading.graph
@@ -49,8 +44,8 @@ def _check(path: Path, shapes: tuple[str, ...], tolerance: float, folder: Path) 
     cuts = [each for each in cuts if each.cut.head and each.cut.tail]
     assert cuts
     fixed = [op.outputs[0] for op in graph.parameters] if shapes else None
-    step = max(1, len(cuts) // CUTS)
-    for each in cuts[::step][:CUTS]:
+    step = max(1, len(cuts) // count)
+    for each in cuts[::step][:count]:
         halves = OnnxHalves(reading.file, each, fixed)
         files = OnnxFiles(path, folder / "head.onnx", folder / "tail.onnx")
         halves.write_head(folder / "head.onnx")
@@ -65,20 +60,23 @@ def _check(path: Path, shapes: tuple[str, ...], tolerance: float, folder: Path) 
             assert proof.proof.holds, f"{each.cut.name}: {proof}"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [_marked(name, network.slow or name == "gru-scalar") for name, network in NETWORKS.items()],
-)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_packaged_network_is_cut_to_onnx(name: str, tmp_path: Path) -> None:
     network = NETWORKS[name]
-    path = packages._find(network.package, network.file)
-    _check(path, network.shapes, network.tolerance, tmp_path)
+    _check(network, packages._find(network.package, network.file), FEW, tmp_path)
 
 
-@pytest.mark.parametrize("name", [_marked(name, name in SLOW_LIGHT) for name in packages.LIGHT])
-def test_a_zoo_network_is_cut_to_onnx(name: str, tmp_path: Path) -> None:
-    path = packages._find("onnx", f"onnx/backend/test/data/light/light_{name}.onnx")
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_many_cuts_of_a_packaged_network(name: str, tmp_path: Path) -> None:
+    network = NETWORKS[name]
+    _check(network, packages._find(network.package, network.file), MANY, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", packages.LIGHT)
+def test_many_cuts_of_a_zoo_network(name: str, tmp_path: Path) -> None:
+    file = f"onnx/backend/test/data/light/light_{name}.onnx"
     written = tmp_path / f"{name}.onnx"
-    packages._randomise(path, written)
-    onnx.checker.check_model(onnx.load(written))
-    _check(written, (), packages.TOLERANCE, tmp_path)
+    packages._randomise(packages._find("onnx", file), written)
+    _check(packages.Network("onnx", file, 0), written, MANY, tmp_path)
