@@ -8,7 +8,8 @@ writing a file. Then every file that is there must be whole, and `train --resume
 weights and the history of a run that nobody killed, and leave nothing else behind.
 
 Damage: good files with one to eight random changes. Each must be read, or refused in one line by an
-error of splittool. All else counts: an internal error, a process that dies, more than 60 seconds.
+error of splittool. All else counts: an internal error, a process that dies, more than 60 seconds of
+the processor.
 What was found is printed; the inputs that did it are written to --crashes.
 """
 
@@ -48,7 +49,7 @@ from splittool.training.state import load_state
 
 TRAIN = ["train", "steel", "-o", "net.pt", "--widths", "4,6", "--bottleneck", "8"]
 TRAIN += ["--epochs", "6", "--batch-size", "2", "--workers", "0", "--precision", "f32", "--quiet"]
-MOST_S = 60  # of any one input
+MOST_S = 60  # of the processor, for any one input
 MEMORY = 16 * 2**30  # bytes of address space
 INTERESTING = [0, 1, 2, 8, 16, 127, 128, 255]
 WORDS = [b"-1", b"0", b"1e999", b"9" * 30, b"null", b"true", b'"x"', b"[]", b"{}", b"NaN", b"[[[["]
@@ -95,7 +96,7 @@ def ended(child: int) -> int:
 
 def kill_training(count: int, chance: random.Random) -> Counter[str]:
     """Kill runs, look at what they left, and let them go on."""
-    synth = ["synth", "steel", "--images", "12", "--size", "32x64", "--quiet"]
+    synth = ["synth", "steel", "--images", "12", "--size", "32x64", "--force", "--quiet"]
     assert ended(in_child(lambda: run(synth))) == 0
     started = time.monotonic()
     assert ended(in_child(lambda: run(TRAIN))) == 0
@@ -242,7 +243,8 @@ def _outcomes(
             def act(batch: list[int] = batch, writer: int = writer) -> int:
                 resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
                 for seed in batch:
-                    signal.alarm(MOST_S)
+                    signal.setitimer(signal.ITIMER_PROF, MOST_S)
+                    signal.alarm(20 * MOST_S)  # of a machine that has much else to do
                     kind = kinds[seed % len(kinds)]
                     data = mutate(good[kind[0]], random.Random(seed), kind[2])
                     (folder / kind[0]).write_bytes(data)

@@ -326,7 +326,7 @@ def as_version_10(path: Path) -> None:
     (`rt_info`), which old readers refuse; the note on the whole graph they skip, and it holds the
     class names.
     """
-    tree = ElementTree.parse(path)
+    tree = ElementTree.parse(path)  # nosec B314 - OpenVINO wrote it a moment ago
     tree.getroot().set("version", "10")
     layers = tree.getroot().find("layers")
     assert layers is not None
