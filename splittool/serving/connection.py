@@ -1,5 +1,6 @@
 """One edge's connection to a server: asks, and sorts what goes wrong into what may pass and not."""
 
+import gc
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,7 +121,7 @@ class Connection:
         else:
             credentials = address.tls.channel_credentials()
             self.channel = grpc.secure_channel(address.target, credentials, options)
-        self._stub = GRPCInferenceServiceStub(self.channel)
+        self._stub: Any = GRPCInferenceServiceStub(self.channel)
         self._metadata = ((HEADER, f"Bearer {address.token}"),) if address.token else ()
 
     def ask(
@@ -139,7 +140,7 @@ class Connection:
             FinalError: There is no use in that.
         """
         request = make_request(*model, identity, question)
-        response = self._call(self._stub.ModelInfer, request, seconds)
+        response = self._call("ModelInfer", request, seconds)
         if response.id != identity:
             raise TransientError("the answer is to another request")
         try:
@@ -149,20 +150,28 @@ class Connection:
 
     def models(self, seconds: float) -> list[tuple[str, str]]:
         """Names and versions of what the server has."""
-        index = self._call(self._stub.RepositoryIndex, pb.RepositoryIndexRequest(), seconds)
+        index = self._call("RepositoryIndex", pb.RepositoryIndexRequest(), seconds)
         return [(model.name, model.version) for model in index.models]
 
     def close(self) -> None:
-        """End all calls."""
+        """End all calls, and let go of gRPC's threads before the process ends."""
         self.channel.close()
+        self._stub = None
+        gc.collect()
 
-    def _call(self, method: Any, request: Any, seconds: float) -> Any:
+    def _call(self, name: str, request: Any, seconds: float) -> Any:
+        method = getattr(self._stub, name, None)
+        if method is None:
+            raise TransientError("the connection was closed")
+        # Raised outside the block: the original error would keep gRPC's channel, and with it its
+        # threads, alive until the process ends, which then ends badly.
         try:
             return method(request, timeout=max(seconds, 0.001), metadata=self._metadata)
         except grpc.RpcError as error:
-            raise _sorted(error, self.address.target) from None
+            problem: Exception = _sorted(error, self.address.target)
         except ValueError as error:  # the channel was closed
-            raise TransientError(str(error)) from None
+            problem = TransientError(str(error))
+        raise problem
 
 
 def _sorted(error: Any, target: str) -> TransientError | FinalError:
