@@ -68,7 +68,7 @@ def relay(
     ] = 30_000.0,
     seed: Annotated[int | None, typer.Option(help="Of what is left to chance.")] = None,
 ) -> None:
-    """Relay TCP connections over an emulated link, until Ctrl-C or SIGTERM.
+    """Relay connections over an emulated link.
 
     Listens on 127.0.0.1. All connections share the rate. A test of what a device and a server do
     when the link between them is bad; it needs no root.

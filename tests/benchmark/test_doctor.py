@@ -59,7 +59,9 @@ def test_a_named_one_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPLITTOOL_RUNTIME_PYTHON", "/nowhere/python")
     monkeypatch.setenv("SPLITTOOL_MYRIAD_COMPILE", "/nowhere/myriad_compile")
     checks = {check.name: check for check in examine().checks}
-    assert checks["old runtime, for MYRIAD"].detail == "there is no interpreter /nowhere/python"
+    assert checks["old runtime, for MYRIAD"].detail == (
+        "there is no interpreter /nowhere/python, here or on PATH"
+    )
     assert "SPLITTOOL_MYRIAD_COMPILE" in checks["Myriad compiler"].detail
     assert not checks["Myriad compiler"].present
 
