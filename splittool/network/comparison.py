@@ -1,6 +1,7 @@
 """Cuts of a network beside its compressed input: bytes, accuracy and work on the device."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -159,8 +160,9 @@ def compare(
         )
     found: dict[ArmRecord, list[_Sent]] = {}
     ways = in_turn(lambda *image: arms.ways(task, *image))
-    for one in evaluate(task, ways, _finish, progress):
-        found.setdefault(one.arm, []).append(one)
+    with closing(evaluate(task, ways, _finish, progress)) as finished:
+        for one in finished:
+            found.setdefault(one.arm, []).append(one)
     whole = next(iter(found.values()))
     area = fmean(sample.height * sample.width for sample in task.samples)
     records = [_summary(arm, members, area, whole) for arm, members in found.items()]

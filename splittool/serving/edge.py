@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from splittool.serving.tally import Tally
 from splittool.split.evaluation import class_names
 from splittool.split.link import Link
 from splittool.split.options import LinkOptions, RunOptions
-from splittool.split.pipeline import Clock, ahead, ordered
+from splittool.split.pipeline import Clock, ahead, each, ordered
 from splittool.split.runners import HeadRunner, TailRunner
 from splittool.split.segmentation import Segmentation, segment
 from splittool.split.split_network import SplitNetwork
@@ -225,13 +226,13 @@ class Edge:
         read = ahead(pictures)
         head = self.clock.timed("head", self._start)
         encode = self.clock.timed("encode", self._encode)
-        taken = ahead(Parcel(skip + n, name, pixels) for n, (name, pixels) in enumerate(read))
-        started = ahead(head(parcel) for parcel in taken)
-        coded = ahead(tally.sent(encode(parcel)) for parcel in started)
+        numbers = count(skip)
+        taken = ahead(each(lambda picture: Parcel(next(numbers), *picture), read))
+        started = ahead(each(head, taken))
+        coded = ahead(each(lambda parcel: tally.sent(encode(parcel)), started))
         send = self.clock.timed("send", deliverer.deliver, self.options.window)
-        return ahead(
-            self._noted(result, tally) for result in ordered(send, coded, self.options.window)
-        )
+        sent = ordered(send, coded, self.options.window)
+        return ahead(each(lambda result: self._noted(result, tally), sent))
 
     def _noted(self, result: Result, tally: Tally) -> Result:
         waiting = tally.answered()

@@ -4,7 +4,8 @@
 image format; the search for the fewest bits has one for each trial.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -20,7 +21,7 @@ from splittool.errors import InputError
 from splittool.progress import Progress, nobody
 from splittool.reports import ScoreRecord
 from splittool.split.options import RunOptions
-from splittool.split.pipeline import Clock, ahead, ordered
+from splittool.split.pipeline import Clock, ahead, each, ordered
 from splittool.split.runners import HeadRunner, Inference, Runner, canvas_of
 
 Counts = NDArray[np.int64]
@@ -109,11 +110,15 @@ Ways = Callable[[Iterator[Loaded]], Iterator[tuple[Loaded, Way, Inference]]]
 
 def in_turn(ways: Callable[[Sample, Pixels], Iterable[tuple[Way, Inference]]]) -> Ways[Way]:
     """Ways that take one image after the other, from a function that computes one in all ways."""
-    return lambda images: (
-        (image, way, inference)
-        for image in images
-        for way, inference in ways(image.sample, image.pixels)
-    )
+
+    def every(images: Iterable[Loaded]) -> Iterator[tuple[Loaded, Way, Inference]]:
+        computed = each(lambda image: (image, ways(image.sample, image.pixels)), images)
+        with closing(computed):
+            for image, found in computed:
+                for way, inference in found:
+                    yield image, way, inference
+
+    return every
 
 
 def evaluate(
@@ -122,7 +127,7 @@ def evaluate(
     finish: Callable[[Evaluated[Way]], Result],
     progress: Progress = nobody,
     clock: Clock | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Send every image every way, and compare its masks with the true ones.
 
     Reading, whatever `ways` does, and finishing each have threads of their own.
@@ -147,13 +152,14 @@ def evaluate(
 
     progress(0, total, "images")
     read = clock.timed("read", task.load)
-    images = ahead(read(index) for index in range(total))
+    images = ahead(each(read, range(total)))
     writing = clock.timed("write", write, _FINISHING)
-    for index, result in ordered(writing, ahead(ways(images)), _FINISHING):
-        yield result
-        if index > done:
-            done = index
-            progress(done, total, "images")
+    with closing(ordered(writing, ahead(ways(images)), _FINISHING)) as finished:
+        for index, result in finished:
+            yield result
+            if index > done:
+                done = index
+                progress(done, total, "images")
     progress(total, total, "images")
 
 

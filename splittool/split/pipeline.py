@@ -1,11 +1,15 @@
 """Work on several images at once: each stage in a thread of its own, results in order.
 
-A stage is an ordinary generator or generator expression over the stage before it. `ahead` runs one
-in a thread, a few items ahead of whoever takes them; `ordered` spreads one function over several.
+A stage is a function of the items of the stage before it. `each` applies one, `ahead` runs it in a
+thread, a few items ahead of whoever takes them, and `ordered` spreads one over several threads.
 Queues are bounded, so memory is too, and a slow stage holds up those before it.
+
+Closing the last stage closes all before it and waits for their threads: one that still computes in
+OpenVINO when the interpreter ends aborts the process. So stages are not generator expressions,
+which leave what they iterate over to the garbage collector.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +32,20 @@ class _Item(Generic[T]):
 @dataclass(frozen=True)
 class _End:
     error: BaseException | None = None
+
+
+def each(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+    """What a function makes of every item, as `map`; closing this closes `items`."""
+    try:
+        for item in items:
+            yield function(item)
+    finally:
+        _close(items)
+
+
+def _close(items: object) -> None:
+    if isinstance(items, Generator):
+        items.close()
 
 
 def ahead(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
@@ -54,13 +72,12 @@ def ahead(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
         except BaseException as error:  # whatever it is, it is for whoever takes the items
             end = _End(error)
         finally:
-            if isinstance(items, Iterator) and hasattr(items, "close"):
-                items.close()
+            _close(items)
             queue.put(end)
 
     thread = Thread(target=work, daemon=True)
-    thread.start()
     try:
+        thread.start()
         while isinstance(found := queue.get(), _Item):
             yield found.value
         if found.error is not None:
@@ -87,7 +104,7 @@ def ordered(
         items comes after what was begun before it.
     """
     pool = ThreadPoolExecutor(workers)
-    begun = ahead((pool.submit(function, item) for item in items), workers)
+    begun = ahead(each(lambda item: pool.submit(function, item), items), workers)
     try:
         for future in begun:
             yield future.result()

@@ -1,7 +1,7 @@
 """From pixels to probabilities: a whole network, or head, link and tail."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -19,10 +19,12 @@ from splittool.runtime.ir import ModelInfo
 from splittool.split.engines import Engine, OnnxEngine, OpenVinoEngine, maps_from, pixels_for
 from splittool.split.link import Link
 from splittool.split.options import Normalisation, RunOptions
-from splittool.split.pipeline import Clock, ahead
+from splittool.split.pipeline import Clock, ahead, each
 
 Probabilities = NDArray[np.float32]
 Tag = TypeVar("Tag")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class WholeRunner:
     ) -> Iterator[tuple[Tag, Inference]]:
         """Many such images, in order."""
         run = clock.timed("network", self.run)
-        return ((tag, run(pixels)) for tag, pixels in images)
+        return each(_beside_tag(run), images)
 
 
 class HeadRunner:
@@ -268,10 +270,10 @@ class SplitRunner:
         """Many such images; head, encoder, decoder and tail each work on another one."""
         start, encode = clock.timed("head", self._start), clock.timed("encode", self._encode)
         decode, finish = clock.timed("decode", self._decode), clock.timed("tail", self._finish)
-        started = ahead((tag, start(pixels)) for tag, pixels in images)
-        encoded = ahead((tag, encode(crossing)) for tag, crossing in started)
-        decoded = ahead((tag, decode(crossing)) for tag, crossing in encoded)
-        return ((tag, finish(crossing)) for tag, crossing in decoded)
+        started = ahead(each(_beside_tag(start), images))
+        encoded = ahead(each(_beside_tag(encode), started))
+        decoded = ahead(each(_beside_tag(decode), encoded))
+        return each(_beside_tag(finish), decoded)
 
     def _start(self, pixels: Pixels) -> Crossing:
         began = time.perf_counter()
@@ -306,6 +308,11 @@ class SplitRunner:
             decode_ms=times["decode"],
             tail_ms=_since(began),
         )
+
+
+def _beside_tag(function: Callable[[T], R]) -> Callable[[tuple[Tag, T]], tuple[Tag, R]]:
+    """The function for items that have a tag, which stays with them."""
+    return lambda tagged: (tagged[0], function(tagged[1]))
 
 
 def _since(began: float) -> float:

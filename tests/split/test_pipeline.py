@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from splittool.split.pipeline import Clock, ahead, ordered
+from splittool.split.pipeline import Clock, ahead, each, ordered
 
 
 def numbers(log: list[str], stop: int = 100) -> Iterator[int]:
@@ -53,20 +53,17 @@ def test_an_error_comes_in_its_place() -> None:
 
     found: list[int] = []
     with pytest.raises(ValueError, match="the sixth"):
-        found.extend(ordered(lambda n: n, ahead(n for n in ahead(broken())), 3))
+        found.extend(ordered(lambda n: n, ahead(each(abs, ahead(broken()))), 3))
     assert found == [0, 1, 2, 3, 4]
 
 
 def test_closing_ends_all_threads() -> None:
-    before = threading.active_count()
+    before = threading.enumerate()  # other tests' threads may end meanwhile
     log: list[str] = []
-    stream = ordered(lambda n: n, ahead(n for n in ahead(numbers(log, 10_000))), 2)
+    stream = ordered(lambda n: n, ahead(each(abs, ahead(numbers(log, 10_000)))), 2)
     assert next(stream) == 0
     stream.close()  # type: ignore[attr-defined]
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() <= before  # threads of earlier tests may end meanwhile
+    assert not [thread for thread in threading.enumerate() if thread not in before]
     assert log[-1] == "closed"
     assert len(log) < 50
 
