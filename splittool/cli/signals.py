@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from types import FrameType
 
@@ -25,6 +26,7 @@ def end_on_signals() -> None:
     for number in _ENDS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as in the background of a shell
             signal.signal(number, _act)
+    sys.unraisablehook = _not_lost
 
 
 def leave_on_signals() -> None:
@@ -40,6 +42,13 @@ def _act(number: int, frame: FrameType | None) -> None:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise StoppedError(*_ENDS[signal.SIGTERM])
+
+
+def _not_lost(unraisable: "sys.UnraisableHookArgs") -> None:
+    """End the command where Python would print and forget what a signal raised: in a destructor."""
+    if isinstance(unraisable.exc_value, KeyboardInterrupt | StoppedError) and _received:
+        _leave(_received[-1])
+    sys.__unraisablehook__(unraisable)
 
 
 def _leave(number: int) -> None:

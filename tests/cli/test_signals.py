@@ -203,6 +203,8 @@ def test_a_signal_within_an_import_ends_at_once(
         "except BaseException: raise ImportError('optional')\n"
     )
     script = (
+        "import signal\n"  # a shell's background job ignores it
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from splittool.cli.signals import end_on_signals\n"
         "end_on_signals()\n"
         "try: import slow\n"
@@ -221,6 +223,32 @@ def test_a_signal_within_an_import_ends_at_once(
         "",
         f"splittool: {word}\n",
     )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_within_a_destructor_is_not_lost(number: int, environment: Env) -> None:
+    script = f"""
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+from splittool.cli.signals import end_on_signals
+end_on_signals()
+class Late:
+    def __del__(self):
+        os.kill(os.getpid(), {int(number)})
+        for _ in range(1000): pass
+Late()
+print('went on')
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SLOW,
+    )
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert (done.returncode, done.stdout) == (128 + number, "")
+    assert done.stderr == f"splittool: {word}\n"
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.02, 0.2])
