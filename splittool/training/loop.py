@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from splittool.data import scores
 from splittool.errors import InputError, SplittoolError, StoppedError, TrainingError
@@ -21,7 +22,7 @@ from splittool.progress import Progress
 from splittool.reports import EpochRecord, PartRecord
 from splittool.training.dataset import EpochSampler, Key, SegmentationDataset
 from splittool.training.distributed import World
-from splittool.training.layer_check import LayerCheck
+from splittool.training.learner import Learner
 from splittool.training.loaders import BatchLoader, worker_error
 from splittool.training.objective import Batch, Models, Objective
 from splittool.training.observer import Observer
@@ -31,7 +32,6 @@ from splittool.training.state import (
     Identity,
     Position,
     TrainingState,
-    require_like,
     unusable,
     write_history,
 )
@@ -94,38 +94,17 @@ class Trainer:
         )
         steps = len(self.sampler) * settings.epochs
         self.objective = Objective(models, settings, world, checkpoint.canvas, steps)
-        self.model, self.rate = self.objective.model, self.objective.rate
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=settings.learning_rate, fused=True
-        )
-        self.scaler = torch.amp.GradScaler(enabled=settings.precision == "fp16")
-        self.scheduler = self._make_scheduler()
+        self.rate = self.objective.rate
+        self.learner = Learner(self.objective, settings, len(self.sampler), self.observer)
         self.training_loader = BatchLoader(images.training, self.sampler, images.workers)
         self.validation_shares = _in_order(images.validation, settings, world)
         self.validation_batches = _sizes(len(images.validation), settings.batch_size)
         self.validation_loader = BatchLoader(
             images.validation, [share for share in self.validation_shares if share], images.workers
         )
-        self._layers_unchecked = settings.precision != "fp32"
         self.history: list[EpochRecord] = []
         self.best = -1.0
         self.position = self.start_of(1)
-
-    def _make_scheduler(self) -> torch.optim.lr_scheduler.LRScheduler:
-        total = len(self.sampler) * self.settings.epochs + 1
-        if self.recipe.schedule == "onecycle":
-            return torch.optim.lr_scheduler.OneCycleLR(
-                self.optimizer,
-                self.settings.learning_rate,
-                total_steps=total,
-                pct_start=max(0.1, 2 / total),  # torch divides by the warm-up's steps less one
-            )
-        return torch.optim.lr_scheduler.ConstantLR(self.optimizer, factor=1.0)
-
-    @property
-    def steps_done(self) -> int:
-        """Steps of the run that are done."""
-        return (self.position.epoch - 1) * len(self.sampler) + self.position.step
 
     def start_of(self, epoch: int) -> Position:
         """The position at the start of an epoch."""
@@ -142,7 +121,9 @@ class Trainer:
         if state.best >= 0:
             require_file(self.outputs.model, "put the best model back, or start anew with `force`")
         try:
-            self._load(state)
+            if state.progress.tally.shape != self.position.tally.shape:
+                raise ValueError(f"the tally has the shape {list(state.progress.tally.shape)}")
+            self.learner.load(state)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise unusable(self.outputs.state, error) from None
         self.history = list(state.history)
@@ -152,32 +133,6 @@ class Trainer:
             self.position.tally.zero_()  # the first process holds the sum of all
         else:  # the run may have been killed between its state and its history
             write_history(self.outputs.history, self.history)
-
-    def _load(self, state: TrainingState) -> None:
-        require_like(state.scheduler, self.scheduler.state_dict(), "the scheduler")
-        require_like(state.scaler, self.scaler.state_dict(), "the gradient scaler")
-        if state.progress.tally.shape != self.position.tally.shape:
-            raise ValueError(f"the tally has the shape {list(state.progress.tally.shape)}")
-        self.model.load_state_dict(state.model)
-        self.optimizer.load_state_dict(state.optimizer)
-        self.scheduler.load_state_dict(state.scheduler)
-        self.scaler.load_state_dict(state.scaler)
-        self._check_moments()
-        if self.objective.average:
-            self.objective.average.load_state_dict(state.average or {})
-        if self.rate:
-            if state.rate is None:
-                raise ValueError("it lacks the rate's controller")
-            state.rate.check()
-            self.rate.state = state.rate
-
-    def _check_moments(self) -> None:
-        """Adam's moments are those of these weights; PyTorch does not look."""
-        moments = self.optimizer.state
-        for name, parameter in self.model.named_parameters():
-            for moment in ("exp_avg", "exp_avg_sq"):
-                if moments and moments[parameter][moment].shape != parameter.shape:
-                    raise ValueError(f"the optimizer's {moment} of {name} has another shape")
 
     def run(self) -> list[EpochRecord]:
         """Train to the last epoch.
@@ -208,7 +163,8 @@ class Trainer:
         self.sampler.start(position.epoch, position.step)
         started, seconds_before = time.perf_counter(), position.seconds
         for batch in self._saved(self.training_loader):
-            loss = self._step(batch)
+            with self._naming_the_best():
+                loss = self.learner.step(batch, position)
             position.step += 1
             position.loss_sum += loss
             position.seconds = seconds_before + time.perf_counter() - started
@@ -234,80 +190,29 @@ class Trainer:
     def _tell(self, loss: float) -> None:
         position, epochs, steps = self.position, self.settings.epochs, len(self.sampler)
         note = f"epoch {position.epoch}/{epochs} loss {loss:.3f}"
-        self.progress(self.steps_done, epochs * steps, note)
+        self.progress(self.learner.done(self.position), epochs * steps, note)
         self.observer.step_done(loss)
 
-    def _step(self, batch: Batch) -> float:
-        self.optimizer.zero_grad(set_to_none=True)
-        check = None
-        if self._layers_unchecked:
-            check = LayerCheck(self.model, may_overflow=self.scaler.is_enabled())
-        outcome = self.objective.evaluate(batch, self.steps_done)
-        value = float(outcome.loss.detach())
-        if not np.isfinite(value):
-            raise TrainingError(self._explain_nan(value, outcome.logits))
-        self.scaler.scale(outcome.loss).backward()  # type: ignore[no-untyped-call]
-        if check:
-            self._layers_unchecked = False
-            precision = self.settings.precision
-            for name in check.close():
-                self.observer.noted(f"layer {name} runs in f32: its {precision} gradient is wrong")
-        if self.recipe.clip is not None:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.scheduler.step()
-        if self.objective.average:
-            self.objective.average.update_parameters(self.model)
-        self.position.tally += outcome.tally
-        self.position.bytes_sum += outcome.frame_bytes
-        if self.rate:
-            self.rate.observe(self.steps_done, outcome.frame_bytes)
-        return value
-
-    def _require_finite(self) -> None:
-        """Refuse to keep a network that the next command would refuse.
-
-        Raises:
-            TrainingError: A weight, or a running statistic, is not a finite number.
-        """
-        for name, value in self.model.state_dict().items():
-            if not value.isfinite().all():
-                raise TrainingError(
-                    f"weights {name} overflowed in epoch {self.position.epoch}; {self._fix}"
-                )
-
-    def _explain_nan(self, value: float, logits: Tensor) -> str:
-        place = f"the loss became {value} in epoch {self.position.epoch}, step"
-        place += f" {self.position.step + 1}"
-        for name, parameter in self.model.named_parameters():
-            if not parameter.isfinite().all():
-                cause = f"weights {name} overflowed in the step before"
-                break
-        else:
-            where = "the network's outputs" if not logits.isfinite().all() else "the loss itself"
-            cause = f"all weights are finite, {where} overflowed"
-        return f"{place}: {cause}; {self._fix}"
-
-    @property
-    def _fix(self) -> str:
-        """What to do about numbers that overflow."""
-        rate = self.optimizer.param_groups[0]["lr"]
-        fix = f"lower `learning_rate` (now {rate:.3g})"
-        if self.settings.precision != "fp32":
-            fix += " or give `precision` f32"
-        kept = f"; {self.outputs.model} holds the best model so far" if self.best >= 0 else ""
-        return fix + kept
+    @contextmanager
+    def _naming_the_best(self) -> Iterator[None]:
+        """Where training fails, say that the best model so far is there."""
+        try:
+            yield
+        except TrainingError as error:
+            if self.best < 0:
+                raise
+            more = f"; {self.outputs.model} holds the best model so far"
+            raise _with(error, more) from None
 
     def _finish_epoch(self) -> None:
-        self._require_finite()
+        with self._naming_the_best():
+            self.learner.require_finite(self.position.epoch)
         position, steps = self.position, len(self.sampler)
-        rate_weight = self.rate.at(self.steps_done) if self.rate else None
+        rate_weight = self.rate.at(self.learner.done(self.position)) if self.rate else None
         sent = position.bytes_sum / steps if self.rate else None
         record = EpochRecord(
             epoch=position.epoch,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
+            learning_rate=self.learner.learning_rate,
             train=_score(position.loss_sum / steps, self.world.add_up(position.tally), sent),
             validation=self._validate(),
             seconds=position.seconds,
@@ -335,7 +240,7 @@ class Trainer:
         batches = self._saved(self.validation_loader)
         for share in self.validation_shares:
             batch = next(batches) if share else self._no_images()
-            outcome = self.objective.evaluate(batch, self.steps_done)
+            outcome = self.objective.evaluate(batch, self.learner.done(self.position))
             losses.append(float(outcome.loss))
             sent.append(outcome.frame_bytes)
             sums += outcome.tally
@@ -385,14 +290,9 @@ class Trainer:
         TrainingState(
             identity=self.identity,
             progress=msgspec.structs.replace(self.position, tally=tally),
-            model=self.model.state_dict(),
-            optimizer=self.optimizer.state_dict(),
-            scheduler=self.scheduler.state_dict(),
-            scaler=self.scaler.state_dict(),
             history=self.history,
             best=self.best,
-            average=self.objective.average.state_dict() if self.objective.average else None,
-            rate=self.rate.state if self.rate else None,
+            **self.learner.state(),
         ).save(self.outputs.state)
         write_history(self.outputs.history, self.history)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from splittool.errors import TrainingError
 from splittool.models import NETWORKS, build
 from splittool.training.layer_check import LayerCheck, differs
-from splittool.training.loop import Trainer
+from splittool.training.learner import Learner
 from splittool.training.observer import Observer
 from splittool.training.outputs import Outputs
 
@@ -131,14 +131,14 @@ def test_a_run_says_which_layer_runs_in_f32(
 def test_a_network_that_overflowed_is_not_kept(
     outputs: Outputs, run_training: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = Trainer._require_finite
+    own = Learner.require_finite
 
-    def spoil(self: Trainer) -> None:
+    def spoil(self: Learner, epoch: int) -> None:
         with torch.no_grad():
             next(self.model.parameters()).fill_(float("nan"))
-        own(self)
+        own(self, epoch)
 
-    monkeypatch.setattr(Trainer, "_require_finite", spoil)
+    monkeypatch.setattr(Learner, "require_finite", spoil)
     with pytest.raises(TrainingError, match=r"weights .* overflowed in epoch 1; lower"):
         run_training(outputs)
     assert not outputs.model.exists()
