@@ -121,11 +121,7 @@ def dice_interval(
     Returns:
         Its ends; None with fewer than two images that have a defect.
     """
-    defective = counts[..., 2] > 0
-    # An image without a defect does not enter this mean, so it is left out.
-    pairs = defective.sum(axis=1)
-    dice = (pair_dice(counts) * defective).sum(axis=1)[pairs > 0]
-    pairs = pairs[pairs > 0]
+    dice, pairs = _over_defects(pair_dice(counts), counts)
     if len(pairs) < 2:
         return None
     extra = pairs.mean()
@@ -158,10 +154,7 @@ def difference_interval(
     Returns:
         Its ends; None with fewer than two images that have a defect.
     """
-    defective = first[..., 2] > 0
-    pairs = defective.sum(axis=1)
-    difference = ((pair_dice(first) - pair_dice(second)) * defective).sum(axis=1)[pairs > 0]
-    pairs = pairs[pairs > 0]
+    difference, pairs = _over_defects(pair_dice(first) - pair_dice(second), first)
     if len(pairs) < 2:
         return None
     weights = np.random.default_rng(seed).standard_exponential((resamples, len(pairs)))
@@ -169,3 +162,15 @@ def difference_interval(
         (weights @ difference) / (weights @ pairs), [(1 - share) / 2, (1 + share) / 2]
     )
     return float(found[0]), float(found[1])
+
+
+def _over_defects(
+    values: NDArray[np.float64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """For each image that has a defect: the sum of its defective pairs' values, and their number.
+
+    An image without a defect does not enter the mean over defective pairs, so it is left out.
+    """
+    defective = counts[..., 2] > 0
+    pairs = defective.sum(axis=1)
+    return (values * defective).sum(axis=1)[pairs > 0], pairs[pairs > 0]
