@@ -218,6 +218,7 @@ def test_a_slow_and_a_full_server_lose_nothing(
         monkeypatch.setattr(tail, "run", lambda tensors: (time.sleep(0.2), run(tensors))[1])
         report = send(split, source(steel), address(server), tmp_path,
                       replace(OPTIONS, policy=policy))  # fmt: skip
+        assert server.observer.codes["RESOURCE_EXHAUSTED"] > 0
     check(tmp_path, expected)
     assert report.retries > 0
 
