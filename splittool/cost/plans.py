@@ -9,7 +9,7 @@ its side, or its share of a measured head's time.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, isclose
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +17,10 @@ from splittool.codec.choices import check_bits
 from splittool.cost.deployment import Deployment, answer_estimate, tensor_bytes
 from splittool.cost.limits import check_limits
 from splittool.cost.measurements import Measured, read_measured
-from splittool.cost.minimum_cut import best_cut
-from splittool.cost.operations import operation_costs
+from splittool.cost.minimum_cut import Times, best_cut
+from splittool.cost.operations import OperationCost, operation_costs
 from splittool.cost.rates import read_rate
-from splittool.cost.rows import Pricing, cut_halves, split_point_halves
+from splittool.cost.rows import Halves, Pricing, cut_halves, split_point_halves
 from splittool.cost.splits import describe_split, describe_split_points
 from splittool.errors import InputError, UsageError
 from splittool.graph.graph import Graph
@@ -33,7 +33,7 @@ from splittool.quantities import (
     parse_milliseconds,
     require_positive,
 )
-from splittool.reports import FileRecord, LimitsRecord, PlanReport, PlanRow
+from splittool.reports import FileRecord, LimitsRecord, PlanReport, PlanRow, SplitRecord
 from splittool.runtime.ir import ModelInfo
 from splittool.vocabulary import Objective
 
@@ -171,24 +171,16 @@ def choose(
     measured = measured or Measured()
     costs = operation_costs(graph)
     sizes = tensor_bytes(graph, deployment.bits, deployment.image_bytes)
-    described, refused = describe_split_points(graph)
-    splits = {tuple(split.at): split for split in described[1:]}
     points = [name for name in named if name in graph.by_name]
-    times = deployment.times(graph, costs, sizes)
-    halves = split_point_halves(graph, times)
-    optimum = best_cut(graph, times)
-    for at in [*([name] for name in points), *measured.cuts, optimum.at if optimum else ()]:
-        further = None if tuple(at) in splits else _further_cut(graph, at)
-        if further:
-            splits[tuple(at)] = describe_split(graph, further, costs)
-            halves[tuple(at)] = cut_halves(further, times)
+    (whole, *in_order), refused = describe_split_points(graph)
+    priced = _Priced(graph, costs, deployment.times(graph, costs, sizes))
+    splits, halves = _with_further_cuts(priced, in_order, points, measured)
     by_name = {graph.tensor(source).name: size for source, size in sizes.items()}
     pricing = Pricing(deployment, by_name, goal.limits, measured, frozenset(points), halves)
-    rows = [pricing.edge_only(described[0]), *pricing.cloud_only(described[0])]
-    for split in splits.values():
+    rows = [pricing.edge_only(whole), *pricing.cloud_only(whole)]
+    for split in splits:
         rows += pricing.cuts(split)
-    cuts = [n for n, row in enumerate(rows) if row.kind == "cut" and row.head_weighted_layers]
-    allowed = [n for n, row in enumerate(rows) if not row.excluded]
+    allowed = _allowed(rows, range(len(rows)))
     return PlanReport(
         source=source,
         edge=deployment.edge,
@@ -203,14 +195,42 @@ def choose(
         limits=goal.limits,
         inferred=list(measured.files),
         rows=rows,
-        chosen=_best(rows, allowed, goal.objective),
-        best_cut=_best(rows, [n for n in cuts if not rows[n].excluded] or cuts, goal.objective),
-        optimum=min(range(len(rows)), key=lambda number: rows[number].latency_ms),
+        chosen=_best(rows, allowed, goal.objective) if allowed else None,
+        best_cut=_best_cut(rows, goal.objective),
+        optimum=_best(rows, range(len(rows)), "latency"),
         not_counted=dict(
             Counter(graph.operations[i].type for i, cost in costs.items() if cost.flops is None)
         ),
         refused=refused,
     )
+
+
+@dataclass(frozen=True)
+class _Priced:
+    """A graph with what its operations cost and take."""
+
+    graph: Graph
+    costs: dict[int, OperationCost]
+    times: Times
+
+
+def _with_further_cuts(
+    priced: _Priced, in_order: Sequence[SplitRecord], points: Sequence[str], measured: Measured
+) -> tuple[list[SplitRecord], Halves]:
+    """The cuts in topological order, and the named, the measured and the minimum cut beside them.
+
+    Returns:
+        The cuts, and the times of their halves.
+    """
+    splits = {tuple(split.at): split for split in in_order}
+    halves = split_point_halves(priced.graph, priced.times)
+    optimum = best_cut(priced.graph, priced.times)
+    for at in [*([name] for name in points), *measured.cuts, optimum.at if optimum else ()]:
+        further = None if tuple(at) in splits else _further_cut(priced.graph, at)
+        if further:
+            splits[tuple(at)] = describe_split(priced.graph, further, priced.costs)
+            halves[tuple(at)] = cut_halves(further, priced.times)
+    return list(splits.values()), halves
 
 
 def _further_cut(graph: Graph, at: Iterable[str]) -> Cut | None:
@@ -223,13 +243,38 @@ def _further_cut(graph: Graph, at: Iterable[str]) -> Cut | None:
     return cut
 
 
-def _best(rows: Sequence[PlanRow], numbers: Sequence[int], objective: Objective) -> int | None:
-    """The best of some rows; equal ones are told apart by the other objective, then by GFLOPs."""
+def _allowed(rows: Sequence[PlanRow], numbers: Iterable[int]) -> list[int]:
+    return [number for number in numbers if not rows[number].excluded]
 
-    def key(number: int) -> tuple[float, float, float]:
+
+def _best_cut(rows: Sequence[PlanRow], objective: Objective) -> int | None:
+    """The best cut that leaves the device some work, within the limits where any is."""
+    cuts = [n for n, row in enumerate(rows) if row.kind == "cut" and row.head_weighted_layers]
+    return _best(rows, _allowed(rows, cuts) or cuts, objective) if cuts else None
+
+
+def _best(rows: Sequence[PlanRow], numbers: Sequence[int], objective: Objective) -> int:
+    """The best of at least one row; of equal ones that of the other objective, then by GFLOPs.
+
+    Where a named split point is as good as an operation beside it, it is the named one.
+    """
+
+    def times(number: int) -> tuple[float, float]:
         row = rows[number]
         time = 0.0 if row.fps is None else 1 / row.fps
-        pair = (row.latency_ms, time) if objective == "latency" else (time, row.latency_ms)
-        return (*pair, row.head_gflops)
+        return (row.latency_ms, time) if objective == "latency" else (time, row.latency_ms)
 
-    return min(numbers, key=key, default=None)
+    def key(number: int) -> tuple[float, float, float]:
+        return (*times(number), rows[number].head_gflops)
+
+    def anonymous(number: int) -> bool:
+        return rows[number].kind == "cut" and not rows[number].named
+
+    first = times(min(numbers, key=key))
+    equal = [n for n in numbers if all(map(_look_alike, times(n), first))]
+    return min(equal, key=lambda number: (anonymous(number), *key(number)))
+
+
+def _look_alike(one: float, other: float) -> bool:
+    """Whether two times differ by less than the four digits show in which they are told."""
+    return isclose(one, other, rel_tol=1e-4)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from openvino import Model, Type
 from openvino import opset13 as op
@@ -377,6 +378,30 @@ def test_throughput_has_another_best_than_latency(small: Graph) -> None:
 
 # What the paper says of its network at its link of 1 Gbit/s: any intermediate state costs more than
 # the input. The device has 100 GFLOPS here and the cloud 5 TFLOPS, which the paper does not say.
+
+
+@pytest.mark.parametrize("objective", ["latency", "fps"])
+def test_of_equal_cuts_the_named_one(objective: Any) -> None:
+    """A rounding of four elements, after a matrix product, takes next to no time."""
+    x = op.parameter([1, 16384], Type.f32, name="x")
+    weights = op.constant(np.ones((16384, 4), np.float32))
+    nodes = {"latent/MatMul": op.matmul(x, weights, False, False)}
+    nodes["latent"] = op.round(nodes["latent/MatMul"], "half_to_even")
+    nodes["decoder"] = op.matmul(nodes["latent"], weights, False, True)
+    for name, node in nodes.items():
+        node.set_friendly_name(name)
+    graph = read_graph(Model([op.result(nodes["decoder"])], [x], "m"))
+    given = terms(1.0, 1.1, 1000.0)
+    best = {}
+    for points in ([], ["latent"]):
+        report = planned(graph, given, objective, None, points)
+        assert report.best
+        assert report.best_cut is not None
+        best[len(points)] = report.best.point
+        assert {report.rows[n].point for n in (report.best_cut, report.optimum)} == {
+            report.best.point
+        }
+    assert best == {0: "latent/MatMul", 1: "latent"}
 
 
 @pytest.mark.parametrize("bits", [16, 4])
