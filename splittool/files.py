@@ -236,6 +236,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 def _lock(descriptor: int) -> bool:
     """Lock an open file or folder, if nobody else has and the file system can."""
+    # Not by filelock, as locks.py does: it locks another file, which a kill would leave there.
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -14,7 +14,7 @@ LAYERS: list[set[str]] = [
     {"vocabulary", "errors", "progress", "tables"},
     {"quantities"},
     {"files", "formats", "interrupt"},
-    {"reports"},
+    {"reports", "locks"},
     {"data"},
     {"codec", "models", "runtime"},
     {"training", "conversion"},

@@ -1,8 +1,8 @@
 """The results of an edge on disk: one line for each frame, from which a killed run goes on."""
 
-import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from errno import ENOSPC
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ import msgspec
 
 from splittool.errors import InputError, OutputError
 from splittool.files import output_errors
+from splittool.locks import locked
 
 FILE_NAME = "results.jsonl"
 
@@ -82,20 +83,16 @@ class Journal:
 
     def __init__(self, folder: Path, heading: Heading, fresh: bool = False) -> None:
         self.path = folder / FILE_NAME
-        with output_errors(self.path):
-            self._file = self.path.open("ab+", buffering=0)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise OutputError(f"{self.path} is in use by another process; wait for it") from None
-        try:
+        with ExitStack() as held:
+            held.enter_context(
+                locked(self.path, f"{self.path} is in use by another process; wait for it")
+            )
+            with output_errors(self.path):
+                self._file = held.enter_context(self.path.open("ab+", buffering=0))
             if fresh:
                 self._file.truncate(0)
             self.done = self._resume(heading)
-        except BaseException:
-            self._file.close()
-            raise
+            self._held = held.pop_all()  # until `close`; an error before here lets go at once
 
     def _resume(self, heading: Heading) -> int:
         """Check what is there, and cut off a line that a killed process left unfinished."""
@@ -155,7 +152,7 @@ class Journal:
 
     def close(self) -> None:
         """Let another process have it."""
-        self._file.close()
+        self._held.close()
 
     def __enter__(self) -> Self:
         return self

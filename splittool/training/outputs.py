@@ -1,14 +1,13 @@
 """The files that a training run writes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from splittool.errors import OutputError, UsageError
-from splittool.files import output_errors, refuse_existing
+from splittool.files import refuse_existing
+from splittool.locks import locked
 from splittool.training.distributed import is_first
 
 
@@ -55,27 +54,10 @@ class Outputs:
         if not is_first():
             yield
             return
-        with self._locked():
+        busy = f"another run is training {self.model}; wait for it, or give another `output`"
+        with locked(self.model, busy):
             self.refuse(resume, force)  # another run may have just ended
             yield
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        path = self.model.with_name(f".{self.model.stem}.lock")
-        lock = FileLock(path, blocking=False)
-        with output_errors(path):
-            try:
-                lock.acquire()
-            except Timeout:
-                raise OutputError(
-                    f"another run is training {self.model}; wait for it, or give another `output`"
-                ) from None
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                path.unlink()  # while it is held: who waits for it sees that it is gone
-            lock.release()
 
     def refuse(self, resume: bool, force: bool) -> None:
         """Refuse, before any work is done, to overwrite the files of another run.

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from splittool.errors import InputError, OutputError, TrainingError
+from splittool.locks import locked
 from splittool.training.loaders import worker_error
 from splittool.training.observer import Observer
 from splittool.training.outputs import Outputs
@@ -116,13 +117,12 @@ def test_a_run_that_ended_while_another_waited_is_not_overwritten(
     outputs: Outputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the first look and the lock, another run starts and ends."""
-    own = Outputs._locked
 
-    def locked(self: Outputs) -> Any:
-        self.state.touch()
-        return own(self)
+    def late(path: Path, refusal: str) -> Any:
+        outputs.state.touch()
+        return locked(path, refusal)
 
-    monkeypatch.setattr(Outputs, "_locked", locked)
+    monkeypatch.setattr("splittool.training.outputs.locked", late)
     claim = outputs.claimed(resume=False, force=False)
     with pytest.raises(OutputError, match="a run with this name was started"), claim:
         pass
