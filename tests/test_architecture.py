@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from splittool.cli.main import COMMANDS
+
 PACKAGE = Path(__file__).resolve().parent.parent / "splittool"
 
 # Each may import those before it, those in its own brackets not included.
@@ -75,29 +77,47 @@ def test_torch_stays_in_its_rooms(room: str) -> None:
             assert module.partition(".")[0] != "torch", f"{path}:{line} imports torch"
 
 
-def functions() -> Iterator[tuple[Path, ast.FunctionDef]]:
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions() -> Iterator[tuple[Path, Function]]:
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, Function):
                 yield path, node
 
 
-def parameters(function: ast.FunctionDef) -> list[str]:
+def parameters(function: Function) -> list[str]:
     given = function.args
-    names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
-    return [name for name in names if name not in ("self", "cls")]
+    every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    return [each.arg for each in every if each and each.arg not in ("self", "cls")]
 
 
-def test_functions_are_small() -> None:
-    """A command has as many options as it needs, and a short body; nothing else takes over 7."""
+def is_command(path: Path, function: Function) -> bool:
+    return path.parent == PACKAGE / "cli" and parameters(function)[:1] == ["ctx"]
+
+
+def test_every_command_is_seen_as_one() -> None:
+    """One function for each name that `splittool --help` lists, of those in `data` one each."""
+    names = [function.name for path, function in functions() if is_command(path, function)]
+    own = {name.replace("-", "_") for name in COMMANDS} - {"data"}
+    assert own <= set(names)
+
+
+def test_nothing_but_a_command_takes_more_than_seven_parameters() -> None:
     for path, function in functions():
-        names = parameters(function)
-        if "ctx" not in names:
+        if not is_command(path, function):
+            names = parameters(function)
             assert len(names) <= 7, f"{path}: {function.name} takes {len(names)}"
-            continue
-        first = function.body[1 if ast.get_docstring(function) else 0]
-        lines = (function.end_lineno or 0) - first.lineno + 1
-        assert lines <= 40, f"{path}: the body of {function.name} has {lines} lines"
+
+
+def test_bodies_of_commands_are_short() -> None:
+    """Besides the signature and the help."""
+    for path, function in functions():
+        if is_command(path, function):
+            first = function.body[1 if ast.get_docstring(function) else 0]
+            lines = (function.end_lineno or 0) - first.lineno + 1
+            assert lines <= 40, f"{path}: the body of {function.name} has {lines} lines"
 
 
 def test_the_library_names_no_option_of_the_command_line():

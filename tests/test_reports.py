@@ -10,6 +10,7 @@ from splittool.reports import (
     BenchReport,
     BitrateReport,
     BitrateRow,
+    CalibrationReport,
     CutReport,
     Report,
     SplitsReport,
@@ -137,9 +138,17 @@ def test_files_are_recorded_by_their_content(tmp_path: Path) -> None:
     assert file_record(path, "shown").path == "shown"
 
 
-def test_a_missing_report_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no file .*cut\.json; make one with --json"):
-        read_report(tmp_path / "cut.json", CutReport)
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        (CutReport, "splittool cut MODEL --at NAME$"),
+        (CalibrationReport, "splittool calibrate cut.json IMAGES$"),
+        (BenchReport, "splittool bench-vpu --json > .*x.json$"),
+    ],
+)
+def test_a_missing_report_file(kind: type[Report], command: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"there is no file .*x.json; make one with: {command}"):
+        read_report(tmp_path / "x.json", kind)
 
 
 def test_every_kind_has_its_own_schema() -> None:

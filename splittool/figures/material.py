@@ -124,7 +124,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
 
 def _read(name: str) -> bytes:
     if name != "-":
-        require_file(Path(name), "make one with --json")
+        require_file(Path(name), f"make one with: splittool COMMAND --json > {name}")
         return Path(name).read_bytes()
     if sys.stdin is None:
         raise InputError("standard input is closed; pipe a report into it")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, overload
 
 import msgspec
 
@@ -33,8 +33,13 @@ class FileRecord(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, kw_only=True, tag_field="schema"):
-    """What all reports share."""
+    """What all reports share.
 
+    Attributes:
+        command: The command that writes one; empty where a command of the report's name prints it.
+    """
+
+    command: ClassVar[str] = ""
     created: str = msgspec.field(
         default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds")
     )
@@ -124,7 +129,13 @@ def read_report(path: Path, kind: type[R]) -> R: ...
 def read_report(path: Path, kind: type[R], other: type[S]) -> R | S: ...
 def read_report(path: Path, kind: type[Report], other: type[Report] | None = None) -> Report:
     """Read a report file of one or another kind; see `decode`."""
-    require_file(path, "make one with --json")
+    require_file(path, f"make one with: {kind.command or _printed(kind, path)}")
     require_size(path, MOST_BYTES)
     kinds = [kind] if other is None else [kind, other]
     return decode(path.read_bytes(), str(path), *kinds)
+
+
+def _printed(kind: type[Report], path: Path) -> str:
+    """The command that prints a report, which `path` holds then."""
+    name = str(kind.__struct_config__.tag).removeprefix("splittool.").partition("/")[0]
+    return f"splittool {name} --json > {path}"

@@ -48,6 +48,7 @@ class SearchRecord(msgspec.Struct, frozen=True):
 class CalibrationReport(Report, tag="splittool.calibration/1"):
     """Ranges of all that crosses a cut, chosen from images; `calibration.json` beside cut.json."""
 
+    command = "splittool calibrate cut.json IMAGES"
     cut: FileRecord
     images: int
     method: str

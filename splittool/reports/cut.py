@@ -87,13 +87,13 @@ class CutReport(Report, tag="splittool.cut/1"):
 
     `codec_model` is the model of codec `learned`, where a latent of whole numbers crosses.
 
-
     `inputs` are those of the head, in the network's order; `input` is the first of them. Cuts of
     networks with one input made before `inputs` was there lack it. `target` is the head's, and the
     tail's where `tail_target` is null; `verification` is of both in their own runtime, `crossed` of
     ONNX halves in the others that read them.
     """
 
+    command = "splittool cut MODEL --at NAME"
     source: FileRecord
     split: SplitRecord
     head: Annotated[list[FileRecord], msgspec.Meta(min_length=1)]
