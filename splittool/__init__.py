@@ -4,8 +4,6 @@ The names below are the library's public face. Each is imported when it is first
 `import splittool` costs next to nothing.
 """
 
-from importlib import import_module
-
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this file
 if TYPE_CHECKING:
     from typing import Any
@@ -65,6 +63,8 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module 'splittool' has no attribute {name!r}")
+    from importlib import import_module
+
     module, _, path = _HOMES[name].partition(":")
     found: Any = import_module(module)
     for part in path.split("."):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splittool.cli.options import Fps, Shapes
+from splittool.cli.options import Fps, Shapes, link_option
 from splittool.cli.output import Output
-from splittool.quantities import Link, parse_link
+from splittool.quantities import Link
 
 if TYPE_CHECKING:
     from splittool.reports import CutReport, FileRecord, SplitRecord
@@ -31,11 +31,7 @@ def bitrate(
     ] = None,
     link: Annotated[
         list[Link] | None,
-        typer.Option(
-            metavar="LINK",
-            parser=parse_link,
-            help="A rate such as 100Mbps, or a link's name; repeat for several.",
-        ),
+        link_option("A rate such as 100Mbps, or a link's name; repeat for several."),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="Compare with the image files in this folder.")

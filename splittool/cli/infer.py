@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from splittool.cli.options import (
+    BitsOption,
+    CodecOption,
     FitOption,
     Force,
     Fps,
@@ -14,13 +16,14 @@ from splittool.cli.options import (
     MaxPixelsOption,
     MeanOption,
     PrecisionOption,
+    RangesOption,
     ScaleOption,
     Shapes,
     ThresholdOption,
     run_options,
 )
 from splittool.cli.output import Output
-from splittool.vocabulary import MAX_PIXELS, RangesFrom, RuntimeName
+from splittool.vocabulary import MAX_PIXELS, RuntimeName
 
 if TYPE_CHECKING:
     from splittool.reports import InferReport
@@ -36,30 +39,9 @@ def infer(
     output_folder: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for masks, overlays, CSV and report.")
     ] = Path("predictions"),
-    bits: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BITS",
-            help="Bits of each element on the link, 1 to 16; or TENSOR=BITS,TENSOR=BITS."
-            " [default: 16]",
-        ),
-    ] = None,
-    codec: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODEC",
-            help="raw: packed; fast: packed, then zstd; small: smallest and slower; learned: for a"
-            " latent that has a model; or TENSOR=CODEC,... [default: learned where it can, else"
-            " fast]",
-        ),
-    ] = None,
-    ranges: Annotated[
-        RangesFrom | None,
-        typer.Option(
-            help="Ranges of the quantiser: sent with each frame, or calibrated."
-            " [default: calibrated where calibrate was run, else frame]"
-        ),
-    ] = None,
+    bits: BitsOption = None,
+    codec: CodecOption = None,
+    ranges: RangesOption = None,
     per_tensor: Annotated[
         bool,
         typer.Option(

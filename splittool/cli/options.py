@@ -7,10 +7,22 @@ import typer
 
 from splittool.cli.output import Output
 from splittool.errors import UsageError
-from splittool.vocabulary import Fit, TargetName
+from splittool.quantities import parse_link, parse_milliseconds
+from splittool.vocabulary import Fit, RangesFrom, TargetName
 
 if TYPE_CHECKING:
     from splittool.split.options import Normalisation, RunOptions
+
+
+def time_option(text: str) -> Any:
+    """An option that takes a time such as 10ms, in milliseconds; its help says the default."""
+    return typer.Option(metavar="TIME", parser=parse_milliseconds, show_default=False, help=text)
+
+
+def link_option(text: str) -> Any:
+    """An option that takes a rate or a link's name."""
+    return typer.Option(metavar="LINK", parser=parse_link, help=text)
+
 
 ModelArgument = Annotated[
     Path,
@@ -58,6 +70,37 @@ MaxPixelsOption = Annotated[
     typer.Option(
         "--max-pixels", min=1, help="Largest image file, height times width, that is read."
     ),
+]
+BitsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--bits",
+        metavar="BITS",
+        help="Bits of each element on the link, 1 to 16; or TENSOR=BITS,TENSOR=BITS. [default: 16]",
+    ),
+]
+CodecOption = Annotated[
+    str | None,
+    typer.Option(
+        "--codec",
+        metavar="CODEC",
+        help="raw: packed; fast: packed, then zstd; small: smallest and slower; learned: for a"
+        " latent that has a model; or TENSOR=CODEC,... [default: learned where it can, else"
+        " fast]",
+    ),
+]
+RangesOption = Annotated[
+    RangesFrom | None,
+    typer.Option(
+        "--ranges",
+        help="Ranges of the quantiser: sent with each frame, or calibrated."
+        " [default: calibrated where calibrate was run, else frame]",
+    ),
+]
+TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Own certificate, PEM.")]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")]
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="File with the token that callers show.")
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.")]
 TargetOption = Annotated[

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from splittool.cli.options import ModelArgument, Shapes
+from splittool.cli.options import ModelArgument, Shapes, link_option, time_option
 from splittool.cli.output import Output
-from splittool.quantities import Compute, Link, parse_compute, parse_link, parse_milliseconds
+from splittool.quantities import Compute, Link, parse_compute
 from splittool.vocabulary import Objective
 
 
@@ -32,20 +32,9 @@ def plan(
             help="Compute rate of the cloud, like --edge.",
         ),
     ],
-    link: Annotated[
-        Link,
-        typer.Option(
-            metavar="LINK", parser=parse_link, help="A rate such as 100Mbps, or a link's name."
-        ),
-    ],
+    link: Annotated[Link, link_option("A rate such as 100Mbps, or a link's name.")],
     rtt: Annotated[
-        float,
-        typer.Option(
-            metavar="TIME",
-            parser=parse_milliseconds,
-            show_default=False,
-            help="Round-trip time of the link, such as 10ms. [default: 0ms]",
-        ),
+        float, time_option("Round-trip time of the link, such as 10ms. [default: 0ms]")
     ] = 0.0,
     bits: Annotated[
         int, typer.Option(help="Bits per element of features; whole numbers keep their type's.")

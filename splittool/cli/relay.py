@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from splittool.cli.options import link_option, time_option
 from splittool.cli.output import Output
-from splittool.quantities import Link, parse_link, parse_milliseconds
+from splittool.quantities import Link
 
 
 def relay(
@@ -14,29 +15,13 @@ def relay(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9001,
     rate: Annotated[
         Link | None,
-        typer.Option(
-            metavar="LINK",
-            parser=parse_link,
-            help="Of each direction: a rate such as 20Mbps, or a link's name. [default: no limit]",
+        link_option(
+            "Of each direction: a rate such as 20Mbps, or a link's name. [default: no limit]"
         ),
     ] = None,
-    delay: Annotated[
-        float,
-        typer.Option(
-            metavar="TIME",
-            parser=parse_milliseconds,
-            show_default=False,
-            help="In each direction, such as 10ms. [default: 0ms]",
-        ),
-    ] = 0.0,
+    delay: Annotated[float, time_option("In each direction, such as 10ms. [default: 0ms]")] = 0.0,
     jitter: Annotated[
-        float,
-        typer.Option(
-            metavar="TIME",
-            parser=parse_milliseconds,
-            show_default=False,
-            help="Added to the delay or taken from it. [default: 0ms]",
-        ),
+        float, time_option("Added to the delay or taken from it. [default: 0ms]")
     ] = 0.0,
     drop_connections: Annotated[
         float,
@@ -49,22 +34,10 @@ def relay(
         typer.Option(min=0, max=1e6, help="Bits that are changed, for each megabyte."),
     ] = 0.0,
     stall: Annotated[
-        float,
-        typer.Option(
-            metavar="TIME",
-            parser=parse_milliseconds,
-            show_default=False,
-            help="How long nothing passes, such as 5s. [default: 0s]",
-        ),
+        float, time_option("How long nothing passes, such as 5s. [default: 0s]")
     ] = 0.0,
     stall_every: Annotated[
-        float,
-        typer.Option(
-            metavar="TIME",
-            parser=parse_milliseconds,
-            show_default=False,
-            help="Time between such pauses. [default: 30s]",
-        ),
+        float, time_option("Time between such pauses. [default: 30s]")
     ] = 30_000.0,
     seed: Annotated[int | None, typer.Option(help="Of what is left to chance.")] = None,
 ) -> None:

@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from splittool.cli.options import (
+    BitsOption,
+    CodecOption,
     FitOption,
     MaxPixelsOption,
     MeanOption,
     PrecisionOption,
+    RangesOption,
     ScaleOption,
     ThresholdOption,
+    TlsCert,
+    TlsKey,
+    TokenFile,
     run_options,
 )
 from splittool.cli.output import Output
-from splittool.cli.serve import Cert, Key, TokenFile
-from splittool.vocabulary import MAX_PIXELS, RangesFrom
+from splittool.vocabulary import MAX_PIXELS
 
 if TYPE_CHECKING:
     from splittool.serving.connection import Address
@@ -43,17 +48,9 @@ def send(
         str | None,
         typer.Option(metavar="NAME[:VERSION]", help="On the server. [default: the only one]"),
     ] = None,
-    bits: Annotated[
-        str | None,
-        typer.Option(metavar="BITS", help="Bits of each element, as of infer. [default: 16]"),
-    ] = None,
-    codec: Annotated[
-        str | None, typer.Option(metavar="CODEC", help="How tensors become bytes, as of infer.")
-    ] = None,
-    ranges: Annotated[
-        RangesFrom | None,
-        typer.Option(help="Ranges of the quantiser. [default: calibrated where there are any]"),
-    ] = None,
+    bits: BitsOption = None,
+    codec: CodecOption = None,
+    ranges: RangesOption = None,
     target_fps: Annotated[
         float | None,
         typer.Option(help="Offer so many pictures a second, and choose the bits by the link."),
@@ -81,8 +78,8 @@ def send(
     tls_ca: Annotated[
         Path | None, typer.Option(help="Who signed the server's certificate, PEM.")
     ] = None,
-    tls_cert: Cert = None,
-    tls_key: Key = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     token_file: TokenFile = None,
     threshold: ThresholdOption = 0.5,
     fit: FitOption = None,

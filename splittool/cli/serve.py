@@ -5,17 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from splittool.cli.options import PrecisionOption, ThresholdOption
+from splittool.cli.options import PrecisionOption, ThresholdOption, TlsCert, TlsKey, TokenFile
 from splittool.cli.output import Output
 
 if TYPE_CHECKING:
     from splittool.serving.server import ServerOptions
-
-Cert = Annotated[Path | None, typer.Option("--tls-cert", help="Own certificate, PEM.")]
-Key = Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")]
-TokenFile = Annotated[
-    Path | None, typer.Option("--token-file", help="File with the token that callers show.")
-]
 
 
 def serve(
@@ -47,8 +41,8 @@ def serve(
             "--max-message-mb", help="Largest message in MB. [default: the cuts' largest frame]"
         ),
     ] = None,
-    tls_cert: Cert = None,
-    tls_key: Key = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     tls_client_ca: Annotated[
         Path | None,
         typer.Option(help="Who signs clients' certificates, PEM; clients then need one."),
