@@ -1,8 +1,10 @@
-"""A look at ONNX files before OpenVINO reads them, for some of them end the whole process.
+"""A look at files before OpenVINO reads them, for some of them end the whole process.
 
-Seen with OpenVINO 2026.4: operations without an input that they cannot do without, and Scan. The
-look takes a file's structure alone, no weights; where it finds Scan, or no structure, the file is
-read by another process first.
+Seen with OpenVINO 2026.4 in ONNX: operations without an input that they cannot do without, and
+Scan. The look takes a file's structure alone, no weights; where it finds Scan, or no structure, the
+file is read by another process first. TensorFlow Lite files are always read by another process
+first: one wrong byte of a shape or of a tensor's number may end it, by a division by zero or by an
+address out of bounds, and only a second reader of the format could tell.
 """
 
 import mmap
@@ -50,46 +52,53 @@ class _NoStructureError(Exception):
 
 
 def guard(path: Path) -> None:
-    """Refuse an ONNX file that would end the process.
+    """Refuse an ONNX or a TensorFlow Lite file that would end the process.
 
     Raises:
-        InputError: An operation lacks an input, or reading the file ends a process.
+        InputError: An operation of ONNX lacks an input, or reading the file ends a process.
     """
+    if path.suffix == ".tflite" or _look_at_onnx(path):
+        _try(path)
+
+
+def _look_at_onnx(path: Path) -> bool:
+    """Whether a file should be tried in another process."""
     try:
         if path.stat().st_size:
             with (
                 path.open("rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
             ):
-                needs_trial = _look_at_model(path, data)
-        else:
-            needs_trial = False  # and is refused as no model
+                return _look_at_model(path, data)
+        return False  # it is empty, and is refused as no model
     except _NoStructureError:
-        needs_trial = True
-    if needs_trial:
-        _try(path)
+        return True
 
 
 def _try(path: Path) -> None:
     """Read a file in another process."""
-    tried = subprocess.run(
-        [sys.executable, "-c", _TRIAL, str(path)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=_TRIAL_S,
-        check=False,
-    )
-    if tried.returncode < 0:
-        name = signal.Signals(-tried.returncode).name
-        raise InputError(
-            f"{path} cannot be read as a model (OpenVINO's reader ends in {name}); export it again,"
-            " without Scan if it has one"
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-c", _TRIAL, str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_TRIAL_S,
+            check=False,
         )
+    except subprocess.TimeoutExpired:
+        cause = f"has not ended after {_TRIAL_S} seconds"
+    else:
+        if tried.returncode >= 0:
+            return
+        cause = f"ends in {signal.Signals(-tried.returncode).name}"
+    scan = ", without Scan if it has one" if path.suffix == ".onnx" else ""
+    raise InputError(
+        f"{path} cannot be read as a model (OpenVINO's reader {cause}); export it again{scan}"
+    )
 
 
 def _look_at_model(path: Path, data: mmap.mmap) -> bool:
-    """Whether a file should be tried in another process."""
     found = False
     for field, start, end in _fields(data, 0, len(data)):
         if field == _GRAPH:

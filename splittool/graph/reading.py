@@ -74,7 +74,6 @@ def _read(path: Path) -> ov.Model:
     else:
         kind = path.suffix.removeprefix(".")
         _check_kind(path, kind, f"{path.suffix} file")
-    if path.suffix == ".onnx":
         guard(path)
     try:
         model = core().read_model(path)

@@ -1,7 +1,8 @@
-"""ONNX files that would end the process are refused in one line."""
+"""ONNX and TensorFlow Lite files that would end the process are refused in one line."""
 
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,30 @@ def test_a_scan_is_tried_in_a_process_of_its_own(
         load_model(path)
     monkeypatch.setattr(guard, "_TRIAL", "import sys; sys.exit(1)")  # OpenVINO says why itself
     guard.guard(path)
+
+
+def test_a_reader_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _write(tmp_path / "net.onnx", helper.make_node("Scan", ["x"], ["y"], name="s"))
+    monkeypatch.setattr(guard, "_TRIAL", "import time; time.sleep(60)")
+    monkeypatch.setattr(guard, "_TRIAL_S", 0.1)
+    with pytest.raises(InputError, match=r"reader has not ended after 0\.1 seconds\); export"):
+        load_model(path)
+
+
+# The place of a byte of a shape or of a tensor's number, and what ends the process there.
+@pytest.mark.parametrize(("at", "value", "signal"), [(1321963, 138, "FPE"), (4828, 3, "SEGV")])
+def test_a_damaged_tensorflow_lite_file(at: int, value: int, signal: str, tmp_path: Path) -> None:
+    wakeword = pytest.importorskip("pyopen_wakeword")
+    good = (Path(wakeword.__file__).parent / "models/embedding_model.tflite").read_bytes()
+    if zlib.crc32(good) != 0x62188B76:
+        pytest.skip("this version of pyopen_wakeword has another")
+    path = tmp_path / "net.tflite"
+    path.write_bytes(good[:at] + bytes([value]) + good[at + 1 :])
+    with pytest.raises(
+        InputError,
+        match=rf"net\.tflite cannot be .* reader ends in SIG{signal}\); export it again$",
+    ):
+        load_model(path)
 
 
 def test_a_network_that_ends_the_process() -> None:
