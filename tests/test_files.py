@@ -9,12 +9,14 @@ import pytest
 
 from splittool.errors import InputError, OutputError
 from splittool.files import (
+    filled_folder,
     make_folder,
     output_errors,
     refuse_existing,
     replace_together,
     replacing,
     require_file,
+    require_size,
     sweep,
     temporary_folder,
     write_bytes,
@@ -155,13 +157,16 @@ def test_temporary_names_cannot_be_guessed_and_links_are_not_followed(
     assert (tmp_path / "victim").read_text() == "precious"
 
 
-def test_files_have_the_permissions_that_the_user_wants(tmp_path: Path) -> None:
-    before = os.umask(0o027)
+@pytest.mark.parametrize(("mask", "mode"), [(0o027, 0o640), (0, 0o666)])
+def test_files_have_the_permissions_that_the_user_wants(
+    mask: int, mode: int, tmp_path: Path
+) -> None:
+    before = os.umask(mask)
     try:
         write_bytes(tmp_path / "f", b"")
     finally:
         os.umask(before)
-    assert (tmp_path / "f").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "f").stat().st_mode & 0o777 == mode
 
 
 def test_a_name_of_255_bytes_is_written(tmp_path: Path) -> None:
@@ -265,3 +270,47 @@ def test_a_full_disk_is_told_when_it_matters(
 
     monkeypatch.setattr("tempfile.TemporaryFile", fill)
     refuse_existing([tmp_path / "out"], force=True)
+
+
+def test_a_name_that_is_no_text_is_refused_before_any_work(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"a\xff")
+    for refuse in (lambda: refuse_existing([odd], force=True), lambda: make_folder(odd)):
+        with pytest.raises(InputError, match=r"a\\xff is not UTF-8 text; give another name"):
+            refuse()
+    assert not list(tmp_path.iterdir())
+
+
+def test_new_files_that_do_not_all_get_their_place_are_gone(tmp_path: Path) -> None:
+    (tmp_path / "new").write_text("new")
+    files = [(tmp_path / "new", tmp_path / "f"), (tmp_path / "missing", tmp_path / "g")]
+    with pytest.raises(OutputError):
+        replace_together(files)
+    assert not (tmp_path / "f").exists()
+
+
+def test_a_folder_that_nothing_came_of_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+
+    def fail(folder: Path) -> None:
+        with filled_folder(folder):
+            raise KeyboardInterrupt
+
+    for name in ("old", "new"):
+        with pytest.raises(KeyboardInterrupt):
+            fail(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_large_inputs_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"abcd")
+    require_size(tmp_path / "f", 4)
+    with pytest.raises(InputError, match="has 4 bytes, and 3 are read at most"):
+        require_size(tmp_path / "f", 3)
+
+
+def test_no_file_stays_open(tmp_path: Path, old: None) -> None:
+    before = os.listdir("/proc/self/fd")
+    write_bytes(tmp_path / "f", b"")
+    (tmp_path / ".splittool-0123456789abcdef.tmp").touch()
+    sweep(tmp_path)
+    assert os.listdir("/proc/self/fd") == before

@@ -105,6 +105,7 @@ class Trainer:
         self.history: list[EpochRecord] = []
         self.best = -1.0
         self.position = self.start_of(1)
+        self._has_files = False
 
     def start_of(self, epoch: int) -> Position:
         """The position at the start of an epoch."""
@@ -129,6 +130,7 @@ class Trainer:
         self.history = list(state.history)
         self.best = state.best
         self.position = state.progress
+        self._has_files = True
         if self.world.rank:
             self.position.tally.zero_()  # the first process holds the sum of all
         else:  # the run may have been killed between its state and its history
@@ -281,12 +283,15 @@ class Trainer:
         if self.world.rank == 0:
             weights = checkpoints.weights_of(self.objective.kept)
             best = msgspec.structs.replace(self.checkpoint, state=weights, training=record)
+            self._clear(keep_model=True)
             best.save(self.outputs.model)
 
     def _save_state(self) -> None:
         tally = self.world.add_up(self.position.tally)
         if self.world.rank:
             return
+        self._clear(keep_model=False)
+        self.outputs.list_held_out(sample.path for sample in self._images.validation.samples)
         TrainingState(
             identity=self.identity,
             progress=msgspec.structs.replace(self.position, tally=tally),
@@ -295,6 +300,12 @@ class Trainer:
             **self.learner.state(),
         ).save(self.outputs.state)
         write_history(self.outputs.history, self.history)
+
+    def _clear(self, keep_model: bool) -> None:
+        """Remove the files of an earlier run, before the first of this one."""
+        if not self._has_files:
+            self.outputs.clear(keep_model)
+            self._has_files = True
 
 
 def _with(error: SplittoolError, more: str) -> SplittoolError:

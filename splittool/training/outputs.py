@@ -1,12 +1,12 @@
 """The files that a training run writes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from splittool.errors import OutputError, UsageError
-from splittool.files import refuse_existing
+from splittool.files import output_errors, refuse_existing, write_bytes
 from splittool.locks import locked
 from splittool.training.distributed import is_first
 
@@ -40,6 +40,29 @@ class Outputs:
             raise UsageError(f"`output` {model}: a model ends in .pt")
         ends = (".state.pt", ".history.jsonl", ".validation.txt", ".curves.png")
         return Outputs(model, *(model.with_suffix(end) for end in ends))
+
+    def clear(self, keep_model: bool) -> None:
+        """Remove what an earlier run left, before the first file of this one is written.
+
+        A crash between the two leaves fewer files, never files of two runs. The state goes first,
+        so that nobody resumes from it; a model that is about to be replaced stays until then.
+
+        Raises:
+            OutputError: A file cannot be removed.
+        """
+        model = () if keep_model else (self.model,)
+        for path in (self.state, self.history, self.validation_list, self.curves, *model):
+            with output_errors(path):
+                path.unlink(missing_ok=True)
+
+    def list_held_out(self, images: Iterable[Path]) -> None:
+        """Write the paths of the held-out images.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        listed = "".join(f"{path.resolve()}\n" for path in images)
+        write_bytes(self.validation_list, listed.encode())
 
     @contextmanager
     def claimed(self, resume: bool, force: bool) -> Iterator[None]:

@@ -15,7 +15,7 @@ from splittool.data.images import MAX_PIXELS, Canvas
 from splittool.data.kaggle import Sample, read_folder
 from splittool.data.partition import stratified_split
 from splittool.errors import InputError, TrainingError, UsageError
-from splittool.files import require_file, sha256, write_bytes
+from splittool.files import require_file, sha256
 from splittool.models import Segmenter, build, checkpoints
 from splittool.models.backbone import load_backbone
 from splittool.models.checkpoints import Checkpoint, PartitionRecord
@@ -203,9 +203,6 @@ def _prepare(
     trainer = Trainer(models, checkpoint, settings, images, outputs, processes, watchers)
     if state is not None:
         trainer.resume(state)
-    if processes.rank == 0:
-        listed = "".join(f"{sample.path.resolve()}\n" for sample in validation)
-        write_bytes(outputs.validation_list, listed.encode())
     return trainer
 
 

@@ -25,7 +25,9 @@ from splittool.errors import (
     UsageError,
 )
 from splittool.models import build, checkpoints
+from splittool.models.checkpoints import Checkpoint
 from splittool.reports import EpochRecord
+from splittool.training import loop
 from splittool.training.distributed import World
 from splittool.training.outputs import Outputs
 from splittool.training.run import (
@@ -36,6 +38,7 @@ from splittool.training.run import (
     train,
 )
 from splittool.training.settings import RECIPES, Settings, make_settings
+from splittool.training.state import TrainingState
 
 HERE = TrainingOptions(workers=0)
 RESUME = TrainingOptions(workers=0, resume=True)
@@ -462,6 +465,70 @@ def test_another_run_is_not_overwritten(run_training: Any, steel: Path, outputs:
         run_training(outputs)
     with pytest.raises(UsageError, match=r"net\.xml: a model ends in \.pt"):
         train(steel, outputs.model.with_suffix(".xml"))
+
+
+def _contents(outputs: Outputs) -> dict[str, bytes]:
+    folder = outputs.model.parent
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+class _KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("at", ["model", "validation_list", "state", "history"])
+def test_a_run_that_replaces_another_never_stands_beside_its_files(
+    at: str, run_training: Any, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before any of its first files: what is there is of one run."""
+    run_training(outputs, epochs=1)
+    outputs.curves.touch()
+    earlier = _contents(outputs)
+    # Each of the files of a run is written by one of these.
+    writes = {
+        "model": (Checkpoint, "save"),
+        "validation_list": (Outputs, "list_held_out"),
+        "state": (TrainingState, "save"),
+        "history": (loop, "write_history"),
+    }
+
+    def kill(*arguments: Any) -> None:
+        raise _KilledError
+
+    force = TrainingOptions(workers=0, force=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(*writes[at], kill)
+        with pytest.raises(_KilledError):
+            run_training(outputs, epochs=1, seed=3, options=force)
+    left = _contents(outputs)
+    of_earlier = {name for name in left if left[name] == earlier.get(name)}
+    assert of_earlier in (set(), set(left))
+    assert outputs.model.exists()
+    assert (outputs.model.name in of_earlier) == (at == "model")
+    with pytest.raises((InputError, TrainingError), match=r"net\.state\.pt"):  # nor goes on as it
+        run_training(outputs, epochs=1, options=TrainingOptions(workers=0, resume=True))
+
+
+def test_a_run_that_fails_before_its_first_file_replaces_nothing(
+    run_training: Any, outputs: Outputs
+) -> None:
+    run_training(outputs, epochs=1)
+    earlier = _contents(outputs)
+    force = TrainingOptions(workers=0, force=True)
+    with pytest.raises(TrainingError, match="the loss became"):
+        run_training(outputs, epochs=1, seed=3, options=force, learning_rate=1e30)
+    assert _contents(outputs) == earlier
+
+
+def test_a_run_stopped_before_its_first_model_keeps_none_of_another(
+    run_training: Any, stop_after: Any, outputs: Outputs
+) -> None:
+    run_training(outputs, epochs=1)
+    force = TrainingOptions(workers=0, force=True)
+    with pytest.raises(StoppedError):
+        run_training(outputs, epochs=1, seed=3, options=force, observer=stop_after(1))
+    assert outputs.state.exists()
+    assert not outputs.model.exists()
 
 
 def test_a_run_without_a_score_has_no_model_to_report(
