@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from splittool.errors import UsageError
 from splittool.runtime.devices import Hint
+from splittool.vocabulary import RuntimeName
 
 Rival = Literal["benchmark_app"]
 
@@ -15,7 +16,8 @@ class DeviceOptions:
     """What is asked of the device.
 
     Attributes:
-        device: Its name in OpenVINO, such as "CPU"; None takes a VPU where there is one.
+        device: Its name in the runtime, such as "CPU"; None takes a VPU where OpenVINO sees one,
+            and the CPU in ONNX Runtime.
         precision: "auto", "f32", "f16" or "bf16".
         hint: What the device is tuned for.
         streams: Frames computed side by side; None leaves it to the hint.
@@ -23,6 +25,7 @@ class DeviceOptions:
         cache: Folder for compiled models.
         runtime_python: The interpreter of an old runtime to measure in; None takes the installed
             OpenVINO.
+        runtime: "openvino", or "onnxruntime" for .onnx files on its execution providers.
     """
 
     device: str | None = None
@@ -32,6 +35,7 @@ class DeviceOptions:
     requests: int | None = None
     cache: Path | None = None
     runtime_python: Path | None = None
+    runtime: RuntimeName = "openvino"
 
 
 @dataclass(frozen=True)

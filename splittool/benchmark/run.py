@@ -7,6 +7,7 @@ from splittool.benchmark.benchmark_app import BenchmarkApp
 from splittool.benchmark.live import LiveRate
 from splittool.benchmark.measurement import Samples, drift, join, percentiles, windows
 from splittool.benchmark.old_session import OldSession, choose_runtime
+from splittool.benchmark.onnx_session import OnnxBenchSession, refuse_options
 from splittool.benchmark.options import DeviceOptions, Schedule
 from splittool.benchmark.sensors import throttle_events
 from splittool.benchmark.session import InstalledSession, SensorLog, Session, Setup
@@ -17,6 +18,7 @@ from splittool.progress import Progress, nobody
 from splittool.reports import BenchReport, BenchSetReport
 from splittool.runtime.devices import default_device, require_device
 from splittool.runtime.ir import core
+from splittool.runtime.onnx_runtime import require_provider
 
 
 def bench(
@@ -52,14 +54,15 @@ def bench(
     """
     wanted = DeviceOptions(options) if isinstance(options, str) else options or DeviceOptions()
     schedule = (schedule or Schedule()).lasting(minutes)
-    wanted = choose_runtime(wanted)
+    if wanted.runtime == "openvino":
+        wanted = choose_runtime(wanted)
     check_device(wanted, schedule)
     subjects = workload(models).subjects()
     with ExitStack() as stack:
         if interrupt is None:
             interrupt = stack.enter_context(Interrupt())
         sessions = stack.enter_context(_opened(subjects, wanted))
-        if not sessions[0].setup.vpu_present:
+        if wanted.runtime == "openvino" and not sessions[0].setup.vpu_present:
             note(_no_vpu(sessions[0].setup))
         benchmark = _Benchmark(subjects, sessions, wanted, schedule, interrupt)
         benchmark.measure(progress)
@@ -74,7 +77,10 @@ def check_device(options: DeviceOptions, schedule: Schedule) -> None:
         UsageError: There is no such kind of device, or the other tool cannot use it.
         DeviceError: The device is not here.
     """
-    if options.runtime_python is None:
+    if options.runtime == "onnxruntime":
+        refuse_options(options, schedule)
+        require_provider(options.device or "CPU")
+    elif options.runtime_python is None:
         require_device(core(), options.device or default_device(core()))
     elif schedule.against:
         raise UsageError("`against` is for the modern runtime; leave out `runtime_python`")
@@ -83,7 +89,11 @@ def check_device(options: DeviceOptions, schedule: Schedule) -> None:
 @contextmanager
 def _opened(subjects: Sequence[Subject], options: DeviceOptions) -> Iterator[list[Session]]:
     """A session for each subject; all are closed at the end."""
-    kind = InstalledSession if options.runtime_python is None else OldSession
+    kind: type[OnnxBenchSession | InstalledSession | OldSession] = OldSession
+    if options.runtime == "onnxruntime":
+        kind = OnnxBenchSession
+    elif options.runtime_python is None:
+        kind = InstalledSession
     with ExitStack() as stack:
         sessions: list[Session] = []
         for subject in subjects:

@@ -32,6 +32,7 @@ class Subject:
         split_point: The split point whose head it is, where the head was made for measuring.
         inputs: Values of the inputs, one list for each run; random ones if empty.
         shown: What the inputs are, for the report.
+        onnx: The .onnx file, where it is one.
     """
 
     model: ov.Model
@@ -39,6 +40,7 @@ class Subject:
     split_point: str | None = None
     inputs: Inputs = ()
     shown: str = "random"
+    onnx: Path | None = None
 
     @property
     def name(self) -> str:
@@ -98,7 +100,9 @@ def subject(model: Model, shapes: Sequence[str] = ()) -> Subject:
     if isinstance(model, Subject):
         return model
     network = model if isinstance(model, Network) else Network.load(model, list(shapes) or None)
-    return Subject(network.model, network.record)
+    path = network.path
+    onnx = path if path is not None and path.suffix == ".onnx" else None
+    return Subject(network.model, network.record, onnx=onnx)
 
 
 def heads(whole: Subject) -> list[Subject]:
@@ -114,10 +118,8 @@ def heads(whole: Subject) -> list[Subject]:
         raise InputError(
             f"{whole.source.path} names no split points; cut it, and measure the heads instead"
         )
-    return [
-        replace(whole, model=make_halves(whole.model, graph, cut).head, split_point=cut.name)
-        for cut in cuts
-    ]
+    made = [(cut.name, make_halves(whole.model, graph, cut).head) for cut in cuts]
+    return [replace(whole, model=head, split_point=name, onnx=None) for name, head in made]
 
 
 def on_images(one: Subject, images: Sequence[Path]) -> Subject:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from splittool.cli.options import Shapes, positive
+from splittool.cli.options import RuntimeOption, Shapes, positive
 from splittool.cli.output import Output
 from splittool.errors import UsageError
 
@@ -31,8 +31,12 @@ def bench_vpu(
     ],
     device: Annotated[
         str | None,
-        typer.Option(help="AUTO, CPU, GPU, NPU or MYRIAD. [default: a VPU if there is, else AUTO]"),
+        typer.Option(
+            help="AUTO, CPU, GPU, NPU or MYRIAD; of ONNX Runtime CPU, CUDA, TensorRT. [default: a"
+            " VPU if there is, else AUTO; of ONNX Runtime CPU]"
+        ),
     ] = None,
+    runtime: RuntimeOption = "openvino",
     minutes: Annotated[
         float | None, typer.Option(help="Minutes to measure each model. [default: 1]")
     ] = None,
@@ -105,6 +109,7 @@ def bench_vpu(
     first five, or the last third of a shorter run with its first third. Several models, --splits
     and --against give one report with a run for each model. MYRIAD, which today's OpenVINO cannot
     drive, is measured in an old one (--runtime-python); splittool doctor says how to get it.
+    --runtime onnxruntime measures .onnx files; the report names the execution providers it got.
 
     --estimate measures nothing: it assumes that each step takes as long as its operations at the
     chip's peak rate or its traffic at peak bandwidth, from public figures that the report names.
@@ -131,7 +136,9 @@ def bench_vpu(
         report = bench(
             Workload(models, shape or [], splits, images or []),
             minutes,
-            DeviceOptions(device, precision, hint, streams, requests, cache, runtime_python),
+            DeviceOptions(
+                device, precision, hint, streams, requests, cache, runtime_python, runtime
+            ),
             Schedule(
                 iterations=iterations,
                 warmup_s=warmup,

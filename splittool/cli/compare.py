@@ -12,6 +12,7 @@ from splittool.cli.options import (
     MaxPixelsOption,
     ModelArgument,
     PrecisionOption,
+    RuntimeOption,
     Shapes,
     ThresholdOption,
     run_options,
@@ -76,7 +77,10 @@ def compare(
     labels: LabelsOption = None,
     fit: FitOption = None,
     threshold: ThresholdOption = 0.5,
-    device: Annotated[str, typer.Option(help="Device that runs everything.")] = "CPU",
+    device: Annotated[
+        str, typer.Option(help="Device of everything; of ONNX Runtime CPU, CUDA, TensorRT.")
+    ] = "CPU",
+    runtime: RuntimeOption = "openvino",
     precision: PrecisionOption = "auto",
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     shape: Shapes = None,

@@ -17,13 +17,14 @@ from splittool.cli.options import (
     MeanOption,
     PrecisionOption,
     RangesOption,
+    RuntimeOption,
     ScaleOption,
     Shapes,
     ThresholdOption,
     run_options,
 )
 from splittool.cli.output import Output
-from splittool.vocabulary import MAX_PIXELS, RuntimeName
+from splittool.vocabulary import MAX_PIXELS
 
 if TYPE_CHECKING:
     from splittool.reports import InferReport
@@ -71,10 +72,7 @@ def infer(
     tail_device: Annotated[
         str | None, typer.Option(help="Device of the tail. [default: CPU]")
     ] = None,
-    runtime: Annotated[
-        RuntimeName,
-        typer.Option(help="Which runs .onnx files, whole or halves: openvino or onnxruntime."),
-    ] = "openvino",
+    runtime: RuntimeOption = "openvino",
     precision: PrecisionOption = "auto",
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     mean: MeanOption = None,

@@ -8,7 +8,7 @@ import typer
 from splittool.cli.output import Output
 from splittool.errors import UsageError
 from splittool.quantities import parse_link, parse_milliseconds
-from splittool.vocabulary import Fit, RangesFrom, TargetName
+from splittool.vocabulary import Fit, RangesFrom, RuntimeName, TargetName
 
 if TYPE_CHECKING:
     from splittool.split.options import Normalisation, RunOptions
@@ -59,6 +59,10 @@ ThresholdOption = Annotated[
 PrecisionOption = Annotated[
     str,
     typer.Option("--precision", help="Number type: auto (the device's choice), f32, f16 or bf16."),
+]
+RuntimeOption = Annotated[
+    RuntimeName,
+    typer.Option("--runtime", help="Which runs .onnx files: openvino or onnxruntime."),
 ]
 MeanOption = Annotated[
     float | None,

@@ -13,7 +13,7 @@ from typing import BinaryIO, Self
 
 from splittool.errors import InputError
 from splittool.graph.graph import TensorInfo
-from splittool.graph.onnx_graph import OnnxCut
+from splittool.graph.onnx_operations import OnnxCut
 from splittool.graph.split_points import require_both_sides
 from splittool.runtime.onnx_file import (
     EXTERNAL,
@@ -31,7 +31,7 @@ from splittool.runtime.protobuf import field as encoded
 _ALIGNED = 4096  # so that a runtime can map the weights instead of reading them
 
 # Numbers of element types in onnx.proto, by OpenVINO's names.
-_TYPES = {
+TYPES = {
     "f32": 1,
     "u8": 2,
     "i8": 3,
@@ -215,7 +215,7 @@ def _copy(source: BinaryIO, target: BinaryIO, length: int) -> None:
 
 def _value(number: int, name: str, tensor: TensorInfo) -> bytes:
     """An input or output with its type and shape."""
-    kind = _TYPES.get(tensor.type)
+    kind = TYPES.get(tensor.type)
     if kind is None or tensor.shape is None:
         raise InputError(
             f"{name!r} is of type {tensor.type}, which cannot cross in ONNX; choose another split"

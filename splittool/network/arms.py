@@ -1,5 +1,6 @@
 """Every way to get masks from an image: networks run whole, cuts with their link, sent inputs."""
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,7 +111,7 @@ class Arms:
         shape = tuple(model.inputs[0].get_shape())
         model, _ = put_maps(source, model, shape, network.info)
         graph = read_graph(model)
-        whole = WholeRunner(source, model.clone(), network.info, options)
+        whole = network.runner(options)
         self.whole = _Whole(None, whole, graph, options)
         opened: dict[Network, _Whole] = {}
         for other in [*grid.clouds, *grid.devices]:
@@ -118,7 +119,13 @@ class Arms:
                 opened[other] = _other_network(other, whole, options)
         self._clouds = [self.whole, *(opened[other] for other in grid.clouds)]
         self._devices = [opened[other] for other in grid.devices]
-        self._cuts = [_CutArms(whole, model, graph, at, options) for at in grid.at]
+        halves = [
+            _cut_in_onnx(network, at, options)
+            if options.runtime == "onnxruntime"
+            else _cut_in_openvino(whole, model, graph, at, options)
+            for at in grid.at
+        ]
+        self._cuts = [_CutArms(at, graph, *both) for at, both in zip(grid.at, halves, strict=True)]
         self._split = [_SplitArms(cut, whole, options) for cut in grid.cuts]
         self._grid = grid
 
@@ -190,7 +197,7 @@ class _Whole:
 
 def _other_network(network: Network, whole: WholeRunner, options: RunOptions) -> _Whole:
     source = network.path or network.name
-    runner = WholeRunner(source, network.model, network.info, options)
+    runner = network.runner(options)
     _require_same_classes(source, runner.info.classes, runner.maps, whole)
     return _Whole(str(source), runner, network.graph, options)
 
@@ -233,21 +240,37 @@ class _SplitArms:
         return Way(self._arm, found.payload_bytes), replace(found, canvas=self._canvas)
 
 
+def _cut_in_openvino(
+    whole: WholeRunner, model: ov.Model, graph: Graph, point: str, options: RunOptions
+) -> tuple[HeadRunner, TailRunner]:
+    cut = find_cut(graph, point)
+    halves = make_halves(model, graph, cut)
+    specs = [tensor_spec(tensor_record(tensor)) for tensor in cut.tensors]
+    head = HeadRunner(whole.source, halves.head, whole.info, specs, options)
+    return head, TailRunner(halves.tail, head, options.precision, options.device)
+
+
+def _cut_in_onnx(
+    network: Network, point: str, options: RunOptions
+) -> tuple[HeadRunner, TailRunner]:
+    """Halves that ONNX Runtime has loaded; it needs their files no more."""
+    with tempfile.TemporaryDirectory(prefix="splittool-") as folder:
+        split = network.cut(point).write(folder, form="onnx")
+        head = split.head(options)
+        return head, split.tail(head, options)
+
+
 class _CutArms:
     """Head and tail at one split point, at every precision and with every codec."""
 
-    def __init__(
-        self, whole: WholeRunner, model: ov.Model, graph: Graph, point: str, options: RunOptions
-    ) -> None:
-        cut = find_cut(graph, point)
-        head, tail = make_halves(model, graph, cut)
-        specs = [tensor_spec(tensor_record(tensor)) for tensor in cut.tensors]
-        self._head = HeadRunner(whole.source, head, whole.info, specs, options)
-        self._tail = TailRunner(tail, self._head, options.precision, options.device)
-        codec_model = latent.model_of(whole.info, specs)
-        self._latent = None if codec_model is None else latent.whole_numbers(specs[0], codec_model)
+    def __init__(self, point: str, graph: Graph, head: HeadRunner, tail: TailRunner) -> None:
+        self._head, self._tail = head, tail
+        codec_model = latent.model_of(head.info, head.specs)
+        self._latent = (
+            None if codec_model is None else latent.whole_numbers(head.specs[0], codec_model)
+        )
         costs = operation_costs(graph)
-        price = describe_split(graph, cut, costs)
+        price = describe_split(graph, find_cut(graph, point), costs)
         parameters = sum(cost.parameters for cost in costs.values())
         self._arm = ArmRecord(
             "cut",

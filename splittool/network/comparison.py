@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -150,7 +151,8 @@ def compare(
         MissingExtraError: An image format cannot be written here.
     """
     how = how or CompareOptions()
-    options, grid = how.run, _grid(network, at, bits, how)
+    grid = _grid(network, at, bits, how)
+    options = changed(how.run, tail_device=how.run.device)
     arms = Arms(network, grid, options)
     task = make_task(images, labels, arms.whole.runner, options)
     if not task.labelled:
@@ -170,6 +172,8 @@ def compare(
     return CompareReport(
         source=network.record,
         device=options.device,
+        runtime=arms.whole.runner.compiled.runtime,
+        device_used=arms.whole.runner.compiled.devices,
         precision_requested=options.precision,
         precision_actual=arms.whole.runner.compiled.precision,
         threshold=options.threshold,

@@ -84,7 +84,7 @@ class CompareReport(Report, tag="splittool.compare/1"):
     """Networks, cuts and image codecs on the same labelled images.
 
     `floor` is the Kaggle metric of predicting nothing; `networks` are the other files that were
-    compared.
+    compared. `device_used` are OpenVINO's devices or ONNX Runtime's execution providers.
     """
 
     source: FileRecord
@@ -98,6 +98,14 @@ class CompareReport(Report, tag="splittool.compare/1"):
     arms: list[ArmRecord]
     networks: list[FileRecord] = msgspec.field(default_factory=list)
     equal_dice: list[EqualDiceRecord] = msgspec.field(default_factory=list)
+    runtime: str = "openvino"
+    device_used: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def _where(self) -> str:
+        if self.runtime == "openvino":
+            return self.device
+        return f"{', '.join(self.device_used)} of {self.runtime}"
 
     def tables(self) -> "Sequence[RenderableType]":
         """Networks and answers, cuts, the compressed input, and bytes at equal Dice."""
@@ -111,7 +119,7 @@ class CompareReport(Report, tag="splittool.compare/1"):
             *_image_tables([arm for arm in self.arms if arm.kind == "image"]),
             *_equal_tables(self.equal_dice),
             f"{self.images} images, {self.defective_pairs} defective pairs;"
-            f" computed in {self.precision_actual} on {self.device}; intervals are 95 % of a"
+            f" computed in {self.precision_actual} on {self._where}; intervals are 95 % of a"
             f" bootstrap over the {whole.dice_interval_images or 'defective'} images with a defect,"
             " of pairs for the loss",
         ]

@@ -85,6 +85,7 @@ class OnnxSession:
     Args:
         path: The .onnx file.
         device: "CPU", "CUDA" or "TensorRT". All of the network runs there, or nothing does.
+        threads: Threads of the processor that one run uses; None leaves it to ONNX Runtime.
 
     Attributes:
         providers: The execution providers that it really got.
@@ -98,11 +99,12 @@ class OnnxSession:
         MissingExtraError: ONNX Runtime is not installed.
     """
 
-    def __init__(self, path: Path, device: str = "CPU") -> None:
+    def __init__(self, path: Path, device: str = "CPU", threads: int | None = None) -> None:
         wanted = require_provider(device)
         onnxruntime = require_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ALONE
+        options.intra_op_num_threads = threads or 0
         if device.upper() != "CPU":
             # Else what the device cannot run goes to the CPU, and nobody is told.
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")

@@ -10,8 +10,10 @@ from onnx_networks import SHAPE, kernel, model, node, onnx, two_levels, value, w
 from splittool.errors import InputError
 from splittool.graph.graph import read_graph
 from splittool.graph.halves import random_input
-from splittool.graph.onnx_graph import OnnxCut, OnnxReading
+from splittool.graph.onnx_extraction import extract_halves
+from splittool.graph.onnx_graph import OnnxReading
 from splittool.graph.onnx_halves import OnnxHalves
+from splittool.graph.onnx_operations import OnnxCut
 from splittool.graph.reading import load_model
 from splittool.runtime.onnx_file import OnnxFile
 from splittool.runtime.onnx_runtime import OnnxSession
@@ -173,6 +175,16 @@ def test_a_quantised_network_sends_the_bytes_it_is_cut_at(tmp_path: Path) -> Non
     head, tail = _halves(path)
     assert head.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert [each.op_type for each in tail.graph.node] == ["DequantizeLinear", "Sigmoid"]
+
+
+def test_a_value_called_input_is_not_the_cut_before_all(tmp_path: Path) -> None:
+    """PyTorch has called values so that a convolution puts out."""
+    first = onnx.helper.make_node("Conv", ["pixels", "w"], ["input"], "op/first")
+    path = tmp_path / "whole.onnx"
+    nodes = [first, node("Relu", "middle", "input"), node("Relu", "maps", "middle")]
+    onnx.save(model(nodes, [value("pixels")], [value("maps")], [kernel("w")]), path)
+    assert _cut(path, "op/first").values == ["input"]
+    assert extract_halves(path, ["op/first"], tmp_path).values == ["input"]
 
 
 def test_operations_of_other_domains_stay(tmp_path: Path) -> None:

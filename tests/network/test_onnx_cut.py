@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from onnx_networks import two_levels
 
+from splittool.conversion.onnx_export import export_onnx
 from splittool.data.images import list_images, read_image
 from splittool.errors import UsageError, VerificationError
 from splittool.graph import onnx_proof
+from splittool.network.comparison import CompareOptions, compare
 from splittool.network.network import Network
 from splittool.split.files import Form
+from splittool.split.options import RunOptions
 from splittool.split.split_network import SplitNetwork
 
 FORMS = {
@@ -113,3 +116,31 @@ def test_the_command_takes_a_target_for_each_half(path: Path, tmp_path: Path) ->
     report = json.loads(run.stdout)
     assert (report["target"], report["tail_target"]) == ("onnx", "openvino")
     assert [each["path"] for each in report["tail"]] == ["tail.bin", "tail.xml"]
+
+
+def test_everything_is_compared_in_onnx_runtime(
+    checkpoint: Path, steel: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "tiny.onnx"
+    export_onnx(checkpoint, path)
+    network = Network.load(path)
+    ways = {"bits": [16], "at": ["maxpool_2"]}
+    images = steel / "train_images"
+    reports = [
+        compare(network, [images], **ways, how=CompareOptions(["raw"], ["png"], run=run))  # type: ignore[arg-type]
+        for run in (RunOptions(precision="f32"), RunOptions(runtime="onnxruntime"))
+    ]
+    ours, theirs = reports
+    assert (theirs.runtime, theirs.device_used) == ("onnxruntime", ["CPUExecutionProvider"])
+    assert (ours.runtime, ours.device_used) == ("openvino", ["CPU"])
+    assert [arm.kind for arm in ours.arms] == [arm.kind for arm in theirs.arms]
+    for one, other in zip(ours.arms, theirs.arms, strict=True):
+        assert one.edge_gflops == other.edge_gflops
+        assert one.dice == pytest.approx(other.dice, abs=1e-3)
+    with pytest.raises(UsageError, match=r"runs \.onnx files; .*\.pt is none"):
+        compare(
+            Network.load(checkpoint),
+            [images],
+            **ways,  # type: ignore[arg-type]
+            how=CompareOptions(["raw"], [], run=RunOptions(runtime="onnxruntime")),
+        )

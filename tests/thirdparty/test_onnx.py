@@ -8,8 +8,9 @@ from thirdparty import test_packages as packages
 from splittool.cost.splits import describe_split_points
 from splittool.errors import InputError
 from splittool.graph.halves import Halves, make_halves
-from splittool.graph.onnx_graph import OnnxCut, OnnxReading
+from splittool.graph.onnx_graph import OnnxReading
 from splittool.graph.onnx_halves import OnnxHalves
+from splittool.graph.onnx_operations import OnnxCut
 from splittool.graph.onnx_proof import OnnxFiles, prove_across
 from splittool.graph.reading import load_model
 from splittool.runtime.ir import core
