@@ -1,6 +1,5 @@
 """What may happen to images, to the processes that load them, and to two runs at once."""
 
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +29,22 @@ class Once(Observer):
         if not self._done:
             self._done = True
             self._act()
+
+
+class LoadingProcesses:
+    """The processes that a run starts, apart from those that other tests keep."""
+
+    def __init__(self) -> None:
+        self._others = set(psutil.Process().children())
+
+    def left(self) -> set[psutil.Process]:
+        return set(psutil.Process().children()) - self._others
+
+    def send(self, number: int) -> None:
+        found = self.left()
+        assert found
+        for process in found:
+            process.send_signal(number)
 
 
 @pytest.fixture
@@ -68,14 +83,15 @@ def test_images_deleted_in_mid_run_are_named_in_one_line(
 def test_a_loading_process_that_is_killed_is_told_in_one_line(
     outputs: Outputs, run_training: Any
 ) -> None:
+    loading = LoadingProcesses()
+
     def kill() -> None:
-        for child in psutil.Process().children():
-            os.kill(child.pid, signal.SIGKILL)
+        loading.send(signal.SIGKILL)
 
     with pytest.raises(TrainingError, match=r"loads images was killed.*fewer workers") as caught:
         run_training(outputs, observer=Once(kill), options=WORKERS, batch_size=1, epochs=20)
     assert "\n" not in str(caught.value)
-    assert not psutil.Process().children()
+    assert not loading.left()
 
 
 def test_which_errors_tell_of_a_killed_process() -> None:
@@ -89,12 +105,13 @@ def test_which_errors_tell_of_a_killed_process() -> None:
 def test_signals_to_the_group_do_not_end_the_loading_processes(
     number: int, outputs: Outputs, run_training: Any
 ) -> None:
+    loading = LoadingProcesses()
+
     def send() -> None:
-        for child in psutil.Process().children():
-            os.kill(child.pid, number)
+        loading.send(number)
 
     assert run_training(outputs, observer=Once(send), options=WORKERS, batch_size=1).epochs == 2
-    assert not psutil.Process().children()
+    assert not loading.left()
 
 
 def test_two_runs_do_not_write_the_same_files(
