@@ -22,12 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from splittool.codec.frame import decode_frame, encode_frame
-from splittool.codec.latent_fit import fit
 from splittool.codec.payload import CODECS
 from splittool.codec.quantiser import ranges_between
 from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
 from splittool.errors import FrameError
+from splittool.training.latent_fit import fit
 
 CUT_ID = bytes(range(16))
 HEADER, REFERENCE, ENTRY, CHECKSUM = 32, 4, 8, 4

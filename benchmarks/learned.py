@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import zstandard
 
-from splittool.codec.latent_fit import fit
 from splittool.codec.learned import decode, encode, ideal_bits
 from splittool.codec.payload import CODECS
+from splittool.training.latent_fit import fit
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from latents import make_latents

@@ -6,41 +6,35 @@ decides is whole, or a float that holds a whole number too small to be rounded, 
 never disagree.
 """
 
-from typing import Any, Protocol
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splittool.codec import rans
 from splittool.codec.latent_model import (
+    DECISIONS,
+    FURTHER,
+    LARGE,
+    LARGER,
     LARGEST,
-    LEVELS,
+    NEGATIVE,
     REST_BITS,
-    SIGNS,
-    SIZES,
     SMALL,
+    UNUSUAL,
     LatentModel,
 )
-from splittool.codec.latents import BORDER, PASSES, Pass, around, places_of, taken
+from splittool.codec.latents import BORDER, PASSES, neighbours_of, places_of, taken
 
 Ints = NDArray[np.int32]
+Small = NDArray[np.int8]
 Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
+Buckets = NDArray[np.uint8]
 
-
-class Coding(Protocol):
-    """What is done with the decisions: they are written, read, counted or priced."""
-
-    def __call__(self, kind: str, contexts: Indices, flags: Flags) -> Flags:
-        """Take or give some flags.
-
-        Args:
-            kind: The table: `any`, `unusual`, `negative`, `larger` or `even`.
-            contexts: The place of each flag in the table.
-            flags: The flags to write; a reader ignores them.
-
-        Returns:
-            The flags, as written or read.
-        """
+# What is done with decisions: flags and the buckets of their probabilities are taken, and the flags
+# given back, as written or read; a reader ignores the flags it is given.
+Coding = Callable[[Flags, Buckets], Flags]
 
 
 class Walk:
@@ -54,8 +48,6 @@ class Walk:
     def __init__(self, model: LatentModel, code: Coding) -> None:
         self._model = model
         self._code = code
-        groups = np.array_split(np.arange(model.channels), model.groups)
-        self._groups = [slice(int(group[0]), int(group[-1]) + 1) for group in groups]
 
     def run(self, differences: Ints) -> Ints:
         """Go through all symbols.
@@ -67,80 +59,77 @@ class Walk:
             The differences, as written or read.
         """
         channels, height, width = differences.shape
-        self._pitch = width + 2 * BORDER
-        plane = (height + 2 * BORDER) * self._pitch
-        self._found = np.zeros((channels, plane), np.int32)
-        self._small = np.zeros((channels, plane), np.uint8)
+        self._width = width
+        plane = (height + 2 * BORDER) * (width + 2 * BORDER)
+        self._found = np.zeros((channels, plane), np.int8)
+        self._any = np.zeros(plane, bool)
+        small = np.clip(differences, -LARGE, LARGE).astype(np.int8)
         for number, each in enumerate(PASSES):
             places = places_of(each, height, width)
             if len(places):
-                self._pass(number, places, taken(differences, each))
-        found = self._found.reshape(channels, -1, self._pitch)
-        return found[:, BORDER : BORDER + height, BORDER : BORDER + width]
+                self._pass(number, places, taken(small, each))
+        inner = self._found.reshape(channels, height + 2 * BORDER, -1)
+        inner = inner[:, BORDER : BORDER + height, BORDER : BORDER + width]
+        found = inner.astype(np.int32)
+        large = np.nonzero(np.abs(found) == LARGE)
+        sizes = self._sizes(large[0], np.abs(differences[large]))
+        found[large] = np.sign(found[large]) * sizes
+        return found
 
-    def _pass(self, number: int, places: Indices, truth: Ints) -> None:
-        each, model = PASSES[number], self._model
-        small = self._small.reshape(model.channels, -1, self._pitch)
-        near, far = neighbours(small, each, len(places))
+    def _pass(self, number: int, places: Indices, truth: Small) -> None:
+        model = self._model
+        around = neighbours_of(PASSES[number], places, self._width)
         # Most places of a sparse latent have nothing around them: one flag for all channels first.
-        quiet = np.flatnonzero(are_quiet(near, far))
-        given = truth != 0
+        quiet = np.flatnonzero(~self._any[around].any(axis=0))
         used = np.ones(len(places), bool)
-        some: Flags = np.logical_or.reduce(given, axis=0)[quiet]
-        used[quiet] = self._code("any", np.full(len(quiet), number), some)
+        some: Flags = truth[:, quiet].any(axis=0)
+        used[quiet] = self._code(some, np.full(len(quiet), model.any[number]))
         which = np.flatnonzero(used)
-        features = features_of(near[:, which], far[:, which], model.exact_weights.dtype)
-        unusual = self._unusual(number, features, given[:, which])
-        channel, at = np.nonzero(unusual)
-        place = places[which[at]]
-        values = self._values(channel, place, each, truth[channel, which[at]])
-        self._found[channel, place] = values
-        self._small[channel, place] = np.minimum(np.abs(values), SMALL)
+        places, truth = places[which], truth[:, which]
+        seen = np.clip(self._found[:, around[:, which]], -SMALL, SMALL)
+        features = model.features(number, seen)
+        for group in model.channel_groups:
+            buckets = model.buckets(number, group, features).reshape(DECISIONS, -1)
+            found = self._values(buckets, truth[group].reshape(-1)).reshape(-1, len(which))
+            self._found[group, places] = found
+            self._any[places] |= found.any(axis=0)
+            model.add_known(features, group, np.clip(found, -SMALL, SMALL))
 
-    def _unusual(self, number: int, features: NDArray[np.floating], given: Flags) -> Flags:
-        """(C, places): which symbols are not the usual ones."""
-        channels = self._model.channels
-        unusual = np.empty(given.shape, bool)
-        for group in self._groups:
-            levels = level_of(self._model.exact_weights[number, group] @ features)
-            rows = number * channels + np.arange(channels)[group, None]
-            contexts = (rows * LEVELS + levels).reshape(-1)
-            flags = self._code("unusual", contexts, given[group].reshape(-1))
-            unusual[group] = flags.reshape(levels.shape)
-            features[2 * channels + group.start : 2 * channels + group.stop] = unusual[group]
-        return unusual
+    def _values(self, buckets: Buckets, given: Small) -> Small:
+        """Differences of a group of channels, up to `LARGE`, which may be more.
 
-    def _values(self, channel: Indices, place: Indices, each: Pass, given: Ints) -> Ints:
-        """The differences that are not 0, of one pass."""
-        signs, sizes = self._near(channel, place, each)
-        negative = self._code("negative", channel * SIGNS + signs, given < 0)
-        size = self._sizes(channel * (LARGEST - 1) * SIZES + sizes, np.abs(given))
-        return np.where(negative, -size, size)
+        Args:
+            buckets: (decisions, symbols).
+            given: (symbols,) what a writer has.
+        """
+        sizes = np.abs(given)
+        at = np.flatnonzero(self._code(given != 0, buckets[UNUSUAL]))
+        both = np.concatenate([given[at] < 0, sizes[at] > 1])
+        likely = buckets[NEGATIVE : LARGER + 1, at].reshape(-1)
+        negative, larger = self._code(both, likely).reshape(2, -1)
+        found = np.zeros(len(given), np.int8)
+        found[at] = 1
+        further = at[larger]
+        found[further] = SMALL + self._code(sizes[further] > SMALL, buckets[FURTHER, further])
+        found[at[negative]] *= -1
+        return found
 
-    def _near(self, channel: Indices, place: Indices, each: Pass) -> tuple[Indices, Indices]:
-        """What the near neighbours in the same channel are mostly like: their sign, their size."""
-        if not each.stride:
-            return np.ones(len(channel), np.intp), np.zeros(len(channel), np.intp)
-        up, left = each.stride * self._pitch, each.stride
-        first, second = (up + left, up - left) if each.diagonal else (up, left)
-        offsets = (first, second, -first, -second)
-        near = np.stack([self._found[channel, place + by] for by in offsets])
-        total = np.minimum(np.abs(near), LARGEST - 1).sum(axis=0)
-        sizes = np.searchsorted([1, 2, 4, 8, 16, 32], total, side="right")
-        return np.sign(np.sign(near).sum(axis=0)).astype(np.intp) + 1, sizes
+    def _sizes(self, channel: Indices, given: Ints) -> Ints:
+        """How far symbols are from the usual one, `LARGE` or more.
 
-    def _sizes(self, contexts: Indices, given: Ints) -> Ints:
-        """How far each unusual symbol is from the usual one, 1 or more."""
-        size = np.ones(len(given), np.int32)
-        open_ = np.arange(len(given))
-        for least in range(1, LARGEST):
-            if not len(open_):
-                return size
-            step = contexts[open_] + (least - 1) * SIZES
-            open_ = open_[self._code("larger", step, given[open_] > least)]
-            size[open_] += 1
-        size[open_] += self._rest(given[open_] - LARGEST)
-        return size
+        Args:
+            channel: The channel of each.
+            given: How far a writer knows it to be.
+        """
+        sizes = np.full(len(channel), LARGE, np.int32)
+        open_ = np.arange(len(channel))
+        for least in range(LARGE, LARGEST):
+            if len(open_):
+                buckets = self._model.larger[channel[open_], least - LARGE]
+                open_ = open_[self._code(given[open_] > least, buckets)]
+                sizes[open_] += 1
+        sizes[open_] += self._rest(given[open_] - LARGEST)
+        return sizes
 
     def _rest(self, given: Ints) -> Ints:
         """Whole numbers from 0 in Exp-Golomb code: how many bits one more has, then these."""
@@ -157,42 +146,4 @@ class Walk:
         return found - 1
 
     def _even(self, flags: Flags) -> Flags:
-        return self._code("even", np.zeros(len(flags), np.intp), flags)
-
-
-def neighbours(
-    small: NDArray[np.uint8], each: Pass, places: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """(C, places) and (C, places): sums of the near and of the far neighbours."""
-    if not each.stride:
-        none = np.zeros((len(small), places), np.uint8)
-        return none, none
-    near, far = around(small, each)
-    return taken(near, each), taken(far, each)
-
-
-def are_quiet(near: NDArray[np.uint8], far: NDArray[np.uint8]) -> Flags:
-    """(places,): where no neighbour in any channel is unusual."""
-    around: Flags = np.bitwise_or.reduce(near | far, axis=0) == 0
-    return around
-
-
-def features_of(
-    near: NDArray[np.uint8], far: NDArray[np.uint8], dtype: np.dtype[Any]
-) -> NDArray[Any]:
-    """(3 C + 2, places): near and far neighbours, room for the same place, quiet or not, 1."""
-    channels, places = near.shape
-    features = np.zeros((3 * channels + 2, places), dtype)
-    features[:channels] = near
-    features[channels : 2 * channels] = far
-    features[-2] = are_quiet(near, far)
-    features[-1] = 1
-    return features
-
-
-def level_of(scores: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Levels, 0 to 31, of scores in 1/256 of a logit: each is half a logit wide."""
-    scaled = np.add(scores, 2048, out=scores)
-    scaled *= 1 / 128  # a power of two, so that nothing is rounded
-    found: NDArray[np.uint8] = np.clip(scaled, 0, LEVELS - 1, out=scaled).astype(np.uint8)
-    return found
+        return self._code(flags, np.full(len(flags), rans.EVEN, np.uint8))

@@ -3,14 +3,14 @@
 The symbols of a latent (C, H, W) are coded in five passes over ever finer grids, so that numpy can
 take all places of a pass at once and most of them still have neighbours on all sides:
 
-    pass   rows, columns                neighbours that are known
+    pass   rows, columns                near neighbours that are known
     0      (0, 0) of every 4 x 4        none
     1      (2, 2) of every 4 x 4        4 at (+-2, +-2)
     2      (0, 2), (2, 0) of 4 x 4      4 at a distance of 2
     3      (1, 1) of every 2 x 2        4 at (+-1, +-1)
     4      (0, 1), (1, 0) of 2 x 2      4 at a distance of 1
 
-Where a latent ends, its neighbours are zero.
+and eight far ones at the next distance. Where a latent ends, its neighbours are zero.
 """
 
 from functools import lru_cache
@@ -20,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Plane = NDArray[Any]
+Offset = tuple[int, int]  # rows down, columns to the right
 
 BORDER = 6  # the distance of the furthest neighbour
+NEIGHBOURS = 12  # 4 near and 8 far
 
 
 class Pass(NamedTuple):
@@ -29,21 +31,32 @@ class Pass(NamedTuple):
 
     Attributes:
         places: (first row, first column, step) of the grids that they are on.
-        stride: Distance of the neighbours; 0 where none is known.
-        diagonal: They are at (+-stride, +-stride), else in the four directions.
+        neighbours: Where what is known of a place is: none, or 4 near and 8 far neighbours.
     """
 
     places: tuple[tuple[int, int, int], ...]
-    stride: int
-    diagonal: bool
+    neighbours: tuple[Offset, ...]
+
+
+def _diagonal(stride: int) -> tuple[Offset, ...]:
+    return _corners(stride, stride) + _corners(3 * stride, stride) + _corners(stride, 3 * stride)
+
+
+def _straight(stride: int) -> tuple[Offset, ...]:
+    near = ((-stride, 0), (stride, 0), (0, -stride), (0, stride))
+    return near + _corners(2 * stride, stride) + _corners(stride, 2 * stride)
+
+
+def _corners(rows: int, columns: int) -> tuple[Offset, ...]:
+    return ((-rows, -columns), (-rows, columns), (rows, -columns), (rows, columns))
 
 
 PASSES = (
-    Pass(((0, 0, 4),), 0, True),
-    Pass(((2, 2, 4),), 2, True),
-    Pass(((0, 2, 4), (2, 0, 4)), 2, False),
-    Pass(((1, 1, 2),), 1, True),
-    Pass(((0, 1, 2), (1, 0, 2)), 1, False),
+    Pass(((0, 0, 4),), ()),
+    Pass(((2, 2, 4),), _diagonal(2)),
+    Pass(((0, 2, 4), (2, 0, 4)), _straight(2)),
+    Pass(((1, 1, 2),), _diagonal(1)),
+    Pass(((0, 1, 2), (1, 0, 2)), _straight(1)),
 )
 
 
@@ -62,37 +75,22 @@ def places_of(each: Pass, height: int, width: int) -> NDArray[np.intp]:
     return np.concatenate(parts)
 
 
-def taken(planes: Plane, each: Pass) -> Plane:
-    """What (C, H, W) planes hold at the places of a pass, as (C, places)."""
-    parts = [planes[:, y::step, x::step].reshape(len(planes), -1) for y, x, step in each.places]
-    return np.concatenate(parts, axis=1)
-
-
-def around(plane: Plane, each: Pass) -> tuple[Plane, Plane]:
-    """Sums of the 4 near and the 8 far neighbours of every place.
+def neighbours_of(each: Pass, places: NDArray[np.intp], width: int) -> NDArray[np.intp]:
+    """(12, places) indices of the neighbours of some places, or (0, places) in the first pass.
 
     Args:
-        plane: (C, H, W) with a border all around; what is not known yet is 0.
-        each: The pass: near neighbours are at its stride, diagonally or not, and far ones at the
-            next distance at which all are known.
-
-    Returns:
-        (C, H, W) and (C, H, W).
+        each: The pass.
+        places: Some of `places_of`.
+        width: Of the latent.
     """
-    height, width = plane.shape[1] - 2 * BORDER, plane.shape[2] - 2 * BORDER
-    s, wide = each.stride, 3 if each.diagonal else 2
+    pitch = width + 2 * BORDER
+    by = np.array([row * pitch + column for row, column in each.neighbours], np.intp)
+    return by[:, None] + places
 
-    def columns(shift: int) -> Plane:
-        left = plane[:, :, BORDER - shift : BORDER - shift + width]
-        return left + plane[:, :, BORDER + shift : BORDER + shift + width]
 
-    def rows(sums: Plane, shift: int) -> Plane:
-        above = sums[:, BORDER - shift : BORDER - shift + height]
-        return above + sums[:, BORDER + shift : BORDER + shift + height]
-
-    beside, further = columns(s), columns(wide * s)
-    far = rows(beside, wide * s) + rows(further, s)
-    if each.diagonal:
-        return rows(beside, s), far
-    middle = plane[:, :, BORDER : BORDER + width]
-    return rows(middle, s) + beside[:, BORDER : BORDER + height], far
+def taken(planes: Plane, each: Pass) -> Plane:
+    """What (..., H, W) planes hold at the places of a pass, as (..., places)."""
+    parts = [
+        planes[..., y::step, x::step].reshape(*planes.shape[:-2], -1) for y, x, step in each.places
+    ]
+    return np.concatenate(parts, axis=-1)

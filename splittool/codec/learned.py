@@ -1,8 +1,8 @@
 """Codec `learned`: small whole numbers to very few bytes, by a model of their neighbours.
 
-`latent_fit` makes the model, `latent_model` reads and writes its file, and
-`latent_walk` says which decisions make up a latent; here they are coded. docs/frame-format.md has
-the model's file and the payload step by step.
+Training makes the model, `latent_model` reads and writes its file, and `latent_walk` says which
+decisions make up a latent; here they are coded. docs/frame-format.md has the model's file and the
+payload step by step.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from splittool.codec import rans
 from splittool.codec.latent_model import LARGEST, REST_BITS, LatentModel
-from splittool.codec.latent_walk import Flags, Indices, Ints, Walk
+from splittool.codec.latent_walk import Buckets, Flags, Ints, Walk
 from splittool.codec.payload import PayloadError
 from splittool.codec.symbols import Symbols, symbol_type
 from splittool.errors import InputError
@@ -28,11 +28,7 @@ def encode(model: LatentModel, symbols: NDArray[np.integer]) -> bytes:
     """
     differences = _differences(model, symbols)
     encoder = rans.Encoder()
-
-    def write(kind: str, contexts: Indices, flags: Flags) -> Flags:
-        return encoder.flags(flags, model.tables[kind].reshape(-1)[contexts])
-
-    Walk(model, write).run(differences)
+    Walk(model, encoder.flags).run(differences)
     return encoder.bytes()
 
 
@@ -49,8 +45,8 @@ def decode(model: LatentModel, payload: bytes, shape: tuple[int, ...]) -> Ints:
     """
     decoder = rans.Decoder(payload)
 
-    def read(kind: str, contexts: Indices, flags: Flags) -> Flags:
-        return decoder.flags(model.tables[kind].reshape(-1)[contexts])
+    def read(flags: Flags, buckets: Buckets) -> Flags:
+        return decoder.flags(buckets)
 
     if len(shape) < 3 or shape[-3] != model.channels or int(np.prod(shape[:-3])) != 1:
         raise PayloadError(f"coded with a model of {model.channels} channels, not of {shape}")
@@ -84,8 +80,8 @@ def ideal_bits(model: LatentModel, symbols: NDArray[np.integer]) -> float:
     rare = np.array(rans.PROBABILITIES) / 65536
     set_ = np.concatenate([rare, 1 - rare[-2::-1]])
 
-    def price(kind: str, contexts: Indices, flags: Flags) -> Flags:
-        likely = set_[model.tables[kind].reshape(-1)[contexts]]
+    def price(flags: Flags, buckets: Buckets) -> Flags:
+        likely = set_[buckets]
         found.append(-float(np.log2(np.where(flags, likely, 1 - likely)).sum()))
         return flags
 

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from splittool.codec.latent_fit import fit
 from splittool.codec.latent_model import LatentModel
 from splittool.codec.learned import encode
 from splittool.models import Segmenter
 from splittool.models.splitnet import LIMIT, symbols
 from splittool.progress import Progress, counter, nobody
 from splittool.training.dataset import SegmentationDataset
+from splittool.training.latent_fit import fit
 from splittool.training.rate import FRAME_BYTES
 
 MOST_IMAGES = 1000  # more change the model little, and take minutes

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from splittool.codec.latent_fit import GROUPS
+from splittool.codec.latent_model import GROUPS
 from splittool.codec.latents import PASSES
 from splittool.models import Segmenter
 from splittool.models.priors import ContextPrior

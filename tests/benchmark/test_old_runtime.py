@@ -67,8 +67,10 @@ def test_a_benchmark_in_the_old_runtime(hint: Hint, exported: Path, old_python: 
     assert run.requests_in_flight >= 1
     assert hint != "latency" or run.requests_in_flight == 1
     assert run.frames > 10
-    assert run.seconds == pytest.approx(1.2, abs=0.5)
-    assert len(run.windows) == 2
+    assert run.seconds >= 1.2
+    # On a busy machine the last frames take their time, and a run may have a window more.
+    assert len(run.windows) == max(1, round(run.seconds / 0.5))
+    assert sum(window.frames for window in run.windows) == run.frames
     assert ticks
     assert ticks == sorted(ticks)
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from latents import make_latents
 
 from splittool.codec.frame import decode_frame, encode_frame
-from splittool.codec.latent_fit import fit
 from splittool.codec.latent_model import LatentModel
 from splittool.codec.quantiser import ranges_between
 from splittool.codec.symbols import History
 from splittool.codec.tensors import Sending, TensorSpec
+from splittool.training.latent_fit import fit
 
 GOLDEN = Path(__file__).parent / "golden"
 CUT_ID = bytes(range(7, 23))

@@ -13,13 +13,13 @@ from latents import make_latents
 
 from splittool.codec import learned
 from splittool.codec.frame import decode_frame, encode_frame, frame_cut_id
-from splittool.codec.latent_fit import fit
 from splittool.codec.latent_model import LatentModel, read_model
 from splittool.codec.learned import decode, encode, ideal_bits
 from splittool.codec.payload import Format, PayloadError
 from splittool.codec.quantiser import Ranges
 from splittool.codec.tensors import Sending, TensorSpec
 from splittool.errors import FrameError, InputError
+from splittool.training.latent_fit import fit
 
 GOLDEN = Path(__file__).parent / "golden"
 CUT_ID = bytes(range(16))
