@@ -3,6 +3,7 @@
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 import numpy as np
@@ -20,15 +21,24 @@ ONNX_KEY = "splittool"  # of the metadata of an ONNX file
 _ONNX_PLACE = ["framework", ONNX_KEY]  # where OpenVINO puts these
 
 
-@cache
 def core() -> ov.Core:
     """The core that reads, compiles and runs every model.
 
-    Never a second one: each core's CPU plugin lends the thread a signal stack and, when it is
-    closed, puts back the one it found. Of two cores closed in the order they were opened, the
-    second puts back the stack that the first has freed, and the next Ctrl-C is a segmentation
-    fault (seen with OpenVINO 2026.4).
+    Never a second one, nor `openvino.compile_model`, which makes its own: each core's CPU plugin
+    lends the thread a signal stack and, when it is closed, puts back the one it found. Of two cores
+    closed in the order they were opened, the second puts back the stack that the first has freed,
+    and the next signal, Ctrl-C or the end of a child, is a segmentation fault (seen with OpenVINO
+    2026.4).
     """
+    with _making_core:
+        return _core()
+
+
+_making_core = Lock()  # two threads may both find the cache empty
+
+
+@cache
+def _core() -> ov.Core:
     return ov.Core()
 
 
