@@ -69,7 +69,7 @@ class LatentModel:
     @property
     def hidden(self) -> int:
         """Values of the hidden layer."""
-        return self.first.shape[1]
+        return int(self.first.shape[1])
 
     @cached_property
     def channel_groups(self) -> list[slice]:

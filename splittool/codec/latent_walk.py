@@ -82,7 +82,7 @@ class Walk:
         # Most places of a sparse latent have nothing around them: one flag for all channels first.
         quiet = np.flatnonzero(~self._any[around].any(axis=0))
         used = np.ones(len(places), bool)
-        some: Flags = truth[:, quiet].any(axis=0)
+        some: Flags = np.logical_or.reduce(truth[:, quiet] != 0, axis=0)
         used[quiet] = self._code(some, np.full(len(quiet), model.any[number]))
         which = np.flatnonzero(used)
         places, truth = places[which], truth[:, which]

@@ -12,11 +12,12 @@ from splittool.codec.learned import encode
 from splittool.models import Segmenter
 from splittool.models.splitnet import LIMIT, symbols
 from splittool.progress import Progress, counter, nobody
-from splittool.training.dataset import SegmentationDataset
+from splittool.training.dataset import Key, SegmentationDataset
 from splittool.training.latent_fit import fit
 from splittool.training.rate import FRAME_BYTES
 
-MOST_IMAGES = 1000  # more change the model little, and take minutes
+MOST_LATENTS = 2500  # more change the model little, and take minutes
+MOST_COPIES = 4  # of an image: as it is, and augmented
 
 
 def fit_codec_model(
@@ -29,8 +30,14 @@ def fit_codec_model(
         images: The training images, whole and as they are.
         progress: Told of each image, then of the fit.
     """
-    step = -(-len(images) // MOST_IMAGES)
-    return fit(_sent(network, images, range(0, len(images), step), progress), progress=progress)
+    copies = max(1, min(MOST_COPIES, MOST_LATENTS // len(images)))
+    step = -(-len(images) // MOST_LATENTS)
+    keys: list[Key] = [
+        (index, (copy, index), copy > 0)
+        for copy in range(copies)
+        for index in range(0, len(images), step)
+    ]
+    return fit(_sent(network, images, keys, progress), progress=progress)
 
 
 def mean_frame_bytes(
@@ -47,25 +54,26 @@ def mean_frame_bytes(
         images: Images, whole and as they are.
         progress: Told of each image.
     """
-    latents = _sent(network, images, range(len(images)), progress)
+    keys: list[Key] = [(index, (), False) for index in range(len(images))]
+    latents = _sent(network, images, keys, progress)
     return float(np.mean([len(encode(model, latent)) for latent in latents])) + FRAME_BYTES
 
 
 def _sent(
-    network: Segmenter, images: SegmentationDataset, indices: Sequence[int], progress: Progress
+    network: Segmenter, images: SegmentationDataset, keys: Sequence[Key], progress: Progress
 ) -> NDArray[Any]:
     """(N, C, H, W) of what is sent of some images: whole numbers from 0 to 2 `LIMIT`."""
-    return np.concatenate(list(_latents(network, images, indices, progress)))
+    return np.concatenate(list(_latents(network, images, keys, progress)))
 
 
 @torch.no_grad()
 def _latents(
-    network: Segmenter, images: SegmentationDataset, indices: Sequence[int], progress: Progress
+    network: Segmenter, images: SegmentationDataset, keys: Sequence[Key], progress: Progress
 ) -> Iterator[NDArray[Any]]:
     network = network.eval()
-    advance = counter(progress, len(indices), "latents")
-    for index in indices:
-        pixels, _, _ = images[index, (), False]
+    advance = counter(progress, len(keys), "latents")
+    for key in keys:
+        pixels, _, _ = images[key]
         latent = network.network.encode(network.normalise(pixels[None]))  # type: ignore[operator]
         yield (symbols(latent) + LIMIT).to(torch.int16).numpy()
         advance()
