@@ -31,6 +31,7 @@ from splittool.training.dataset import SegmentationDataset
 from splittool.training.distributed import World
 from splittool.training.loop import Images, Trainer
 from splittool.training.losses import bce_dice_loss
+from splittool.training.objective import Models
 from splittool.training.observer import Observer
 from splittool.training.outputs import Outputs
 from splittool.training.precision import choose_precision
@@ -109,7 +110,7 @@ def main() -> None:
         def trainer() -> Trainer:
             watchers = nobody, Observer()
             return Trainer(
-                ours, checkpoint, settings, images, outputs, World(0, 1, device), watchers
+                Models(ours), checkpoint, settings, images, outputs, World(0, 1, device), watchers
             )
 
         our_epoch(trainer)  # warm-up

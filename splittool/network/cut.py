@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import openvino as ov
 
+from splittool.codec.latent_model import LatentModel
 from splittool.cost.operations import operation_costs
 from splittool.cost.splits import describe_split
 from splittool.errors import InputError, UsageError, VerificationError
@@ -179,11 +180,17 @@ class NetworkCut:
         def describe(written: Written) -> CutReport:
             return self._report(written, self._hold(written, form, tolerance), form)
 
-        specs = [tensor_spec(record) for record in self.price.tensors]
-        model = model_of(read_info(self._model), specs)
-        forms = BothForms(halves, onnx, model)
+        forms = BothForms(halves, onnx, self._codec_model)
         report = write_halves(folder, forms, describe, form, force)
         return SplitNetwork(folder / DESCRIPTION, report)
+
+    @property
+    def _codec_model(self) -> LatentModel | None:
+        """The model of codec `learned`, if the network has one and its latent crosses."""
+        info = read_info(self._model)
+        if not info.codec_model:
+            return None
+        return model_of(info, [tensor_spec(record) for record in self.price.tensors])
 
     def _hold(self, written: Written, form: Form, tolerance: float) -> list[RuntimeProof]:
         proofs = self._prove(written, form, tolerance)

@@ -153,7 +153,7 @@ def open_link(path: Path, cut: CutReport, options: LinkOptions = DEFAULT_LINK) -
             with ranges of their own.
     """
     specs = [tensor_spec(record) for record in cut.split.tensors]
-    latent = latent_specs(path, cut, specs)
+    latent = latent_specs(path, cut, specs) if cut.codec_model else None
     sending = _latent_sending(latent, options)
     if latent and sending:
         return Link(frame_cut_id(sha256(path)), latent, [sending])
