@@ -287,6 +287,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only-making", action="store_true", help="leave the listings out")
+    parser.add_argument("--network", choices=("unet", "pspnet"), help="cut one of them alone")
     arguments = parser.parse_args()
     G_LOGGER.module_severity = G_LOGGER.CRITICAL
     with tempfile.TemporaryDirectory() as temporary:
@@ -301,11 +302,13 @@ def main() -> None:
             show_listing(paths, arguments.rounds)
             show_growth(arguments.rounds)
         # ONNX has no pooling into bins of unequal sizes, as PSPNet needs at 256x1600.
-        for arch, size, at in (("pspnet", (384, 384), "layer1"), ("unet", SIZE, "maxpool_2")):
-            cut = wanted(network_onnx(arch, size, folder), at, folder)
-            own = Wanted(folder / f"{arch}.xml", at, [], folder)
-            show_making(arch, cut, own, arguments.rounds)
-        show_naming_one(cut)
+        for arch, size, at in (("unet", SIZE, "maxpool_2"), ("pspnet", (384, 384), "layer1")):
+            if arguments.network in (None, arch):
+                cut = wanted(network_onnx(arch, size, folder), at, folder)
+                own = Wanted(folder / f"{arch}.xml", at, [], folder)
+                show_making(arch, cut, own, arguments.rounds)
+                if arch == "unet":
+                    show_naming_one(cut)
 
 
 if __name__ == "__main__":

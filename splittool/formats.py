@@ -23,13 +23,14 @@ _FORMATS = {
     ".pt2": "is an exported program of PyTorch; convert it:"
     " torch.onnx.export(torch.export.load('{name}').module(), torch.zeros(1, 3, H, W),"
     " '{stem}.onnx')",
+    ".json": "is not a model that is read here; of a program of Paddle 3 make ONNX: paddle2onnx"
+    " --model_dir . --model_filename {name} --params_filename {stem}.pdiparams --save_file"
+    " {stem}.onnx",
     ".safetensors": "holds weights without their network; load them into it with"
     " safetensors.torch.load_model(model, '{name}') and export it: " + TORCH_TO_ONNX,
     ".h5": _KERAS,
     ".hdf5": _KERAS,
     ".keras": _KERAS,
-    ".pb": "is a TensorFlow graph; convert its SavedModel folder:"
-    " python -m tf2onnx.convert --saved-model FOLDER --output {stem}.onnx",
     ".engine": _ENGINE,
     ".plan": _ENGINE,
     ".trt": _ENGINE,

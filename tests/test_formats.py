@@ -14,7 +14,7 @@ from splittool.formats import how_to_convert
         ("net.safetensors", ["load_model(model, 'net.safetensors')", "'net.onnx'"]),
         ("net.h5", ["keras.saving.load_model('net.h5')", "format='onnx'"]),
         ("net.KERAS", ["keras.saving.load_model('net.KERAS')"]),
-        ("net.pb", ["tf2onnx", "--output net.onnx"]),
+        ("net.json", ["paddle2onnx", "net.pdiparams", "--save_file net.onnx"]),
         ("net.engine", ["TensorRT", "cannot be converted back"]),
     ],
 )

@@ -26,7 +26,7 @@ def bench_vpu(
         list[Path],
         typer.Argument(
             metavar="MODEL...",
-            help=".pt checkpoints, or .xml, .onnx or .tflite models; several are compared.",
+            help="Networks, as cut takes them; several are compared.",
         ),
     ],
     device: Annotated[

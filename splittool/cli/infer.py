@@ -34,7 +34,7 @@ def infer(
     ctx: typer.Context,
     source: Annotated[
         Path,
-        typer.Argument(metavar="MODEL", help="A cut.json, or a .pt, .xml, .onnx or .tflite model."),
+        typer.Argument(metavar="MODEL", help="A cut.json, or a network, as cut takes it."),
     ],
     images: ImagesArgument,
     output_folder: Annotated[

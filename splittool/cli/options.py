@@ -26,7 +26,10 @@ def link_option(text: str) -> Any:
 
 ModelArgument = Annotated[
     Path,
-    typer.Argument(metavar="MODEL", help="A .pt checkpoint, or an .xml, .onnx or .tflite model."),
+    typer.Argument(
+        metavar="MODEL",
+        help="A .pt checkpoint, an .xml, .onnx, .tflite, .pb or .pdmodel model, or a SavedModel.",
+    ),
 ]
 Shapes = Annotated[
     list[str] | None,

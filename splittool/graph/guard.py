@@ -52,12 +52,12 @@ class _NoStructureError(Exception):
 
 
 def guard(path: Path) -> None:
-    """Refuse an ONNX or a TensorFlow Lite file that would end the process.
+    """Refuse a file of another tool that would end the process.
 
     Raises:
         InputError: An operation of ONNX lacks an input, or reading the file ends a process.
     """
-    if path.suffix == ".tflite" or _look_at_onnx(path):
+    if path.suffix != ".onnx" or _look_at_onnx(path):
         _try(path)
 
 

@@ -15,14 +15,23 @@ from splittool.graph.guard import guard
 from splittool.graph.names import name_operations
 from splittool.runtime.ir import adopt_notes, core, fold_shapes, read_info
 
-SUFFIXES = (".pt", ".xml", ".onnx", ".tflite")
+SUFFIXES = (".pt", ".xml", ".onnx", ".tflite", ".pb", ".pdmodel")
+SAVED_MODEL = "saved_model.pb"  # in a folder of TensorFlow's
+
+# OpenVINO's front end for files of each suffix, and what such a file is.
+_FRONT_ENDS = {
+    ".onnx": ("onnx", ".onnx file"),
+    ".tflite": ("tflite", ".tflite file"),
+    ".pb": ("tf", "graph of TensorFlow"),
+    ".pdmodel": ("paddle", "program of Paddle"),
+}
 
 
 def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
-    """Read a model file: a checkpoint of ours, OpenVINO IR, ONNX or TensorFlow Lite.
+    """Read a model file: a checkpoint of ours, or what OpenVINO's front ends read.
 
     Args:
-        path: The file.
+        path: The file, or a SavedModel folder of TensorFlow.
         shapes: Input shapes to set: "1x3x256x1600", or "NAME=1x3x256x1600" where there are several
             inputs.
 
@@ -31,16 +40,20 @@ def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
         UsageError: A shape cannot be read, is of an unknown input, or does not fit the model.
         MissingExtraError: A .pt is given and torch is not installed.
     """
+    if (path / SAVED_MODEL).is_file():
+        return prepare(_read_foreign(path, "tf", "SavedModel of TensorFlow"), shapes, path)
     if path.suffix not in SUFFIXES:
         known = how_to_convert(path) or f"is not a model; give one of {', '.join(SUFFIXES)}"
         raise InputError(f"{path} {known}")
     require_file(path, "make one with: splittool train, then splittool export")
-    if path.suffix == ".pt":
+    if path.suffix in _FRONT_ENDS:
+        model = _read_foreign(path, *_FRONT_ENDS[path.suffix])
+    elif path.suffix == ".pt":
         from splittool.conversion.checkpoint import export_in_memory
 
         model = export_in_memory(path)
     else:
-        model = _read(path)
+        model = _read_ir(path)
     return prepare(model, shapes, path)
 
 
@@ -67,24 +80,32 @@ def prepare(model: ov.Model, shapes: Sequence[str], source: Path | str) -> ov.Mo
     return model
 
 
+def _read_foreign(path: Path, front_end: str, what: str) -> ov.Model:
+    """A model of another tool, whose operations may need names."""
+    if path.suffix == ".pdmodel":
+        weights = path.with_suffix(".pdiparams")
+        require_file(weights, f"it holds the weights of {path.name}: copy both files together")
+    _check_kind(path, front_end, what)
+    guard(path)
+    model = _read(path)
+    name_operations(model, lambda: core().read_model(path))
+    adopt_notes(model)
+    return model
+
+
+def _read_ir(path: Path) -> ov.Model:
+    _check_weights(path)
+    _check_kind(path, "ir", "IR of a version that is read here")
+    return _read(path)
+
+
 def _read(path: Path) -> ov.Model:
-    if path.suffix == ".xml":
-        _check_weights(path)
-        _check_kind(path, "ir", "IR of a version that is read here")
-    else:
-        kind = path.suffix.removeprefix(".")
-        _check_kind(path, kind, f"{path.suffix} file")
-        guard(path)
     try:
-        model = core().read_model(path)
+        return core().read_model(path)
     except RuntimeError as error:
         raise InputError(
             f"{path} cannot be read as a model ({_cause(error)}); export it again"
         ) from None
-    if path.suffix != ".xml":  # whose names are in the file
-        name_operations(model, lambda: core().read_model(path))
-        adopt_notes(model)
-    return model
 
 
 def _set_shapes(path: Path | str, model: ov.Model, shapes: Sequence[str]) -> None:

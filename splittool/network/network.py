@@ -31,6 +31,7 @@ from splittool.reports import (
     SplitRecord,
     SplitsReport,
     file_record,
+    folder_record,
 )
 from splittool.runtime.ir import ModelInfo, read_info, write_ir
 from splittool.split.options import RunOptions
@@ -73,8 +74,8 @@ class Network:
         """Read a network.
 
         Args:
-            source: A .pt checkpoint of splittool, an .xml, .onnx or .tflite file, or an OpenVINO
-                model, which is copied.
+            source: A .pt checkpoint of splittool, an .xml, .onnx, .tflite, .pb or .pdmodel file,
+                a SavedModel folder, or an OpenVINO model, which is copied.
             shape: The shape of an input that is open: "1x3x256x1600" or (1, 3, 256, 1600); for
                 several inputs "NAME=1x3x256x1600", a list of such, or shapes by name.
 
@@ -115,7 +116,7 @@ class Network:
     def record(self) -> FileRecord:
         """The file with its SHA-256; of a model made in memory, the IR it would be written as."""
         if self.path is not None:
-            return file_record(self.path)
+            return (folder_record if self.path.is_dir() else file_record)(self.path)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.xml"
             write_ir(self.model, path, half=False)

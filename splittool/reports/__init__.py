@@ -10,6 +10,7 @@ from splittool.reports.base import decode as decode
 from splittool.reports.base import decode_any as decode_any
 from splittool.reports.base import encode as encode
 from splittool.reports.base import file_record as file_record
+from splittool.reports.base import folder_record as folder_record
 from splittool.reports.base import read_report as read_report
 from splittool.reports.base import versions as versions
 from splittool.reports.bench import AssumptionRecord as AssumptionRecord

@@ -1,5 +1,6 @@
 """What all reports share: their files, time and versions; reports as text, and back."""
 
+import hashlib
 import platform
 import sys
 from datetime import UTC, datetime
@@ -66,6 +67,17 @@ def versions() -> dict[str, str]:
 def file_record(path: Path, shown: str | None = None) -> FileRecord:
     """Describe a file; `shown` is the name to record in place of its path."""
     return FileRecord(shown or str(path), path.stat().st_size, sha256(path))
+
+
+def folder_record(path: Path) -> FileRecord:
+    """Describe a folder: the size of all its files, and the SHA-256 of their names and SHA-256s.
+
+    It is what `sha256sum` says of its own output for the files in the order of their names.
+    """
+    files = sorted(file.relative_to(path) for file in path.rglob("*") if file.is_file())
+    lines = "".join(f"{sha256(path / file)}  {file.as_posix()}\n" for file in files)
+    size = sum((path / file).stat().st_size for file in files)
+    return FileRecord(str(path), size, hashlib.sha256(lines.encode()).hexdigest())
 
 
 @cache

@@ -83,7 +83,7 @@ def test_a_file_of_pytorch_says_what_it_is(
     assert list(tmp_path.iterdir()) == [tmp_path / "net.pt"]
 
 
-@pytest.mark.parametrize("name", ["net.pth", "net.safetensors", "net.h5", "net.pb", "net.engine"])
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors", "net.h5", "net.engine"])
 @pytest.mark.parametrize("command", ["cut {} --list", "export {} -o new.xml"])
 def test_a_model_of_another_tool_says_how_it_becomes_onnx(
     name: str, command: str, capsys: pytest.CaptureFixture[str]
