@@ -5,44 +5,40 @@ from collections.abc import Iterator
 
 RARE = "3 5 8 13 22 36 60 98 162 267 439 720 1179 1921 3108 4971 7812 11955 17625 24743 32768"
 P = [int(word) for word in RARE.split()]
-AXES = [(-1, 0), (1, 0), (0, -1), (0, 1)]
 CORNERS = [(-1, -1), (-1, 1), (1, -1), (1, 1)]
-FAR_CORNERS = [(3 * y, x) for y, x in CORNERS] + [(y, 3 * x) for y, x in CORNERS]
-FAR_AXES = [(2 * y, x) for y, x in CORNERS] + [(y, 2 * x) for y, x in CORNERS]
-PASSES: list = [  # grids; near and far neighbours in strides
-    ([(0, 0, 4)], [], []),
-    ([(2, 2, 4)], CORNERS, FAR_CORNERS),
-    ([(0, 2, 4), (2, 0, 4)], AXES, FAR_AXES),
-    ([(1, 1, 2)], CORNERS, FAR_CORNERS),
-    ([(0, 1, 2), (1, 0, 2)], AXES, FAR_AXES),
+DIAGONAL = CORNERS + [(3 * y, x) for y, x in CORNERS] + [(y, 3 * x) for y, x in CORNERS]
+STRAIGHT = [(-1, 0), (1, 0), (0, -1), (0, 1)]
+STRAIGHT += [(2 * y, x) for y, x in CORNERS] + [(y, 2 * x) for y, x in CORNERS]
+PASSES: list = [  # grids, neighbours in strides, stride
+    ([(0, 0, 4)], [], 0),
+    ([(2, 2, 4)], DIAGONAL, 2),
+    ([(0, 2, 4), (2, 0, 4)], STRAIGHT, 2),
+    ([(1, 1, 2)], DIAGONAL, 1),
+    ([(0, 1, 2), (1, 0, 2)], STRAIGHT, 1),
 ]
-STRIDES = [0, 2, 2, 1, 1]
 
 
 def decode_learned(model: bytes, payload: bytes, shape: tuple) -> list:
     """The symbols, nested as the shape (1, C, H, W) or (C, H, W) says."""
-    magic, version, groups, channels, zero = struct.unpack_from("<4sBBHH", model)
-    assert (magic, version, zero, channels) == (b"SPLM", 1, 0, shape[-3])
-    words, at = channels + 5 * channels * (3 * channels + 2), 10
-    numbers = struct.unpack_from(f"<{words}h", model, at)
-    at += 2 * words
-    tables = {}
-    for name, size in [
-        ("any", 5),
-        ("unusual", 160 * channels),
-        ("negative", 3 * channels),
-        ("larger", 105 * channels),
-    ]:
-        tables[name] = model[at : at + size]
-        at += size
-    assert at == len(model)
-    latent = Latent(numbers[channels:], tables, groups, shape[-3:], Steps(payload))
+    magic, version, groups, channels, hidden = struct.unpack_from("<4sBBHH", model)
+    assert (magic, version, channels) == (b"SPLM", 2, shape[-3])
+    first, second = 24 * channels + 1, hidden + 2 * channels + 1
+    words = channels + 5 * hidden * first + 5 * 4 * channels * second
+    numbers = struct.unpack_from(f"<{words}h", model, 10)
+    usual, numbers = numbers[:channels], numbers[channels:]
+    rows = [numbers[k * first : (k + 1) * first] for k in range(5 * hidden)]
+    numbers = numbers[5 * hidden * first :]
+    heads = [numbers[k * second : (k + 1) * second] for k in range(5 * 4 * channels)]
+    tables = model[10 + 2 * words :]
+    assert len(tables) == 5 + 13 * channels
+    latent = Latent(hidden, rows, heads, tables, groups, shape[-3:], Steps(payload))
     for number in range(5):
         latent.code_pass(number)
+    latent.sizes()
     latent.steps.finish()
     found = [
         [
-            [latent.d.get((c, y, x), 0) + numbers[c] for x in range(shape[-1])]
+            [latent.d.get((c, y, x), 0) + usual[c] for x in range(shape[-1])]
             for y in range(shape[-2])
         ]
         for c in range(channels)
@@ -50,86 +46,98 @@ def decode_learned(model: bytes, payload: bytes, shape: tuple) -> list:
     return [found] if len(shape) == 4 else found
 
 
+def within(low: int, value: int, high: int) -> int:
+    return min(max(value, low), high)
+
+
 class Latent:
-    def __init__(self, weights, tables, groups, shape, steps) -> None:  # type: ignore[no-untyped-def]
-        self.weights, self.tables, self.groups, self.steps = weights, tables, groups, steps
+    def __init__(self, hidden, rows, heads, tables, groups, shape, steps) -> None:  # type: ignore[no-untyped-def]
+        self.hidden, self.rows, self.heads, self.tables = hidden, rows, heads, tables
+        self.groups, self.steps = groups, steps
         self.channels, self.height, self.width = shape
         self.d: dict[tuple[int, int, int], int] = {}
 
+    def small(self, c: int, y: int, x: int) -> int:
+        return within(-2, self.d.get((c, y, x), 0), 2)
+
     def code_pass(self, number: int) -> None:
-        grids, near_by, far_by = PASSES[number]
-        s = STRIDES[number]
+        grids, neighbours, s = PASSES[number]
         places = [
             (y, x)
             for y0, x0, step in grids
             for y in range(y0, self.height, step)
             for x in range(x0, self.width, step)
         ]
-        sums = {}
-        for y, x in places:
-            for c in range(self.channels):
-                known = [
-                    sum(min(abs(self.d.get((c, y + s * dy, x + s * dx), 0)), 2) for dy, dx in by)
-                    for by in (near_by, far_by)
-                ]
-                sums[c, y, x] = known
-        quiet = [p for p in places if not any(any(sums[c, *p]) for c in range(self.channels))]
-        some = dict(
-            zip(quiet, self.steps.flags([self.tables["any"][number]] * len(quiet)), strict=True)
-        )
-        used = [p for p in places if some.get(p, True)]
-        unusual = self.unusual(number, used, sums, set(quiet))
-        self.values(unusual, near_by, s)
-
-    def unusual(self, number, used, sums, quiet):  # type: ignore[no-untyped-def]
-        c_all, found, first = self.channels, {}, 0
-        for group in range(self.groups):
-            size = c_all // self.groups + (group < c_all % self.groups)
-            order, buckets = [], []
-            for c in range(first, first + size):
-                row = (number * c_all + c) * (3 * c_all + 2)
-                w = self.weights[row : row + 3 * c_all + 2]
-                for p in used:
-                    features = [sums[o, *p][0] for o in range(c_all)]
-                    features += [sums[o, *p][1] for o in range(c_all)]
-                    features += [int(o < first and found[o, *p]) for o in range(c_all)]
-                    features += [int(p in quiet), 1]
-                    score = sum(a * b for a, b in zip(w, features, strict=True))
-                    level = min(max((score + 2048) // 128, 0), 31)
-                    buckets.append(self.tables["unusual"][(number * c_all + c) * 32 + level])
-                    order.append((c, *p))
-            found.update(zip(order, self.steps.flags(buckets), strict=True))
-            first += size
-        return [(c, *p) for c in range(c_all) for p in used if found[c, *p]]
-
-    def values(self, which, near_by, s):  # type: ignore[no-untyped-def]
-        near = {
-            (c, y, x): [self.d.get((c, y + s * dy, x + s * dx), 0) for dy, dx in near_by]
-            for c, y, x in which
+        around = {
+            (y, x): [
+                self.small(c, y + s * dy, x + s * dx)
+                for c in range(self.channels)
+                for dy, dx in neighbours
+            ]
+            for y, x in places
         }
-        signs = [sum((v > 0) - (v < 0) for v in near[k]) for k in which]
-        buckets = [
-            self.tables["negative"][3 * k[0] + 1 + (t > 0) - (t < 0)]
-            for k, t in zip(which, signs, strict=True)
+        quiet = [p for p in places if not any(around[p])]
+        some = self.steps.flags([self.tables[number]] * len(quiet))
+        answers = dict(zip(quiet, some, strict=True))
+        used = [p for p in places if answers.get(p, True)]
+        layer = {p: self.layer(number, around[p]) for p in used}
+        first = 0
+        for group in range(self.groups):
+            size = self.channels // self.groups + (group < self.channels % self.groups)
+            self.code_group(number, range(first, first + size), used, layer)
+            first += size
+
+    def layer(self, number: int, around: list[int]) -> list[int]:
+        values = around or [0] * (12 * self.channels)
+        seen = [*values, *map(abs, values), 1]
+        rows = self.rows[number * self.hidden : (number + 1) * self.hidden]
+        return [
+            within(0, sum(a * b for a, b in zip(row, seen, strict=True)) // 16, 255) for row in rows
         ]
-        negative = dict(zip(which, self.steps.flags(buckets), strict=True))
-        around = {k: sum(min(abs(v), 15) for v in near[k]).bit_length() for k in which}
-        size, left = dict.fromkeys(which, 1), which
-        for least in range(1, 16):
-            buckets = [self.tables["larger"][(k[0] * 15 + least - 1) * 7 + around[k]] for k in left]
-            flags = self.steps.flags(buckets)
-            left = [k for k, flag in zip(left, flags, strict=True) if flag]
+
+    def code_group(self, number, group, used, layer):  # type: ignore[no-untyped-def]
+        order = [(c, *p) for c in group for p in used]
+        buckets = {k: self.buckets(number, k, group[0], layer[k[1:]]) for k in order}
+        unusual = self.asked(order, [buckets[k][0] for k in order])
+        both = [buckets[k][1] for k in unusual] + [buckets[k][2] for k in unusual]
+        flags = self.steps.flags(both)
+        negative = dict(zip(unusual, flags[: len(unusual)], strict=True))
+        larger = [k for k, flag in zip(unusual, flags[len(unusual) :], strict=True) if flag]
+        further = set(self.asked(larger, [buckets[k][3] for k in larger]))
+        size = {k: 1 + (k in set(larger)) + (k in further) for k in unusual}
+        self.d.update({k: -size[k] if negative[k] else size[k] for k in unusual})
+
+    def buckets(self, number, k, first, layer):  # type: ignore[no-untyped-def]
+        c, y, x = k
+        here = [self.small(o, y, x) if o < first else 0 for o in range(self.channels)]
+        features = [*layer, *(16 * v for v in here), *(16 * abs(v) for v in here), 16]
+        found = []
+        for decision in range(4):
+            row = self.heads[(number * 4 + decision) * self.channels + c]
+            score = sum(a * b for a, b in zip(row, features, strict=True))
+            found.append(within(0, (score + 41984) // 2048, 40))
+        return found
+
+    def asked(self, keys, buckets):  # type: ignore[no-untyped-def]
+        flags = self.steps.flags(buckets)
+        return [k for k, flag in zip(keys, flags, strict=True) if flag]
+
+    def sizes(self) -> None:
+        large = sorted(k for k, value in self.d.items() if abs(value) == 3)
+        size, left = dict.fromkeys(large, 3), large
+        for least in range(3, 16):
+            left = self.asked(left, [self.tables[5 + 13 * k[0] + least - 3] for k in left])
             for k in left:
                 size[k] += 1
         for k, rest in zip(left, self.rest(len(left)), strict=True):
             size[k] += rest
-        self.d.update({k: -size[k] if negative[k] else size[k] for k in which})
+        for k in large:
+            self.d[k] = size[k] if self.d[k] > 0 else -size[k]
 
     def rest(self, count: int) -> list[int]:
         lengths, left = [0] * count, list(range(count))
         for _ in range(16):
-            flags = self.steps.flags([20] * len(left))
-            left = [k for k, flag in zip(left, flags, strict=True) if flag]
+            left = self.asked(left, [20] * len(left))
             for k in left:
                 lengths[k] += 1
         found = [1] * count

@@ -78,7 +78,7 @@ class LatentModel:
         return [slice(int(group[0]), int(group[-1]) + 1) for group in groups]
 
     @cached_property
-    def _exact(self) -> tuple[Array, Array]:
+    def exact(self) -> tuple[Array, Array]:
         """The weights as floats in which no sum that can occur is rounded, in whatever order."""
         return _exact(self.first, SMALL), _exact(self.second, max(MOST_HIDDEN, SMALL * HIDDEN))
 
@@ -92,7 +92,7 @@ class LatentModel:
         Returns:
             (hidden + 2 C + 1, places): the hidden layer, room for the channels, the unit.
         """
-        first, second = self._exact
+        first, second = self.exact
         places = around.shape[2]
         sums = np.broadcast_to(first[number, :, -1:], (self.hidden, places))
         if around.shape[1]:
@@ -119,7 +119,7 @@ class LatentModel:
 
     def buckets(self, number: int, group: slice, features: Array) -> NDArray[np.uint8]:
         """(4 decisions, channels, places): how likely each is; see `splittool.codec.rans`."""
-        weights = self._exact[1][number, :, group]
+        weights = self.exact[1][number, :, group]
         scores = weights.reshape(-1, weights.shape[-1]) @ features
         # Buckets are half a logit wide, and the one of 0 is in the middle.
         scaled = np.floor(scores * (2 / (WEIGHT * HIDDEN)) + (rans.EVEN + 0.5))

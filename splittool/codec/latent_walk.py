@@ -85,6 +85,8 @@ class Walk:
         some: Flags = np.logical_or.reduce(truth[:, quiet] != 0, axis=0)
         used[quiet] = self._code(some, np.full(len(quiet), model.any[number]))
         which = np.flatnonzero(used)
+        if not len(which):
+            return
         places, truth = places[which], truth[:, which]
         seen = np.clip(self._found[:, around[:, which]], -SMALL, SMALL)
         features = model.features(number, seen)

@@ -7,6 +7,7 @@ to those of the model.
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -36,11 +37,13 @@ from splittool.codec.latents import (
     taken,
 )
 from splittool.errors import InputError
-from splittool.progress import Progress, counter, nobody
+from splittool.progress import Progress, nobody
 
 STEPS = 1500  # of each pass
 HIDDEN_VALUES = 32
 _BATCH = 2048  # places
+_FEWEST_STEPS = 300  # unless fewer are asked for,
+_EPOCHS = 30  # and as many more as this takes
 _MOST_PLACES = 1_000_000  # that a network is trained on
 _RATE = 6e-3
 _RIDGE = 10.0  # keeps weights small where few places speak for them
@@ -65,14 +68,14 @@ def fit(
     steps: int = STEPS,
     progress: Progress = nobody,
 ) -> LatentModel:
-    """A model for latents like these; it takes about a minute.
+    """A model for latents like these; it takes up to two minutes, and few latents take seconds.
 
     Args:
         symbols: (N, C, H, W) whole numbers from -32768 to 32767.
         groups: Groups of channels that are coded one after the other; more see more, and take
             longer to code.
-        steps: Steps of training of each pass.
-        progress: Told of each step.
+        steps: Steps of training of each pass, at most; fewer where there are few places.
+        progress: Told of each step, as a part of a pass.
 
     Raises:
         InputError: The array is empty, does not have four dimensions, or holds larger numbers.
@@ -85,17 +88,15 @@ def fit(
     usual = np.array([_most_frequent(symbols[:, c]) for c in range(channels)], np.int16)
     differences = symbols.astype(np.int32) - usual[:, None, None]
     groups = min(max(groups, 1), channels)
-    step = counter(progress, len(PASSES) * steps, "coding model")
     networks, quiet = [], []
     size = differences[:, 0].size
-    for places in _passes(differences[:: -(-size // _MOST_PLACES)]):
+    for number, places in enumerate(_passes(differences[:: -(-size // _MOST_PLACES)])):
         is_quiet = ~np.logical_or.reduce(places.around != 0, axis=(1, 2))
         some = np.logical_or.reduce(places.differences != 0, axis=1)
         quiet.append(_share(some[is_quiet]))
         used = ~is_quiet | some
-        network = _Decisions(channels, groups)
-        _train(network, Places(places.around[used], places.differences[used]), steps, step)
-        networks.append(network.weights())
+        places = Places(places.around[used], places.differences[used])
+        networks.append(_trained(places, groups, steps, partial(_tell, progress, number)).weights())
     first, second = (np.stack(each) for each in zip(*networks, strict=True))
     return LatentModel(
         usual, groups, first, second, _buckets(np.array(quiet)), _larger(differences)
@@ -175,23 +176,36 @@ def _whole(weights: Tensor) -> NDArray[np.int16]:
     return found
 
 
-def _train(network: _Decisions, places: Places, steps: int, step: Callable[[], None]) -> None:
-    """By Adam with one rise and fall of its rate; the same latents give the same network."""
-    generator = torch.Generator().manual_seed(0)
-    optimizer = torch.optim.Adam(network.parameters(), _RATE)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
+def _tell(progress: Progress, number: int, part: float) -> None:
+    """How far all passes are, from how far one of them is."""
+    progress(number + part, len(PASSES), "coding model")
+
+
+def _trained(
+    places: Places, groups: int, steps: int, progress: Callable[[float], None]
+) -> _Decisions:
+    """By Adam with one rise and fall of its rate; the same places give the same network."""
+    count, channels = places.differences.shape
+    steps = min(steps, _FEWEST_STEPS + _EPOCHS * count // _BATCH) if count else 0
     around, differences = map(torch.from_numpy, places)
-    network.start(differences)
-    for _ in range(steps):
-        which = torch.randint(len(around), (_BATCH,), generator=generator)
-        target = differences[which].float()
-        logits = network(around[which].float(), target.clamp(-SMALL, SMALL))
-        loss = _bits(logits, target) / _BATCH + _RIDGE * network.squares() / len(around)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        scheduler.step()
-        step()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = _Decisions(channels, groups)
+        network.start(differences)
+        optimizer = torch.optim.Adam(network.parameters(), _RATE)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=max(steps, 1))
+        for step in range(steps):
+            which = torch.randint(count, (min(_BATCH, count),))
+            target = differences[which].float()
+            logits = network(around[which].float(), target.clamp(-SMALL, SMALL))
+            loss = _bits(logits, target) / len(which) + _RIDGE * network.squares() / count
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            progress((step + 1) / steps)
+    progress(1)
+    return network
 
 
 def _bits(logits: Tensor, differences: Tensor) -> Tensor:

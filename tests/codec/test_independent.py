@@ -30,7 +30,7 @@ SHAPES = st.lists(st.integers(0, 6), max_size=4).map(lambda rest: (1, *rest)) | 
 
 @pytest.fixture(scope="module")
 def model() -> LatentModel:
-    return fit(make_latents((60, 3, 10, 12), 0.5) + 8)
+    return fit(make_latents((60, 3, 10, 12), 0.5) + 8, steps=50)
 
 
 def _specs(draw: Any, model: LatentModel) -> tuple[list[TensorSpec], list[Sending]]:
