@@ -16,17 +16,17 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from splittool.data.scores import dice_interval, difference_interval
+from splittool.data.scores import DIFFERENCE_IMAGES, dice_interval, difference_interval
 
 Values = NDArray[np.float64]
 Ends = tuple[float, float]
 
-NUMBERS = (7, 20, 60)
+NUMBERS = (7, 20, 60, 144)
 ALIKE, LESS = 0.7, 0.97  # of a second network
 # Share of images whose defect is missed, and the two parameters of the beta distribution of Dice
 # of the others.
 SHAPES = {"mild": (0.0, 6.0, 2.0), "skewed": (0.05, 9.0, 1.5), "rare misses": (0.12, 30.0, 3.0)}
-_T = {7: 2.447, 20: 2.093, 60: 2.001}  # 97.5 % quantiles of Student's t, n - 1 degrees
+_T = {7: 2.447, 20: 2.093, 60: 2.001, 144: 1.977}  # 97.5 % quantiles of Student's t, n - 1 degrees
 
 
 def draw(random: np.random.Generator, shape: tuple[float, float, float], number: int) -> Values:
@@ -103,8 +103,11 @@ def main() -> None:
             random = np.random.default_rng(number)
             sets = [draw(random, shape, number) for _ in range(trials)]
             cells = [cell([method(d) for d in sets], truth) for method in METHODS.values()]
-            pairs = [paired(d, beside(random, shape, d)) for d in sets]
-            cells.append(cell(pairs, (1 - LESS) * truth))
+            if number < DIFFERENCE_IMAGES:
+                cells.append("refused")
+            else:
+                pairs = [paired(d, beside(random, shape, d)) for d in sets]
+                cells.append(cell(pairs, (1 - LESS) * truth))
             print(
                 f"| {label}, mean {truth:.2f} | {number} | " + " | ".join(cells) + " |", flush=True
             )

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from splittool.data.scores import (
+    DIFFERENCE_IMAGES,
     count,
     defective_images,
     dice_interval,
@@ -169,7 +170,9 @@ def test_no_difference_lies_in_its_interval() -> None:
     assert low < 0 < high
 
 
-def test_a_difference_needs_two_images_with_a_defect() -> None:
-    counts = _noisy(0.9, 3, 1)
-    counts[1:, :, 2] = 0
+def test_a_difference_needs_images_with_a_defect() -> None:
+    counts = _noisy(0.9, DIFFERENCE_IMAGES + 1, 1)
+    counts[0, :, 2] = 0
+    assert difference_interval(counts, counts) == (0, 0)
+    counts[1, :, 2] = 0
     assert difference_interval(counts, counts) is None

@@ -63,7 +63,8 @@ def test_good_files_are_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     nodes = [
         helper.make_node("Constant", [], ["c"], value_float=1.0),
         helper.make_node("Clip", ["x", "", "c"], ["a"]),
-        helper.make_node("Relu", ["a"], ["y"]),
+        # A name of 128 bytes, and a negative number: each is written in bytes that go on.
+        helper.make_node("Softmax", ["a"], ["y"], name="s" * 128, axis=-1),
     ]
     assert load_model(_write(tmp_path / "net.onnx", *nodes)).outputs
 
