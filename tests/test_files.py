@@ -314,3 +314,16 @@ def test_no_file_stays_open(tmp_path: Path, old: None) -> None:
     (tmp_path / ".splittool-0123456789abcdef.tmp").touch()
     sweep(tmp_path)
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_what_is_being_written_has_a_name_that_is_swept(tmp_path: Path, old: None) -> None:
+    with replacing(tmp_path / "net.pt") as temporary:
+        temporary.touch()
+    temporary.touch()  # as a process that was killed leaves it
+    sweep(tmp_path)
+    assert not temporary.exists()
+
+
+def test_an_input_of_a_name_that_the_system_refuses(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read .*: file name too long; do this"):
+        require_file(tmp_path / ("x" * 300), "do this")

@@ -12,7 +12,7 @@ from splittool.graph.graph import read_graph
 from splittool.graph.halves import random_input
 from splittool.graph.onnx_extraction import extract_halves
 from splittool.graph.onnx_graph import OnnxReading
-from splittool.graph.onnx_halves import OnnxHalves
+from splittool.graph.onnx_halves import _TYPES, OnnxHalves
 from splittool.graph.onnx_operations import OnnxCut
 from splittool.graph.reading import load_model
 from splittool.runtime.onnx_file import OnnxFile
@@ -285,3 +285,12 @@ def test_every_place_of_both_graphs_sends_the_same(tmp_path: Path) -> None:
 def _ports(whole: ov.Model, found: OnnxCut) -> list[ov.Output]:
     nodes = whole.get_ordered_ops()
     return [nodes[index].output(port) for index, port in found.cut.crossing]
+
+
+def test_the_numbers_of_types_are_those_of_onnx() -> None:
+    names = "FLOAT UINT8 INT8 UINT16 INT16 INT32 INT64 STRING BOOL FLOAT16 DOUBLE UINT32 UINT64"
+    ours = "f32 u8 i8 u16 i16 i32 i64 string boolean f16 f64 u32 u64"
+    pairs = dict(zip(ours.split(), names.split(), strict=True))
+    pairs |= {"bf16": "BFLOAT16", "f8e4m3": "FLOAT8E4M3FN", "f8e5m2": "FLOAT8E5M2"}
+    pairs |= {"u4": "UINT4", "i4": "INT4"}
+    assert {ours: onnx.TensorProto.DataType.Value(name) for ours, name in pairs.items()} == _TYPES
