@@ -12,7 +12,7 @@ from splittool.graph.graph import read_graph
 from splittool.graph.halves import random_input
 from splittool.graph.onnx_extraction import extract_halves
 from splittool.graph.onnx_graph import OnnxReading
-from splittool.graph.onnx_halves import _TYPES, OnnxHalves
+from splittool.graph.onnx_halves import TYPES, OnnxHalves
 from splittool.graph.onnx_operations import OnnxCut
 from splittool.graph.reading import load_model
 from splittool.runtime.onnx_file import OnnxFile
@@ -293,4 +293,4 @@ def test_the_numbers_of_types_are_those_of_onnx() -> None:
     pairs = dict(zip(ours.split(), names.split(), strict=True))
     pairs |= {"bf16": "BFLOAT16", "f8e4m3": "FLOAT8E4M3FN", "f8e5m2": "FLOAT8E5M2"}
     pairs |= {"u4": "UINT4", "i4": "INT4"}
-    assert {ours: onnx.TensorProto.DataType.Value(name) for ours, name in pairs.items()} == _TYPES
+    assert {ours: onnx.TensorProto.DataType.Value(name) for ours, name in pairs.items()} == TYPES
