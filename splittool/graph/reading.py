@@ -18,8 +18,8 @@ from splittool.runtime.ir import adopt_notes, core, fold_shapes, read_info
 SUFFIXES = (".pt", ".xml", ".onnx", ".tflite", ".pb", ".pdmodel")
 SAVED_MODEL = "saved_model.pb"  # in a folder of TensorFlow's
 
-# OpenVINO's front end for files of each suffix, and what such a file is.
-_FRONT_ENDS = {
+# OpenVINO's name for the format of each suffix, and what such a file is.
+_FORMATS = {
     ".onnx": ("onnx", ".onnx file"),
     ".tflite": ("tflite", ".tflite file"),
     ".pb": ("tf", "graph of TensorFlow"),
@@ -28,7 +28,7 @@ _FRONT_ENDS = {
 
 
 def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
-    """Read a model file: a checkpoint of ours, or what OpenVINO's front ends read.
+    """Read a model file: a checkpoint of ours, or any other that OpenVINO reads.
 
     Args:
         path: The file, or a SavedModel folder of TensorFlow.
@@ -46,8 +46,8 @@ def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
         known = how_to_convert(path) or f"is not a model; give one of {', '.join(SUFFIXES)}"
         raise InputError(f"{path} {known}")
     require_file(path, "make one with: splittool train, then splittool export")
-    if path.suffix in _FRONT_ENDS:
-        model = _read_foreign(path, *_FRONT_ENDS[path.suffix])
+    if path.suffix in _FORMATS:
+        model = _read_foreign(path, *_FORMATS[path.suffix])
     elif path.suffix == ".pt":
         from splittool.conversion.checkpoint import export_in_memory
 
@@ -80,12 +80,12 @@ def prepare(model: ov.Model, shapes: Sequence[str], source: Path | str) -> ov.Mo
     return model
 
 
-def _read_foreign(path: Path, front_end: str, what: str) -> ov.Model:
+def _read_foreign(path: Path, kind: str, what: str) -> ov.Model:
     """A model of another tool, whose operations may need names."""
     if path.suffix == ".pdmodel":
         weights = path.with_suffix(".pdiparams")
         require_file(weights, f"it holds the weights of {path.name}: copy both files together")
-    _check_kind(path, front_end, what)
+    _check_kind(path, kind, what)
     guard(path)
     model = _read(path)
     name_operations(model, lambda: core().read_model(path))
