@@ -3,7 +3,7 @@
 A symbol q of a channel has the probability that a mixture of logistic densities gives to the
 interval from q - 1/2 to q + 1/2. With uniform noise in place of rounding the same formula is a
 differentiable bound of the code length (Ballé et al., 2017). These priors guide the training; the
-codec has tables of its own, fitted to the symbols of the trained network.
+codec has a model of its own, trained on the symbols of the trained network.
 """
 
 from collections.abc import Sequence
