@@ -4,6 +4,7 @@ from typing import Literal
 
 LATENT = "latent"  # the split point of a network made to be split
 LATENT_LARGEST = 127  # the largest magnitude of its whole numbers: they fit a signed byte
+LATENT_BITS = 8  # of each of them, sent without the codec that knows them
 
 # Largest image, in pixels (8192x8192): infer takes about 35 bytes of memory for each.
 MAX_PIXELS = 2**26

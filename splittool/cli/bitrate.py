@@ -1,6 +1,7 @@
 """`splittool bitrate`: Mbit/s of every split point, and the links it fits."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +10,12 @@ import typer
 from splittool.cli.options import Fps, Shapes, link_option
 from splittool.cli.output import Output
 from splittool.quantities import Link
+from splittool.vocabulary import LATENT_BITS
 
 if TYPE_CHECKING:
     from splittool.reports import CutReport, FileRecord, SplitRecord
+
+BITS = 16  # the paper's, where none are given
 
 
 def bitrate(
@@ -23,7 +27,8 @@ def bitrate(
         ),
     ],
     bits: Annotated[
-        list[int] | None, typer.Option(help="Bits per element; repeat. [default: 16]")
+        list[int] | None,
+        typer.Option(help="Bits per element; repeat. [default: 16; 8 for a cut at a latent]"),
     ] = None,
     fps: Fps = None,
     at: Annotated[
@@ -54,15 +59,15 @@ def bitrate(
     from splittool.errors import ThresholdError
 
     streams = Streams(
-        bits=bits or [16],
+        bits=bits or (),
         fps=fps or [10.0],
         links=link or DEFAULT_LINKS,
         images=[] if images is None else list_images(images),
         max_mbps=max_mbps,
     )
     streams.check()
-    record, splits = _read(source, at or [], shape or [])
-    report = bitrate_report(record, splits, streams)
+    record, splits, usual_bits = _read(source, at or [], shape or [])
+    report = bitrate_report(record, splits, replace(streams, bits=bits or [usual_bits]))
     output.emit(report)
     if report.over_limit:
         raise ThresholdError(
@@ -73,8 +78,11 @@ def bitrate(
 
 def _read(
     source: str, at: list[str], shapes: list[str]
-) -> "tuple[FileRecord | None, list[SplitRecord]]":
-    """The split points of a model; of a cut report, its own after the network's input."""
+) -> "tuple[FileRecord | None, list[SplitRecord], int]":
+    """The split points of a model; of a cut report, its own after the network's input.
+
+    And the bits of an element where none are given.
+    """
     from splittool.cost.splits import described_at, input_split
     from splittool.errors import UsageError
     from splittool.reports import CutReport, file_record, read_report
@@ -84,13 +92,16 @@ def _read(
             raise UsageError(f"--at is for a model; {source} is a cut at one split point already")
         if source == "-":
             report = _standard_input()
-            return report.source, [input_split(report), report.split]
-        report = read_report(Path(source), CutReport)
-        return file_record(Path(source)), [input_split(report), report.split]
+            record = report.source
+        else:
+            report = read_report(Path(source), CutReport)
+            record = file_record(Path(source))
+        usual_bits = LATENT_BITS if report.codec_model else BITS
+        return record, [input_split(report), report.split], usual_bits
     from splittool.network.network import Network
 
     network = Network.load(source, shapes)
-    return network.record, described_at(network.graph, network.info, at)
+    return network.record, described_at(network.graph, network.info, at), BITS
 
 
 def _standard_input() -> "CutReport":

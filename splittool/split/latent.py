@@ -15,11 +15,10 @@ from splittool.errors import InputError
 from splittool.files import require_file, sha256
 from splittool.reports import CutReport
 from splittool.runtime.ir import ModelInfo
-from splittool.vocabulary import LATENT, LATENT_LARGEST
+from splittool.vocabulary import LATENT, LATENT_BITS, LATENT_LARGEST
 
 CODEC = "learned"
-BITS = (2 * LATENT_LARGEST).bit_length()
-SENDING = Sending(BITS, CODEC, calibrated=True)
+SENDING = Sending(LATENT_BITS, CODEC, calibrated=True)
 
 
 def model_of(info: ModelInfo, specs: Sequence[TensorSpec]) -> LatentModel | None:
@@ -49,7 +48,7 @@ def model_of(info: ModelInfo, specs: Sequence[TensorSpec]) -> LatentModel | None
 def whole_numbers(spec: TensorSpec, model: LatentModel) -> TensorSpec:
     """A latent whose symbols are its whole numbers, from -`LATENT_LARGEST` up."""
     ranges = Ranges(np.array([-LATENT_LARGEST], np.float32), np.ones(1, np.float32))
-    return replace(spec, ranges={BITS: ranges}, model=model)
+    return replace(spec, ranges={LATENT_BITS: ranges}, model=model)
 
 
 def latent_specs(

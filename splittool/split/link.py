@@ -35,11 +35,10 @@ from splittool.split.calibration_file import (
     chosen_bits,
     with_ranges,
 )
-from splittool.split.latent import BITS as LATENT_BITS
 from splittool.split.latent import SENDING as LATENT_SENDING
 from splittool.split.latent import latent_specs
 from splittool.split.options import LinkOptions
-from splittool.vocabulary import RangesUsed
+from splittool.vocabulary import LATENT_BITS, RangesUsed
 
 DEFAULT_LINK = LinkOptions()
 _REAL = ("f64", "f32", "f16", "bf16")  # quantised as 32 bits, and come back so

@@ -1,5 +1,8 @@
 """A cut at the latent of a network that was made to be split."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +19,11 @@ from splittool.network.comparison import CompareOptions, compare
 from splittool.network.network import Network
 from splittool.reports import CutReport, TrainReport, encode, read_report
 from splittool.runtime.ir import save_ir
-from splittool.split.latent import BITS
 from splittool.split.options import LinkOptions
 from splittool.split.split_network import SplitNetwork
 from splittool.training.run import TrainingOptions, train
 from splittool.training.settings import make_settings
-from splittool.vocabulary import LATENT, LATENT_LARGEST
+from splittool.vocabulary import LATENT, LATENT_BITS, LATENT_LARGEST
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def test_the_model_is_a_file_of_the_cut_that_cut_json_names(cut: Path) -> None:
     assert report.codec_model.sha256 == sha256(cut / "latent.model")
     link = SplitNetwork.open(cut).link()
     assert link.cut_id == bytes.fromhex(sha256(cut / "cut.json"))[:16]
-    assert (link.codec, link.ranges, link.common_bits) == ("learned", "latent", BITS)
+    assert (link.codec, link.ranges, link.common_bits) == ("learned", "latent", LATENT_BITS)
 
 
 def test_whole_numbers_arrive_as_they_were_rounded(cut: Path, pixels: np.ndarray) -> None:
@@ -113,7 +115,7 @@ def test_what_is_sent_is_what_training_measured(
 ) -> None:
     report = trained[1]
     found = SplitNetwork.open(cut).evaluate(report.validation_list, options=F32)
-    assert (found.codec, found.ranges, found.bits) == ("learned", "latent", BITS)
+    assert (found.codec, found.ranges, found.bits) == ("learned", "latent", LATENT_BITS)
     # The weights of the cut have 16 bits, and a symbol on the edge may fall to the other side.
     assert found.payload_bytes_per_frame == pytest.approx(report.bytes_per_frame, abs=2)
 
@@ -214,4 +216,11 @@ def test_compare_has_a_row_for_it(trained: tuple[Path, TrainReport], steel: Path
     arms = {arm.codec: arm for arm in report.arms if arm.kind == "cut"}
     assert set(arms) == {"raw", "learned"}
     assert arms["learned"].payload_bytes_per_frame < arms["raw"].payload_bytes_per_frame
-    assert arms["learned"].bits == BITS
+    assert arms["learned"].bits == LATENT_BITS
+
+
+def test_bitrate_prices_whole_numbers_as_the_bytes_they_are(cut: Path) -> None:
+    command = [sys.executable, "-m", "splittool", "bitrate", str(cut / "cut.json"), "--json"]
+    run = subprocess.run(command, capture_output=True, check=True)
+    (row,) = json.loads(run.stdout)["rows"][1:]
+    assert (row["bits"], row["payload_bytes"]) == (8, row["elements"])
