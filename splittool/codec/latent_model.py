@@ -153,7 +153,10 @@ def read_model(data: bytes) -> LatentModel:
         raise InputError("not a model of codec 'learned' (bad magic bytes)")
     _, version, groups, channels, hidden = _HEADER.unpack_from(data)
     if version != _VERSION:
-        raise InputError(f"the model of codec 'learned' has version {version}, not {_VERSION}")
+        raise InputError(
+            f"the model of codec 'learned' has version {version}, not {_VERSION}; resume the"
+            " network's training, which makes it again, then cut again"
+        )
     if not 1 <= groups <= channels <= _MOST_CHANNELS:
         raise InputError(f"the model of codec 'learned' has {groups} groups of {channels} channels")
     if not 1 <= hidden <= _MOST_CHANNELS:

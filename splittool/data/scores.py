@@ -133,7 +133,7 @@ def dice_interval(
 
 
 # With fewer, the rare image on which two networks differ much is mostly not among them: an interval
-# of 95 % held the truth in 56 to 76 % of the cases with 7 images and in 66 to 81 % with 20
+# of 95 % held the truth in 56 to 62 % of the cases with 7 images and in 66 to 81 % with 20
 # (benchmarks/coverage.py).
 DIFFERENCE_IMAGES = 60
 

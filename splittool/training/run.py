@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from splittool.data.images import MAX_PIXELS, Canvas
 from splittool.data.kaggle import Sample, read_folder
 from splittool.data.partition import stratified_split
-from splittool.errors import InputError, TrainingError, UsageError
+from splittool.errors import InputError, StoppedError, TrainingError, UsageError
 from splittool.files import require_file, sha256
+from splittool.interrupt import Interrupt
 from splittool.models import Segmenter, build, checkpoints
 from splittool.models.backbone import load_backbone
 from splittool.models.checkpoints import Checkpoint, PartitionRecord
@@ -123,11 +124,25 @@ def _add_codec_model(trainer: Trainer, progress: Progress) -> float:
 
     Returns:
         Bytes of the frame of a held-out image, really coded.
+
+    Raises:
+        StoppedError: A signal arrived; the state is saved, and a resumed run comes back here.
     """
     path, (training, validation) = trainer.outputs.model, trainer.whole_images
     checkpoint = checkpoints.load(path)
     network = checkpoints.restore(path, checkpoint)
-    model = fit_codec_model(network, training, progress)
+    with Interrupt() as interrupt:
+
+        def told(done: float, total: float, what: str) -> None:
+            if interrupt.exit_code is not None:
+                raise StoppedError(
+                    f"stopped before {path} had its model of codec 'learned';"
+                    f" {trainer.outputs.state} is saved",
+                    interrupt.exit_code,
+                )
+            progress(done, total, what)
+
+        model = fit_codec_model(network, training, told)
     codec_model = torch.frombuffer(bytearray(model.to_bytes()), dtype=torch.uint8)
     msgspec.structs.replace(checkpoint, codec_model=codec_model).save(path)
     return mean_frame_bytes(model, network, validation, progress)

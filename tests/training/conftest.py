@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
+from splittool.progress import Progress, nobody
 from splittool.reports import EpochRecord, TrainReport
 from splittool.training.observer import Observer
 from splittool.training.outputs import Outputs
@@ -58,12 +59,13 @@ def run_training(steel: Path) -> RunTraining:
         options: TrainingOptions | None = None,
         folder: Path | None = None,
         network: dict[str, Any] | None = None,
+        progress: Progress = nobody,
         **changes: Any,
     ) -> TrainReport:
         tiny = network or {"widths": [4, 6], "bottleneck": 8}
         settings = make_settings(recipe, tiny, **{"epochs": 2, "precision": "f32", **changes})
         chosen = options or TrainingOptions(workers=0)
-        return train(folder or steel, outputs.model, settings, chosen, observer=observer)
+        return train(folder or steel, outputs.model, settings, chosen, progress, observer)
 
     return run
 

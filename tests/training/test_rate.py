@@ -1,6 +1,8 @@
 """Training a network whose bytes have a price."""
 
 import math
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,13 @@ import torch
 from training_states import assert_same
 
 from splittool.codec.latent_model import read_model
-from splittool.errors import InputError, StoppedError, TrainingError, UsageError
+from splittool.data.images import Canvas
+from splittool.data.kaggle import read_folder
+from splittool.errors import ExitCode, InputError, StoppedError, TrainingError, UsageError
 from splittool.models import build, checkpoints
+from splittool.models.splitnet import LIMIT, symbols
+from splittool.training import codec_model
+from splittool.training.dataset import SegmentationDataset
 from splittool.training.outputs import Outputs
 from splittool.training.rate import (
     FIRST_WEIGHT,
@@ -117,12 +124,43 @@ def test_bytes_are_trained_reported_and_coded(
         assert record.train.bytes_per_frame > FRAME_BYTES
         assert record.validation.bytes_per_frame > FRAME_BYTES
     assert report.best == history[-1] == checkpoints.load(outputs.model).training
-    codec_model = checkpoints.load(outputs.model).codec_model
-    assert codec_model is not None
-    assert read_model(codec_model.numpy().tobytes()).channels == 3
+    model = checkpoints.load(outputs.model).codec_model
+    assert model is not None
+    assert read_model(model.numpy().tobytes()).channels == 3
     assert report.bytes_per_frame > FRAME_BYTES
     (table,) = report.tables()
     assert "bytes of a frame, codec learned" in [each.text for each in table.columns[0].cells]
+
+
+def test_a_run_stopped_while_the_codecs_model_is_made_goes_on_there(
+    run_training: Any, outputs: Outputs
+) -> None:
+    def stop(done: float, total: float, what: str) -> None:
+        if what == "coding model" and done > 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(StoppedError, match=r"model of codec 'learned'; .*state\.pt is saved") as e:
+        run_training(outputs, epochs=1, progress=stop, **SPLITNET)
+    assert e.value.exit_code == ExitCode.TERMINATED
+    assert checkpoints.load(outputs.model).codec_model is None
+    run_training(outputs, options=RESUME, epochs=1, **SPLITNET)
+    assert checkpoints.load(outputs.model).codec_model is not None
+
+
+def test_the_codecs_model_sees_each_image_as_it_is_and_augmented(
+    steel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, classes = read_folder(steel)
+    images = SegmentationDataset(samples, classes, Canvas(64, 96, "pad"))
+    seen: list[np.ndarray] = []
+    monkeypatch.setattr(codec_model, "fit", lambda symbols, progress: seen.append(symbols))
+    network = build("splitnet", len(classes), TINY).eval()
+    codec_model.fit_codec_model(network, images)
+    copies = seen[0].reshape(codec_model.MOST_COPIES, len(samples), *seen[0].shape[1:])
+    pixels = torch.stack([images[index, (), False][0] for index in range(len(samples))])
+    plain = network.network.encode(network.normalise(pixels))  # type: ignore[operator]
+    assert np.array_equal(copies[0], symbols(plain).detach().numpy() + LIMIT)
+    assert all(not np.array_equal(copies[0], copy) for copy in copies[1:])
 
 
 def test_a_higher_price_makes_fewer_bytes(run_training: Any, tmp_path: Path) -> None:
