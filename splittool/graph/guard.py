@@ -37,7 +37,14 @@ _FEWEST_INPUTS = {
     for name in names.split()
 }
 _TO_BE_TRIED = {"Scan"}
-_TRIAL = "import sys, openvino; openvino.Core().read_model(sys.argv[1])"
+_OTHER_KIND = 9  # what the trial exits with where a file is not of the kind that it should be
+_TRIAL = f"""
+import sys, openvino
+from openvino.frontend import FrontEndManager
+path, kind = sys.argv[1:]
+FrontEndManager().load_by_framework(kind).supported(path) or sys.exit({_OTHER_KIND})
+openvino.Core().read_model(path)
+"""
 _TRIAL_S = 600
 
 # Numbers of the fields that are looked at, from onnx.proto.
@@ -51,14 +58,20 @@ class _NoStructureError(Exception):
     """The bytes are not those of a protocol buffer."""
 
 
-def guard(path: Path) -> None:
+def guard(path: Path, kind: str, what: str) -> None:
     """Refuse a file of another tool that would end the process.
 
+    Args:
+        path: The file, or the folder.
+        kind: OpenVINO's name of its format.
+        what: What such a file is.
+
     Raises:
-        InputError: An operation of ONNX lacks an input, or reading the file ends a process.
+        InputError: An operation of ONNX lacks an input, reading the file ends a process, or the
+            other process found it to be something else.
     """
     if path.suffix != ".onnx" or _look_at_onnx(path):
-        _try(path)
+        _try(path, kind, what)
 
 
 def _look_at_onnx(path: Path) -> bool:
@@ -75,11 +88,11 @@ def _look_at_onnx(path: Path) -> bool:
         return True
 
 
-def _try(path: Path) -> None:
-    """Read a file in another process."""
+def _try(path: Path, kind: str, what: str) -> None:
+    """Read a file in another process, whose readers may print what they like."""
     try:
         tried = subprocess.run(
-            [sys.executable, "-c", _TRIAL, str(path)],
+            [sys.executable, "-c", _TRIAL, str(path), kind],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -89,6 +102,8 @@ def _try(path: Path) -> None:
     except subprocess.TimeoutExpired:
         cause = f"has not ended after {_TRIAL_S} seconds"
     else:
+        if tried.returncode == _OTHER_KIND:
+            raise InputError(f"{path} cannot be read as a model (it is no {what}); export it again")
         if tried.returncode >= 0:
             return
         cause = f"ends in {signal.Signals(-tried.returncode).name}"

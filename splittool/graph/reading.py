@@ -85,8 +85,8 @@ def _read_foreign(path: Path, kind: str, what: str) -> ov.Model:
     if path.suffix == ".pdmodel":
         weights = path.with_suffix(".pdiparams")
         require_file(weights, f"it holds the weights of {path.name}: copy both files together")
+    guard(path, kind, what)
     _check_kind(path, kind, what)
-    guard(path)
     model = _read(path)
     name_operations(model, lambda: core().read_model(path))
     adopt_notes(model)

@@ -55,11 +55,11 @@ def test_one_within_a_branch(tmp_path: Path) -> None:
 
 def test_operations_of_others_are_not_judged(tmp_path: Path) -> None:
     node = helper.make_node("Sum", [], ["y"], domain="mine")
-    guard.guard(_write(tmp_path / "net.onnx", node))
+    guard.guard(_write(tmp_path / "net.onnx", node), "onnx", ".onnx file")
 
 
 def test_good_files_are_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "_try", lambda path: pytest.fail("tried"))
+    monkeypatch.setattr(guard, "_try", lambda *_: pytest.fail("tried"))
     nodes = [
         helper.make_node("Constant", [], ["c"], value_float=1.0),
         helper.make_node("Clip", ["x", "", "c"], ["a"]),
@@ -74,9 +74,9 @@ def test_what_has_no_structure_is_tried(
     data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
-    monkeypatch.setattr(guard, "_try", tried.append)
+    monkeypatch.setattr(guard, "_try", lambda path, *_: tried.append(path))
     (tmp_path / "net.onnx").write_bytes(data)
-    guard.guard(tmp_path / "net.onnx")
+    guard.guard(tmp_path / "net.onnx", "onnx", ".onnx file")
     assert tried == [tmp_path / "net.onnx"]
 
 
@@ -88,7 +88,7 @@ def test_a_scan_is_tried_in_a_process_of_its_own(
     with pytest.raises(InputError, match=r"reader ends in SIGSEGV\); export it again, without"):
         load_model(path)
     monkeypatch.setattr(guard, "_TRIAL", "import sys; sys.exit(1)")  # OpenVINO says why itself
-    guard.guard(path)
+    guard.guard(path, "onnx", ".onnx file")
 
 
 def test_a_reader_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

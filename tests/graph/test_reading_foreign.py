@@ -82,12 +82,15 @@ def test_the_record_of_a_folder_is_of_all_its_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_a_damaged_file_is_refused(kind: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_refused(
+    kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = MAKERS[kind](tmp_path)
     file = path / "saved_model.pb" if path.is_dir() else path
     file.write_bytes(b"garbage")
     with pytest.raises(InputError, match="cannot be read as a model"):
         load_model(path)
+    assert capfd.readouterr() == ("", "")  # TensorFlow's reader prints what it thinks of it
 
 
 def test_a_paddle_program_without_its_weights(tmp_path: Path) -> None:
