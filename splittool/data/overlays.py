@@ -1,27 +1,33 @@
 """Masks as pictures: label maps, and overlays on the image."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from splittool.data.images import Pixels
+from splittool.tables import printable
 
-# Okabe and Ito's colours, which most colour-blind people can tell apart, without black; more
-# classes start over.
+# Okabe and Ito's colours, which most colour-blind people can tell apart, without black; those that
+# stay far apart as a tint on grey steel come first. More classes start over.
 COLOURS = np.array(
     [
-        (230, 159, 0),
         (86, 180, 233),
-        (0, 158, 115),
-        (240, 228, 66),
-        (0, 114, 178),
         (213, 94, 0),
+        (240, 228, 66),
         (204, 121, 167),
+        (0, 158, 115),
+        (230, 159, 0),
+        (0, 114, 178),
     ],
     dtype=np.uint8,
 )
 
 _STRIP = 64  # rows
+_STRIPE = 6  # pixels, along a row or a column, of a class where several overlap
+_LINE, _SWATCH, _GAP = 18, 12, 8  # pixels of the legend
+_LONGEST_NAME = 40  # characters
 
 
 def colour(index: int) -> NDArray[np.uint8]:
@@ -70,6 +76,9 @@ def overlay(
 ) -> Image.Image:
     """The image with predicted masks tinted, and the outlines of the true ones.
 
+    Where classes overlap, their colours take turns in diagonal stripes: a blend of two would be the
+    colour of neither.
+
     Args:
         pixels: (H, W, 3).
         masks: (C, H, W) predicted.
@@ -78,16 +87,68 @@ def overlay(
     picture = pixels.copy()
     for top in range(0, len(picture), _STRIP):  # few rows at a time need little memory
         strip = picture[top : top + _STRIP]
-        for index, mask in enumerate(masks[:, top : top + _STRIP]):
+        for index, mask in enumerate(_in_turn(masks[:, top : top + _STRIP], top)):
             tinted = strip // 2 + colour(index) // 2
             np.copyto(strip, tinted, where=mask[..., None])
-    for index, mask in enumerate(truth if truth is not None else ()):
-        picture[_outline(mask)] = colour(index)
+        for index, mask in enumerate(() if truth is None else _in_turn(_outlines(truth, top), top)):
+            strip[mask] = colour(index)
     return Image.fromarray(picture)
 
 
-def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels of a mask that have a neighbour outside it."""
-    padded = np.pad(mask, 1)
-    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~inner
+def _in_turn(masks: NDArray[np.bool_], top: int) -> NDArray[np.bool_]:
+    """(C, H, W) masks below row `top`, without overlap: stripes of each where there was one."""
+    rows, columns = np.ogrid[top : top + masks.shape[1], : masks.shape[2]]
+    place = np.cumsum(masks, axis=0, dtype=np.int16)
+    turn = (rows + columns) // _STRIPE % np.maximum(place[-1], 1) + 1
+    found: NDArray[np.bool_] = masks & (place == turn)
+    return found
+
+
+def with_legend(picture: Image.Image, classes: Sequence[str], outlined: bool) -> Image.Image:
+    """An overlay with the colours of the classes named in a strip below it.
+
+    Args:
+        picture: The overlay.
+        classes: Names of the masks, in order.
+        outlined: Whether the outlines of true masks are drawn, which the legend then explains.
+    """
+    font = ImageFont.load_default(11)
+    names = [_shortened(name) for name in classes]
+    entries = [(f"class {name}", index) for index, name in enumerate(names)]
+    places, x, y = [], _GAP, 0
+    for text, index in entries:
+        width = _SWATCH + _GAP // 2 + round(font.getlength(text)) + _GAP
+        if x > _GAP and x + width > picture.width:
+            x, y = _GAP, y + _LINE
+        places.append((x, y, text, index))
+        x += width
+    meaning = "filled: predicted" + ("; line: true" if outlined else "")
+    if x + font.getlength(meaning) > picture.width:
+        x, y = _GAP, y + _LINE
+    legend = Image.new("RGB", (picture.width, picture.height + y + _LINE), "white")
+    legend.paste(picture)
+    draw = ImageDraw.Draw(legend)
+    for left, above, text, index in places:
+        top = picture.height + above + (_LINE - _SWATCH) // 2
+        box = (left, top, left + _SWATCH - 1, top + _SWATCH - 1)
+        draw.rectangle(box, fill=tuple(colour(index).tolist()), outline="black")
+        draw.text((left + _SWATCH + _GAP // 2, top), text, "black", font)
+    draw.text((x, picture.height + y + (_LINE - _SWATCH) // 2), meaning, "black", font)
+    return legend
+
+
+def _shortened(name: str) -> str:
+    name = " ".join(printable(name).split())  # on one line
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+
+
+def _outlines(masks: NDArray[np.bool_], top: int) -> NDArray[np.bool_]:
+    """The pixels of masks in the strip from row `top` that have a neighbour outside their mask."""
+    rows = np.arange(top - 1, min(top + _STRIP, masks.shape[1]) + 1)
+    inside = (rows >= 0) & (rows < masks.shape[1])
+    near = masks[:, rows.clip(0, masks.shape[1] - 1)] & inside[:, None]
+    padded = np.pad(near, ((0, 0), (0, 0), (1, 1)))
+    inner = padded[:, :-2, 1:-1] & padded[:, 2:, 1:-1]
+    inner &= padded[:, 1:-1, :-2] & padded[:, 1:-1, 2:]
+    found: NDArray[np.bool_] = near[:, 1:-1] & ~inner
+    return found

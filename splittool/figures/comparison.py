@@ -21,18 +21,28 @@ def comparison(arms: Sequence[ArmRecord]) -> "Figure":
     marker the network behind it. Cuts and answers are filled markers. Of the codecs of a cut, which
     are lossless, the smallest at each precision is drawn; the legend has the GFLOPs that a cut or
     an answer leaves on the device.
+
+    The 95 % intervals of Dice are bars at cuts and answers, and a band around the whole network.
+    Lines below say how many images they rest on, and how many ways lose no more than chance would
+    explain: the interval of their loss, from pairs of the same images, holds 0.
     """
     lines = _lines(arms)
-    wholes = [arm.dice for arm in arms if arm.kind == "whole" and arm.dice is not None]
+    wholes = [arm for arm in arms if arm.kind == "whole" and arm.dice is not None]
     rows = -(-(len(lines) + len(wholes)) // _COLUMNS)
     with new_figure(2.4 + _LEGEND_ROW * rows) as figure:
         axis = figure.subplots()
         for (label, members), look in zip(lines.items(), _looks(lines), strict=True):
-            axis.plot(*_points(members), label=label, **look)
-        for dice in wholes:
-            axis.axhline(dice, color="black", linestyle=":", label="whole network")
+            drawn = _smallest(members)
+            sizes = [arm.payload_bytes_per_frame for arm in drawn]
+            axis.plot(sizes, [arm.dice or 0.0 for arm in drawn], label=label, **look)
+            if drawn[0].kind != "image":
+                _bars(axis, drawn, look["color"])
+        for arm in wholes:
+            axis.axhline(arm.dice or 0.0, color="black", linestyle=":", label="whole network")
+            if arm.dice_interval:
+                axis.axhspan(*arm.dice_interval, color="black", alpha=0.07, linewidth=0)
         axis.set_xscale("log")
-        axis.set_xlabel("bytes per frame")
+        axis.set_xlabel("\n".join(["bytes per frame", *_evidence(arms)]))
         axis.set_ylabel("Dice over defective pairs")
         handles = axis.get_legend_handles_labels()
         figure.legend(
@@ -63,12 +73,36 @@ def _label(arm: ArmRecord) -> str:
     return f"{name} ({arm.edge_gflops:.2g} GFLOPs)"
 
 
-def _points(members: Sequence[ArmRecord]) -> Iterator[tuple[float, ...]]:
+def _smallest(members: Sequence[ArmRecord]) -> list[ArmRecord]:
+    """Of each precision or quality the way of fewest bytes, the smallest first."""
     smallest: dict[tuple[int | None, int | None], ArmRecord] = {}
     for arm in sorted(members, key=lambda arm: -arm.payload_bytes_per_frame):
         smallest[arm.bits, arm.quality] = arm
-    points = sorted((arm.payload_bytes_per_frame, arm.dice or 0.0) for arm in smallest.values())
-    return zip(*points, strict=True)
+    return sorted(smallest.values(), key=lambda arm: arm.payload_bytes_per_frame)
+
+
+def _bars(axis: Any, arms: Sequence[ArmRecord], colour: str) -> None:
+    """The interval of Dice at each way that has one."""
+    for arm in arms:
+        if arm.dice_interval:
+            size = arm.payload_bytes_per_frame
+            axis.vlines(size, *arm.dice_interval, color=colour, linewidth=0.7, alpha=0.6)
+
+
+def _evidence(arms: Sequence[ArmRecord]) -> list[str]:
+    """How many images the intervals rest on, and how many ways they tell from the whole network."""
+    whole = next((arm for arm in arms if arm.kind == "whole"), None)
+    if whole is None or whole.dice_interval is None:
+        return []
+    lines = [f"bars, band: 95 % intervals, {whole.dice_interval_images} images with a defect"]
+    losses = [
+        arm.dice_loss_interval for arm in arms if arm.kind in ("cut", "image", "answer")
+        if arm.dice_loss_interval and arm.codec != "file"
+    ]  # fmt: skip
+    if losses:
+        within = sum(low <= 0 <= high for low, high in losses)
+        lines.append(f"{within} of {len(losses)} ways: loss against the whole within its interval")
+    return lines
 
 
 def _looks(lines: dict[str, list[ArmRecord]]) -> Iterator[dict[str, Any]]:

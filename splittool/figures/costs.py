@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from splittool.figures.style import COLOURS, MARKERS, new_figure
+from splittool.figures.style import COLOURS, MARKERS, new_figure, short_name
 from splittool.reports import SplitRecord
 
 if TYPE_CHECKING:
@@ -71,14 +71,5 @@ def _name_places(axis: Any, splits: Sequence[SplitRecord]) -> None:
     for i in whole if len(whole) > 1 else range(len(splits)):
         if not ticks or i - ticks[-1] >= len(splits) / MOST_TICKS:
             ticks.append(i)
-    axis.set_xticks(ticks, [_label(splits[i].point) for i in ticks], rotation=90)
+    axis.set_xticks(ticks, [short_name(splits[i].point) for i in ticks], rotation=90)
     axis.set_xlabel(f"split point ({len(splits)} places)")
-
-
-def _label(name: str, most: int = 24) -> str:
-    """A name that fits below a tick: a long one, such as ONNX has, loses its first parts."""
-    if len(name) <= most:
-        return name
-    end = name[1 - most :]
-    separators = [end.index(mark) for mark in "/.:" if mark in end[:-1]]
-    return "…" + end[min(separators, default=0) :]

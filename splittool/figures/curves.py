@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def training_curves(history: Sequence[dict[str, Any]]) -> "Figure":
     """Loss and Dice against the epoch for both parts, as in the paper's Figs. 3 and 4.
 
-    Where bytes had a price, those of a frame are below.
+    Where bytes had a price, those of a frame are below. The legend says how many pairs of image and
+    class with a defect the Dice of each part is a mean of.
 
     Args:
         history: Records as in the history file.
@@ -38,7 +39,7 @@ def training_curves(history: Sequence[dict[str, Any]]) -> "Figure":
                     [_number(record[part][key]) for record in history],
                     style,
                     color=COLOURS[number],
-                    label=part,
+                    label=_named_with_pairs(part, history[0][part]),
                     marker="." if len(epochs) < 30 else None,
                 )
         loss_axis.set_ylabel("loss (BCE + 1 - Dice)")
@@ -52,6 +53,11 @@ def training_curves(history: Sequence[dict[str, Any]]) -> "Figure":
         _cut_off_peaks(loss_axis, [record["validation"]["loss"] for record in history])
         loss_axis.legend()
         return figure
+
+
+def _named_with_pairs(part: str, scores: Mapping[str, Any]) -> str:
+    pairs = scores.get("defective_pairs")
+    return part if pairs is None else f"{part} (n = {pairs} defective pairs)"
 
 
 def _number(value: float | None) -> float:
@@ -69,6 +75,8 @@ def _cut_off_peaks(axis: Any, losses: Sequence[float]) -> None:
 def over_time(runs: Mapping[str, BenchReport]) -> "Figure":
     """Frames per second and latency over the time of benchmarks, one point per window.
 
+    The legend says how many frames each benchmark counted.
+
     Args:
         runs: The benchmarks, by what to call them.
     """
@@ -79,7 +87,12 @@ def over_time(runs: Mapping[str, BenchReport]) -> "Figure":
         for number, (name, run) in enumerate(runs.items()):
             colour = COLOURS[number % len(COLOURS)]
             times = [(w.start_s + w.seconds / 2) / scale for w in run.windows]
-            above.plot(times, [w.fps for w in run.windows], color=colour, label=name[-32:])
+            above.plot(
+                times,
+                [w.fps for w in run.windows],
+                color=colour,
+                label=f"{name[-32:]} (n = {run.frames:,})",
+            )
             for marks, line, mark in (
                 ([w.p50_ms for w in run.windows], "-", "median"),
                 ([w.p99_ms for w in run.windows], ":", "99th percentile"),

@@ -1,10 +1,11 @@
 """Several networks side by side: bitrate and work on the device at their split points."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from splittool.cost.bitrate import mbps, payload_bytes
-from splittool.figures.style import COLOURS, HATCHES, MARKERS, new_figure
+from splittool.figures.style import COLOURS, HATCHES, MARKERS, new_figure, short_name
 from splittool.reports import SplitRecord
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def layers(networks: Mapping[str, Sequence[SplitRecord]], bits: int, fps: float)
 def tradeoff(networks: Mapping[str, Sequence[SplitRecord]], bits: int) -> "Figure":
     """Bits per frame against operations on the device, one point per cut.
 
-    Cuts that no other cut of the same network beats in both are filled and joined.
+    Cuts that no other cut of the same network beats in both are filled, joined and named; of those
+    of one module or folder only the first. The legend says how many cuts there are.
 
     Args:
         networks: Split points, by the network's name; "input" gives the reference line.
@@ -62,22 +64,37 @@ def tradeoff(networks: Mapping[str, Sequence[SplitRecord]], bits: int) -> "Figur
         for number, (name, splits) in enumerate(networks.items()):
             # Before the first weighted layer, a head only changes the form of the image.
             cuts = [split for split in splits if split.head_weighted_layers]
-            points = sorted((split.head_gflops, _mbits(split, bits)) for split in cuts)
+            names = {(split.head_gflops, _mbits(split, bits)): split.point for split in cuts}
+            points = sorted(names)
             colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
             axis.plot(*zip(*points, strict=True), marker, color=colour, fillstyle="none", alpha=0.6)
             best = pareto(points)
+            label = f"{name} (n = {len(cuts)} cuts)"
             axis.step(
-                *zip(*best, strict=True), where="post", marker=marker, color=colour, label=name
+                *zip(*best, strict=True), where="post", marker=marker, color=colour, label=label
             )
+            _name_points(axis, {names[point]: point for point in best}, colour)
         images = {_mbits(s, bits) for splits in networks.values() for s in splits if _is_input(s)}
         for size in sorted(images):
             axis.axhline(size, color="black", linestyle=":", label=f"input image, {size:.2f} Mbit")
         axis.set_xscale("log")
         axis.set_yscale("log")
+        axis.margins(x=0.12)  # room for the names
         axis.set_xlabel("GFLOPs on the device")
         axis.set_ylabel(f"Mbit per frame ({bits} bits)")
         figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=2)
         return figure
+
+
+def _name_points(axis: Any, points: Mapping[str, tuple[float, float]], colour: str) -> None:
+    """Write its name at each point; at the first where several belong to one module."""
+    modules: set[str] = set()
+    for name, place in points.items():
+        module = re.split(r"[/.+]", name)[0].strip()
+        if module not in modules:
+            modules.add(module)
+            how = {"xytext": (2, 2), "textcoords": "offset points", "color": colour}
+            axis.annotate(short_name(module), place, fontsize=4.5, rotation=35, **how)
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -62,3 +62,12 @@ def new_figure(height: float) -> Iterator["Figure"]:
         ) from None
     with mpl.rc_context(STYLE):
         yield Figure(figsize=(COLUMN, height), layout="constrained")
+
+
+def short_name(name: str, most: int = 24) -> str:
+    """A name that fits into a figure: a long one, such as ONNX has, loses its first parts."""
+    if len(name) <= most:
+        return name
+    end = name[1 - most :]
+    separators = [end.index(mark) for mark in "/.:" if mark in end[:-1]]
+    return "…" + end[min(separators, default=0) :]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splittool.data.images import Canvas, Pixels
-from splittool.data.overlays import overlay
+from splittool.data.overlays import overlay, with_legend
 from splittool.split.runners import Inference, Runner
 
 
@@ -40,7 +40,8 @@ class Answer:
 
     def _repr_html_(self) -> str:
         stream = io.BytesIO()
-        overlay(self.pixels, self.masks, None).save(stream, "PNG")
+        picture = overlay(self.pixels, self.masks, None)
+        with_legend(picture, self.classes, outlined=False).save(stream, "PNG")
         data = base64.b64encode(stream.getvalue()).decode()
         found = ", ".join(
             f"class {name}: {int(mask.sum()):,} pixels"

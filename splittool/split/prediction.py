@@ -12,7 +12,7 @@ from PIL import Image
 from splittool.cost.bitrate import mbps
 from splittool.data import rle, scores
 from splittool.data.kaggle import write_labels
-from splittool.data.overlays import label_map, overlay
+from splittool.data.overlays import label_map, overlay, with_legend
 from splittool.errors import InputError
 from splittool.files import make_folder, replacing, write_bytes
 from splittool.progress import Progress, nobody
@@ -116,7 +116,10 @@ def _finish(one: Evaluated[None], classes: list[str], folder: Path | None) -> _F
     if folder is not None:
         stem = sample.path.stem
         _save(label_map(one.probabilities, masks), folder / "masks" / f"{stem}.png")
-        _save(overlay(one.pixels, masks, one.truth), folder / "overlays" / f"{stem}.jpg")
+        picture = with_legend(
+            overlay(one.pixels, masks, one.truth), classes, outlined=one.truth is not None
+        )
+        _save(picture, folder / "overlays" / f"{stem}.jpg")
     dice = None if counts is None else map(float, scores.pair_dice(counts))
     row = ImageRecord(
         image=sample.name,

@@ -2,8 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
-from splittool.data.overlays import colour, label_map, overlay
+from splittool.data.overlays import colour, label_map, overlay, with_legend
 
 # Few values, so that classes are often equally likely.
 MAPS = hnp.arrays(
@@ -29,14 +30,44 @@ def test_labels_have_the_colours_of_their_classes() -> None:
 
 
 @given(MAPS)
-def test_masks_are_tinted_and_the_rest_stays(maps: np.ndarray) -> None:
+def test_masks_are_tinted_in_one_of_their_colours_and_the_rest_stays(maps: np.ndarray) -> None:
     masks = maps >= 0.5
     pixels = np.random.default_rng(0).integers(0, 256, (*maps.shape[1:], 3), dtype=np.uint8)
     picture = np.asarray(overlay(pixels, masks, None))
-    expected = pixels.copy()
-    for index, mask in enumerate(masks):
-        expected[mask] = expected[mask] // 2 + colour(index) // 2
-    assert np.array_equal(picture, expected)
+    tints = [pixels // 2 + colour(index) // 2 for index in range(len(masks))]
+    allowed = [mask & (picture == tint).all(2) for mask, tint in zip(masks, tints, strict=True)]
+    assert np.logical_or.reduce(allowed)[masks.any(0)].all()
+    assert np.array_equal(picture[~masks.any(0)], pixels[~masks.any(0)])
+
+
+def test_classes_that_overlap_take_turns_in_stripes() -> None:
+    black, masks = np.zeros((70, 70, 3), dtype=np.uint8), np.ones((3, 70, 70), dtype=bool)
+    picture = np.asarray(overlay(black, masks, None))
+    shares = [(picture == colour(index) // 2).all(2).mean() for index in range(3)]
+    assert sum(shares) == 1
+    assert min(shares) > 0.3
+
+
+@given(MAPS)
+def test_outlines_are_the_pixels_with_a_neighbour_outside(maps: np.ndarray) -> None:
+    truth = maps[:1] >= 0.5
+    black = np.zeros((*truth.shape[1:], 3), dtype=np.uint8)
+    around = np.pad(truth[0], 1)
+    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    drawn = np.asarray(overlay(black, truth & False, truth)).any(2)
+    assert np.array_equal(drawn, truth[0] & ~inner)
+
+
+def test_the_legend_is_below_the_image_and_has_every_colour() -> None:
+    black = Image.new("RGB", (300, 20))
+    names = ["scratch", "a\nb\x1b[2J", "x" * 200]
+    picture = with_legend(black, names, outlined=True)
+    assert picture.width == 300
+    pixels = np.asarray(picture)
+    assert not pixels[:20].any()
+    for index in range(3):
+        assert (pixels[20:] == colour(index)).all(2).any()
+    assert with_legend(black, ["1"], outlined=False).height < picture.height
 
 
 def test_true_masks_are_outlined() -> None:

@@ -69,3 +69,29 @@ def test_a_colour_is_a_format_and_a_marker_a_network() -> None:
     assert len(set(looks)) == 8
     assert [len(set(part)) for part in zip(*looks, strict=True)] == [2, 2, 2]
     assert len({color for color, _, _ in looks[:4]}) == 1
+
+
+def test_intervals_are_drawn_and_what_they_cannot_tell_is_said() -> None:
+    from splittool.figures.comparison import comparison
+
+    interval, near, far = (0.15, 0.6), (-0.02, 0.03), (0.1, 0.2)
+    seven = {"dice_interval": interval, "dice_interval_images": 7}
+    arms = [
+        ArmRecord("whole", edge_gflops=2.0, dice=0.4, **seven),
+        ArmRecord(
+            "cut", "a", 4, payload_bytes_per_frame=9, dice=0.39, dice_loss_interval=near, **seven
+        ),
+        ArmRecord(
+            "cut", "a", 2, payload_bytes_per_frame=5, dice=0.25, dice_loss_interval=far, **seven
+        ),
+    ]
+    (axis,) = comparison(arms).axes
+    bars = [bar.get_segments()[0].tolist() for bar in axis.collections]
+    assert sorted(bars) == [[[5, 0.15], [5, 0.6]], [[9, 0.15], [9, 0.6]]]
+    low, high = axis.get_ylim()
+    assert low < 0.15
+    assert high > 0.6
+    assert axis.get_xlabel().splitlines()[1:] == [
+        "bars, band: 95 % intervals, 7 images with a defect",
+        "1 of 2 ways: loss against the whole within its interval",
+    ]

@@ -52,6 +52,16 @@ def test_a_peak_of_the_validation_loss_is_cut_off_and_named() -> None:
     assert list(dice.lines[1].get_ydata())[1:] == [0.2, 0.4, 0.5]  # type: ignore[arg-type]
 
 
+def test_curves_say_how_many_pairs_they_are_of() -> None:
+    counted = [
+        {**record, "validation": {**record["validation"], "defective_pairs": 7}}  # type: ignore[dict-item]
+        for record in HISTORY
+    ]
+    loss, _ = curves.training_curves(counted).axes
+    labels = [line.get_label() for line in loss.lines]
+    assert labels == ["train", "validation (n = 7 defective pairs)"]
+
+
 def test_bytes_of_a_frame_are_drawn_where_they_had_a_price() -> None:
     parts = ("train", "validation")
     priced = [
@@ -112,6 +122,8 @@ def test_tradeoff_has_a_point_for_each_cut_and_a_line_for_the_input(
     assert "input image, 9.83 Mbit" in labels
     # Each pooling of the U-Net costs more of both than the one before.
     assert len(axis.lines[1].get_xdata()) == 1
+    assert axis.lines[1].get_label() == "unet (n = 5 cuts)"
+    assert [text.get_text() for text in axis.texts] == ["maxpool_1"]
 
 
 @pytest.mark.parametrize(

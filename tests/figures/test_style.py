@@ -1,8 +1,8 @@
-"""Figures of the costs of one network."""
+"""The look of all figures."""
 
 import pytest
 
-from splittool.figures.costs import _label
+from splittool.figures.style import short_name
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from splittool.figures.costs import _label
     ],
 )
 def test_long_names_lose_their_first_parts_and_say_so(name: str, label: str) -> None:
-    assert _label(name) == label
+    assert short_name(name) == label
