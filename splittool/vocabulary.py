@@ -19,5 +19,5 @@ PRECISION_SYNONYMS = {"fp32": "f32", "fp16": "f16"}
 TargetName = Literal["openvino", "openvino-2022", "myriad"]
 HalfTargetName = Literal["openvino", "openvino-2022", "myriad", "onnx"]
 RuntimeName = Literal["openvino", "onnxruntime"]
-Objective = Literal["latency", "fps"]
+Objective = Literal["latency", "fps", "energy"]
 FigureKind = Literal["layers", "cost", "output", "tradeoff", "training", "time", "comparison"]

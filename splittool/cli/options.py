@@ -8,6 +8,7 @@ import typer
 from splittool.cli.output import Output
 from splittool.errors import UsageError
 from splittool.quantities import parse_link, parse_milliseconds
+from splittool.quantities.energy import EdgeEnergy, Radio, parse_edge_energy, parse_radio
 from splittool.vocabulary import Fit, RangesFrom, RuntimeName, TargetName
 
 if TYPE_CHECKING:
@@ -24,6 +25,26 @@ def link_option(text: str) -> Any:
     return typer.Option(metavar="LINK", parser=parse_link, help=text)
 
 
+EdgeEnergyOption = Annotated[
+    EdgeEnergy | None,
+    typer.Option(
+        "--edge-energy",
+        metavar="ENERGY",
+        parser=parse_edge_energy,
+        help="Energy of computing on the device: for work, such as 0.02J/GFLOP; as power while it"
+        " computes, such as 1.5W; or a bench-vpu report with measured joules.",
+    ),
+]
+RadioOption = Annotated[
+    Radio | None,
+    typer.Option(
+        "--radio",
+        metavar="RADIO",
+        parser=parse_radio,
+        help="Power of the device's radio while it sends: wifi, lte, 3g, 5g-low-band, 5g-mmwave, or"
+        " such as 283mW/Mbps+133mW.",
+    ),
+]
 ModelArgument = Annotated[
     Path,
     typer.Argument(

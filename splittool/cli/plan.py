@@ -5,9 +5,17 @@ from typing import Annotated
 
 import typer
 
-from splittool.cli.options import ModelArgument, Shapes, link_option, time_option
+from splittool.cli.options import (
+    EdgeEnergyOption,
+    ModelArgument,
+    RadioOption,
+    Shapes,
+    link_option,
+    time_option,
+)
 from splittool.cli.output import Output
 from splittool.quantities import Compute, Link, parse_compute
+from splittool.quantities.energy import parse_millijoules, parse_watt_hours, parse_watts
 from splittool.vocabulary import Objective
 
 
@@ -60,6 +68,27 @@ def plan(
             " [default: coded masks as --infer measured, or an estimate]"
         ),
     ] = None,
+    edge_energy: EdgeEnergyOption = None,
+    radio: RadioOption = None,
+    idle_power: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POWER",
+            parser=parse_watts,
+            help="What the device draws while it waits for link and cloud, such as 0.5W."
+            " [default: as the report of --edge-energy measured, or not counted]",
+        ),
+    ] = None,
+    battery: Annotated[
+        float | None,
+        typer.Option(
+            metavar="ENERGY", parser=parse_watt_hours, help="What the battery holds, such as 10Wh."
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="The frame rate that is wanted. [default: as each cut can do]"),
+    ] = None,
     best: Annotated[Objective, typer.Option(help="What the chosen row is best in.")] = "latency",
     min_dice: Annotated[float | None, typer.Option(help="Lowest measured Dice to choose.")] = None,
     max_edge_gflops: Annotated[
@@ -69,6 +98,14 @@ def plan(
     max_latency: Annotated[
         float | None,
         typer.Option(metavar="MS", help="Longest latency of a frame in milliseconds."),
+    ] = None,
+    max_energy: Annotated[
+        float | None,
+        typer.Option(
+            metavar="ENERGY",
+            parser=parse_millijoules,
+            help="Most energy of the device for a frame, such as 50mJ.",
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show every row in the table.")] = False,
     shape: Shapes = None,
@@ -80,16 +117,25 @@ def plan(
     sends its answer as coded masks, cloud only, every split point in topological order, and the cut
     of least latency among all closed cuts of the graph, which is found as a minimum cut. --best and
     the limits choose among these rows; the command exits with 5 if no row is within the limits.
+
+    With --edge-energy and --radio, energy of the device for a frame = computing + radio + waiting:
+    joules per GFLOP x GFLOPs of the head, or watts x its time; (mW per Mbit/s x rate of the link +
+    base mW) x time of the transfer; idle power x the rest of the latency. The cut of least energy
+    is found as a minimum cut, too. A battery lasts for its energy over the mean power: FPS x
+    (computing + radio), and idle power while the device does not compute. Radios by name are
+    smartphones': wifi, lte and 3g of Huang et al., MobiSys 2012, table 4; 5g-low-band and 5g-mmwave
+    lines through the data published with Narayanan et al., SIGCOMM 2021, fig. 11, where the power
+    is that of the whole phone.
     """
     output: Output = ctx.obj
     from splittool.cost.limits import nothing_fits
-    from splittool.cost.plans import PlanOptions
+    from splittool.cost.plan_options import PlanOptions
     from splittool.cost.plans import plan as make_plan
     from splittool.errors import ThresholdError
     from splittool.network.network import Network
     from splittool.reports import LimitsRecord
 
-    limits = LimitsRecord(min_dice, max_edge_gflops, min_fps, max_latency)
+    limits = LimitsRecord(min_dice, max_edge_gflops, min_fps, max_latency, max_energy)
     options = PlanOptions(
         edge,
         cloud,
@@ -102,6 +148,11 @@ def plan(
         limits,
         shape or [],
         answer_bytes,
+        edge_energy,
+        radio,
+        idle_power,
+        battery,
+        fps,
     )
     options.check()
     network = Network.load(model, shape)

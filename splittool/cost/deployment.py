@@ -3,16 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
+from typing import Literal
 
 from splittool.cost.bitrate import sent_bits
-from splittool.cost.minimum_cut import Times
+from splittool.cost.energy import EnergyModel, operation_joules
+from splittool.cost.minimum_cut import CutCosts
 from splittool.cost.operations import WEIGHTED, OperationCost
-from splittool.cost.rates import operation_seconds
+from splittool.cost.rates import operation_latencies, operation_periods
 from splittool.errors import UsageError
 from splittool.graph.graph import Graph
 from splittool.graph.split_points import Source
 from splittool.quantities import Link
 from splittool.reports import RateRecord
+
+Amount = Literal["latency", "period", "energy"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Deployment:
         image_bytes: Size of the input as it is sent; None for raw values of its own type.
         answer_bytes: Size of the answer that a network wholly on the device sends; with 0 nobody
             waits for it elsewhere.
+        energy: What a frame costs the device; None where that is not known.
+        fps: Frames per second that are wanted; None for as many as there can be.
     """
 
     edge: RateRecord
@@ -37,17 +43,32 @@ class Deployment:
     bits: int = 16
     image_bytes: float | None = None
     answer_bytes: float = 0.0
+    energy: EnergyModel | None = None
+    fps: float | None = None
 
     def transfer_ms(self, size: float) -> float:
         """Milliseconds that some bytes take on the link."""
         return size * 8 / (self.link.mbps * 1e3)
 
-    def times(
+    def amounts(
         self, graph: Graph, costs: Mapping[int, OperationCost], sizes: Mapping[Source, float]
-    ) -> Times:
-        """Seconds that every operation takes on each side, and every tensor on the link."""
-        edge, cloud = (operation_seconds(rate, graph, costs) for rate in (self.edge, self.cloud))
-        return Times(edge, cloud, {s: self.transfer_ms(size) / 1e3 for s, size in sizes.items()})
+    ) -> dict[Amount, CutCosts]:
+        """What every operation takes on each side, and every tensor on the link.
+
+        Returns:
+            Seconds that one frame takes (latency), seconds of each side's time that a stream of
+            frames takes (period), and joules of the device (energy), where they are known.
+        """
+        link = {source: self.transfer_ms(size) / 1e3 for source, size in sizes.items()}
+        latency, period = (
+            CutCosts(take(self.edge, graph, costs), take(self.cloud, graph, costs), link)
+            for take in (operation_latencies, operation_periods)
+        )
+        found: dict[Amount, CutCosts] = {"latency": latency, "period": period}
+        if self.energy:
+            joules = operation_joules(self.energy.record.edge, graph, costs, period.edge)
+            found["energy"] = self.energy.costs(joules, latency, sizes)
+        return found
 
 
 def tensor_bytes(graph: Graph, bits: int, image_bytes: float | None = None) -> dict[Source, float]:

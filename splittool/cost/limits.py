@@ -20,6 +20,7 @@ def check_limits(limits: LimitsRecord) -> LimitsRecord:
         raise UsageError(f"`max_edge_gflops` {gflops:g} is out of range; give 0 or more")
     require_positive(limits.min_fps, "`min_fps`")
     require_positive(limits.max_latency_ms, "`max_latency`")
+    require_positive(limits.max_energy_mj, "`max_energy`")
     return limits
 
 
@@ -40,6 +41,7 @@ def _values(row: PlanRow) -> dict[str, tuple[float | None, bool]]:
         "max_edge_gflops": (row.head_gflops, True),
         "min_fps": (float("inf") if row.fps is None else row.fps, False),
         "max_latency_ms": (row.latency_ms, True),
+        "max_energy_mj": (row.energy_mj, True),
     }
 
 
@@ -49,7 +51,7 @@ def nothing_fits(report: PlanReport) -> str:
     name, count = counts.most_common(1)[0]
     found = [_values(row)[name] for row in report.rows]
     values = [value for value, _ in found if value is not None]
-    limit = f"`{name.removesuffix('_ms')}`"
+    limit = f"`{name.removesuffix('_ms').removesuffix('_mj')}`"
     if not values:
         return (
             f"{limit} {getattr(report.limits, name):g} excludes every split point: none has a"

@@ -1,18 +1,20 @@
-"""The cut of least latency among all closed cuts of a graph, as a minimum cut of a network.
+"""The cut of least latency or energy among all closed cuts of a graph, as a minimum cut.
 
 A closed cut has a head that holds every ancestor of its operations. There are as many as there are
 ways through the branches of a graph, far more than places in topological order, and yet the best
 one is a minimum s-t cut (project selection: Picard, Maximal closure of a graph and applications to
 combinatorial problems, Management Science 22, 1976): the source's side is the head.
 
-* An operation costs its time on the edge if it is in the head, else its time in the cloud.
-* A tensor costs its time on the link once if its producer is in the head and any reader in the
-  tail: an auxiliary node between the producer and the readers pays.
+* An operation costs one amount if it is in the head, else another one: its time on the edge or in
+  the cloud; or the energy of computing it or of waiting for it.
+* A tensor costs its amount once if its producer is in the head and any reader in the tail: an
+  auxiliary node between the producer and the readers pays.
 * An operation in the head needs its producers there: these arcs have no finite capacity.
 * Neither do arcs between the users of a state, which stay together, or of tensors of open size,
   which cannot be sent.
 
-The round trip is the same for every cut that sends something, so it is left to the caller.
+The round trip, in seconds or in joules of waiting, is the same for every cut that sends something,
+so it is left to the caller.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,20 +25,20 @@ from splittool.graph.graph import Graph, Operation
 from splittool.graph.split_points import Cut, Source, ends, find_cut
 
 # The algorithms find paths with room left by comparing with zero, which rounding errors of floats
-# never reach; integers are exact, and picoseconds finer than any clock.
-_PICOSECONDS = 1e12
+# never reach; integers are exact, and picoseconds and picojoules finer than any instrument.
+_PICO = 1e12
 
 _HEAD, _TAIL = "head", "tail"
 
 
 @dataclass(frozen=True)
-class Times:
-    """Seconds that operations and tensors take.
+class CutCosts:
+    """What operations and tensors cost, in seconds or in joules; a cut costs the sum.
 
     Attributes:
-        edge: Seconds on the device of each operation that data flows through, by its index.
-        cloud: Seconds of the same operations in the cloud.
-        link: Seconds to send each tensor, by (operation, port).
+        edge: Of each operation that data flows through, by its index, if the device computes it.
+        cloud: Of the same operations if the cloud computes them.
+        link: Of sending each tensor, by (operation, port).
     """
 
     edge: Mapping[int, float]
@@ -44,7 +46,7 @@ class Times:
     link: Mapping[Source, float]
 
 
-def best_cut(graph: Graph, times: Times) -> Cut | None:
+def best_cut(graph: Graph, costs: CutCosts) -> Cut | None:
     """The closed cut of least head + link + tail; of equal ones, the one of fewest operations.
 
     The outputs are wanted in the cloud, so a head of everything sends them. `at` of the cut names
@@ -58,7 +60,7 @@ def best_cut(graph: Graph, times: Times) -> Cut | None:
 
     # Boykov and Kolmogorov's is the fastest of networkx's algorithms, or as fast as any: 0.1 to
     # 1.7 s on graphs of 1,000 operations with skips, branches or 20 readers each (Dinitz' to 7 s).
-    arcs = _merge(_arcs(graph, times))
+    arcs = _merge(_arcs(graph, costs))
     # More than all finite arcs together: a cut of less has no arc that must not be cut.
     forbidden = 1 + sum(capacity for capacity in arcs.values() if capacity is not None)
     network = nx.DiGraph()
@@ -68,7 +70,7 @@ def best_cut(graph: Graph, times: Times) -> Cut | None:
     cost, (head, _) = nx.minimum_cut(network, _HEAD, _TAIL, flow_func=boykov_kolmogorov)
     if cost >= forbidden:
         return None
-    return find_cut(graph, *ends(graph, head.intersection(times.edge)))
+    return find_cut(graph, *ends(graph, head.intersection(costs.edge)))
 
 
 # Start, end, and what it costs to have these in head and tail; None where that is forbidden.
@@ -87,21 +89,21 @@ def _merge(arcs: Iterable[_Arc]) -> dict[tuple[Any, Any], int | None]:
     return found
 
 
-def _arcs(graph: Graph, times: Times) -> Iterator[_Arc]:
+def _arcs(graph: Graph, costs: CutCosts) -> Iterator[_Arc]:
     operations = list(graph.by_name.values())
     nodes: dict[int, Any] = {op.index: op.index for op in [*operations, *graph.writers]}
     nodes |= {op.index: _HEAD for op in graph.parameters}
     nodes |= {op.index: _TAIL for op in graph.operations if op.type == "Result"}
     scale = len(operations) + 1  # room for the tie-break of one for each operation in the head
     for op in operations:
-        more = scale * (_whole(times.edge[op.index]) - _whole(times.cloud[op.index])) + 1
+        more = scale * (_whole(costs.edge[op.index]) - _whole(costs.cloud[op.index])) + 1
         # Only the difference decides; an arc on one side keeps the network small.
         yield (op.index, _TAIL, more) if more > 0 else (_HEAD, op.index, -more)
         yield from ((op.index, nodes[u], None) for u, _ in op.inputs if u in nodes)
     for source, readers in graph.consumers.items():
         if source[0] in nodes:
             open_size = graph.tensor(source).shape is None
-            cost = None if open_size else scale * _whole(times.link[source])
+            cost = None if open_size else scale * _whole(costs.link[source])
             yield from _sending(nodes[source[0]], source, [nodes[r] for r in readers], cost)
     for writer in graph.writers:
         yield from _writing(writer, nodes)
@@ -125,5 +127,5 @@ def _writing(writer: Operation, nodes: Mapping[int, Any]) -> Iterator[_Arc]:
         yield from ((source, writer.index, None), (writer.index, source, None))
 
 
-def _whole(seconds: float) -> int:
-    return round(seconds * _PICOSECONDS)
+def _whole(amount: float) -> int:
+    return round(amount * _PICO)

@@ -1,91 +1,51 @@
-"""Latency and throughput of every cut of a network, and the best within limits.
+"""Latency, throughput and energy of every cut of a network, and the best within limits.
 
 Latency of a frame = head + 8 x bytes / link + round trip + tail, one after the other. Frames per
 second = 1 / max(edge, link, cloud): each works on another frame, and the round trip only adds
 waiting, so it does not limit the throughput. An operation takes its FLOPs divided by the rate of
-its side, or its share of a measured head's time.
+its side, or its share of a measured head's time. `splittool.cost.energy` defines the energies.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import inf, isclose
+from math import isclose
 from pathlib import Path
 from typing import Literal
 
-from splittool.codec.choices import check_bits
-from splittool.cost.deployment import Deployment, answer_estimate, tensor_bytes
-from splittool.cost.limits import check_limits
+from splittool.cost.deployment import Amount, Deployment, answer_estimate, tensor_bytes
+from splittool.cost.energy import EnergyModel, radio_record, read_edge_energy
 from splittool.cost.measurements import Measured, read_measured
-from splittool.cost.minimum_cut import Times, best_cut
+from splittool.cost.minimum_cut import CutCosts, best_cut
 from splittool.cost.operations import OperationCost, operation_costs
+from splittool.cost.plan_options import PlanOptions
 from splittool.cost.rates import read_rate
 from splittool.cost.rows import Halves, Pricing, cut_halves, split_point_halves
 from splittool.cost.splits import describe_split, describe_split_points
-from splittool.errors import InputError, UsageError
+from splittool.errors import InputError
 from splittool.graph.graph import Graph
 from splittool.graph.split_points import Cut, find_cut, require_both_sides
 from splittool.quantities import (
-    Compute,
-    Link,
     parse_compute,
     parse_link,
     parse_milliseconds,
-    require_positive,
 )
-from splittool.reports import FileRecord, LimitsRecord, PlanReport, PlanRow, SplitRecord
+from splittool.quantities.energy import (
+    parse_edge_energy,
+    parse_radio,
+    parse_watt_hours,
+    parse_watts,
+)
+from splittool.reports import (
+    EnergyRecord,
+    FileRecord,
+    LimitsRecord,
+    PlanReport,
+    PlanRow,
+    SplitRecord,
+)
 from splittool.runtime.ir import ModelInfo
 from splittool.vocabulary import Objective
-
-
-@dataclass(frozen=True)
-class PlanOptions:
-    """What a plan is made for.
-
-    Attributes:
-        edge: Compute rate of the device: a rate such as "100GFLOPS", a number of GFLOPS, or a
-            report of `bench-vpu`.
-        cloud: Compute rate of the cloud, given in the same way.
-        link: A rate such as "100Mbps", a number of Mbit/s, or a link's name.
-        rtt: Round-trip time of the link: a time such as "10ms", or a number of milliseconds.
-        bits: Bits per element of features that were not measured.
-        infer: Reports of `infer` and `compare`, which say the bytes and Dice of cuts and inputs.
-        image_bytes: Size of the input as it is sent; None for what `infer` measured, or else for
-            raw values.
-        answer_bytes: Size of the answer that the whole network on the device sends; 0 if it is
-            wanted there alone, None for what `infer` measured, or else for an estimate.
-        best: What the chosen row is best in.
-        limits: What the chosen row must keep to.
-        shapes: The shapes that the network was read with, for the command that makes the cut.
-    """
-
-    edge: str | float | Path | Compute
-    cloud: str | float | Path | Compute
-    link: str | float | Link
-    rtt: str | float = 0.0
-    bits: int = 16
-    infer: Sequence[str | Path] = ()
-    image_bytes: float | None = None
-    best: Objective = "latency"
-    limits: LimitsRecord = field(default_factory=LimitsRecord)
-    shapes: Sequence[str] = ()
-    answer_bytes: float | None = None
-
-    def check(self) -> None:
-        """Find what is out of range, before a network is read.
-
-        Raises:
-            UsageError: An option is out of range or cannot be read.
-        """
-        check_limits(self.limits)
-        check_bits(self.bits)
-        require_positive(self.image_bytes, "`image_bytes`")
-        if self.answer_bytes is not None and not 0 <= self.answer_bytes < inf:
-            raise UsageError(f"`answer_bytes` {self.answer_bytes} is out of range; give 0 or more")
-        parse_link(self.link)
-        parse_milliseconds(self.rtt)
-        parse_compute(self.edge)
-        parse_compute(self.cloud)
 
 
 @dataclass(frozen=True)
@@ -122,12 +82,29 @@ def plan(source: FileRecord, graph: Graph, info: ModelInfo, options: PlanOptions
         bits=options.bits,
         image_bytes=size,
         answer_bytes=answer,
+        energy=_energy(source, graph, options),
+        fps=options.fps,
     )
     goal = Goal(options.best, options.limits)
     report = choose(source, graph, info.split_points, deployment, goal, measured)
     report.shapes = list(options.shapes)
     report.answer = source_of_answer
     return report
+
+
+def _energy(source: FileRecord, graph: Graph, options: PlanOptions) -> EnergyModel | None:
+    """What a frame costs the device; None where that was not given."""
+    if options.edge_energy is None or options.radio is None:
+        return None
+    edge, measured_idle = read_edge_energy(parse_edge_energy(options.edge_energy), source, graph)
+    given, battery = options.idle_power, options.battery
+    record = EnergyRecord(
+        edge,
+        radio_record(parse_radio(options.radio)),
+        measured_idle if given is None else parse_watts(given),
+        None if battery is None else parse_watt_hours(battery),
+    )
+    return EnergyModel(record, parse_link(options.link).mbps)
 
 
 def _answer(
@@ -149,12 +126,12 @@ def choose(
     goal: Goal,
     measured: Measured | None = None,
 ) -> PlanReport:
-    """Price every cut in topological order, the measured ones and the minimum cut, and choose.
+    """Price every cut in topological order, the measured ones and the minimum cuts, and choose.
 
-    The minimum cut is found with computed bytes. So the row of least latency is the optimum of all
-    closed cuts, unless the minimum cut was itself measured to send more than computed: then another
-    cut could lie between the two. The same holds for a network whose answer is given as larger
-    than its raw outputs.
+    The minimum cuts, of latency and of energy, are found with computed bytes. So the row of least
+    latency is the optimum of all closed cuts, and likewise that of least energy, unless the minimum
+    cut was itself measured to send more than computed: then another cut could lie between the two.
+    The same holds for a network whose answer is given as larger than its raw outputs.
 
     Args:
         source: The file of the network.
@@ -173,7 +150,7 @@ def choose(
     sizes = tensor_bytes(graph, deployment.bits, deployment.image_bytes)
     points = [name for name in named if name in graph.by_name]
     (whole, *in_order), refused = describe_split_points(graph)
-    priced = _Priced(graph, costs, deployment.times(graph, costs, sizes))
+    priced = _Priced(graph, costs, deployment.amounts(graph, costs, sizes))
     splits, halves = _with_further_cuts(priced, in_order, points, measured)
     by_name = {graph.tensor(source).name: size for source, size in sizes.items()}
     pricing = Pricing(deployment, by_name, goal.limits, measured, frozenset(points), halves)
@@ -202,6 +179,9 @@ def choose(
             Counter(graph.operations[i].type for i, cost in costs.items() if cost.flops is None)
         ),
         refused=refused,
+        energy=deployment.energy.record if deployment.energy else None,
+        energy_optimum=_best(rows, range(len(rows)), "energy") if deployment.energy else None,
+        fps=deployment.fps,
     )
 
 
@@ -211,25 +191,33 @@ class _Priced:
 
     graph: Graph
     costs: dict[int, OperationCost]
-    times: Times
+    amounts: dict[Amount, CutCosts]
+
+    def optima(self) -> list[tuple[str, ...]]:
+        """The ends of the cuts of least latency and of least energy."""
+        wanted = [self.amounts[name] for name in ("latency", "energy") if name in self.amounts]
+        cuts = [best_cut(self.graph, amount) for amount in wanted]
+        return [cut.at for cut in cuts if cut is not None]
 
 
 def _with_further_cuts(
     priced: _Priced, in_order: Sequence[SplitRecord], points: Sequence[str], measured: Measured
-) -> tuple[list[SplitRecord], Halves]:
-    """The cuts in topological order, and the named, the measured and the minimum cut beside them.
+) -> tuple[list[SplitRecord], dict[Amount, Halves]]:
+    """The cuts in topological order, and the named, the measured and the minimum cuts beside them.
 
     Returns:
-        The cuts, and the times of their halves.
+        The cuts, and what their halves take.
     """
     splits = {tuple(split.at): split for split in in_order}
-    halves = split_point_halves(priced.graph, priced.times)
-    optimum = best_cut(priced.graph, priced.times)
-    for at in [*([name] for name in points), *measured.cuts, optimum.at if optimum else ()]:
+    halves = {
+        name: split_point_halves(priced.graph, amount) for name, amount in priced.amounts.items()
+    }
+    for at in [*([name] for name in points), *measured.cuts, *priced.optima()]:
         further = None if tuple(at) in splits else _further_cut(priced.graph, at)
         if further:
             splits[tuple(at)] = describe_split(priced.graph, further, priced.costs)
-            halves[tuple(at)] = cut_halves(further, priced.times)
+            for name, amount in priced.amounts.items():
+                halves[name][tuple(at)] = cut_halves(further, amount)
     return list(splits.values()), halves
 
 
@@ -254,27 +242,22 @@ def _best_cut(rows: Sequence[PlanRow], objective: Objective) -> int | None:
 
 
 def _best(rows: Sequence[PlanRow], numbers: Sequence[int], objective: Objective) -> int:
-    """The best of at least one row; of equal ones that of the other objective, then by GFLOPs.
+    """The best of at least one row; of equal ones that of the other objectives, then by GFLOPs.
 
     Where a named split point is as good as an operation beside it, it is the named one.
     """
 
-    def times(number: int) -> tuple[float, float]:
-        row = rows[number]
-        time = 0.0 if row.fps is None else 1 / row.fps
-        return (row.latency_ms, time) if objective == "latency" else (time, row.latency_ms)
-
-    def key(number: int) -> tuple[float, float, float]:
-        return (*times(number), rows[number].head_gflops)
+    def key(number: int) -> tuple[float, ...]:
+        return (*rows[number].merits(objective), rows[number].head_gflops)
 
     def anonymous(number: int) -> bool:
         return rows[number].kind == "cut" and not rows[number].named
 
-    first = times(min(numbers, key=key))
-    equal = [n for n in numbers if all(map(_look_alike, times(n), first))]
+    first = rows[min(numbers, key=key)].merits(objective)
+    equal = [n for n in numbers if all(map(_look_alike, rows[n].merits(objective), first))]
     return min(equal, key=lambda number: (anonymous(number), *key(number)))
 
 
 def _look_alike(one: float, other: float) -> bool:
-    """Whether two times differ by less than the four digits show in which they are told."""
+    """Whether two values differ by less than the four digits show in which they are told."""
     return isclose(one, other, rel_tol=1e-4)

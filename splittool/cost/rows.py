@@ -1,4 +1,4 @@
-"""Rows of a plan: a way to divide a network between edge and cloud, with its times."""
+"""Rows of a plan: a way to divide a network between edge and cloud, with its costs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from splittool.cost.deployment import Deployment
+from splittool.cost.deployment import Amount, Deployment
 from splittool.cost.limits import excluded_by
 from splittool.cost.measurements import Measured, Sent
-from splittool.cost.minimum_cut import Times
+from splittool.cost.minimum_cut import CutCosts
 from splittool.graph.graph import Graph
 from splittool.graph.split_points import INPUT, Cut, split_points
 from splittool.reports import LimitsRecord, PlanRow, SplitRecord
@@ -17,29 +17,29 @@ from splittool.reports import LimitsRecord, PlanRow, SplitRecord
 Kind = Literal["edge-only", "cloud-only", "cut"]
 Side = Literal["edge", "link", "cloud"]
 
-# Seconds of the head on the edge and of the tail in the cloud, by the ends of a cut.
+# What the head takes on the edge and the tail in the cloud, by the ends of a cut.
 Halves = dict[tuple[str, ...], tuple[float, float]]
 
 _EVERYTHING = ()  # the ends of a head that has no tail
 
 
-def split_point_halves(graph: Graph, times: Times) -> Halves:
+def split_point_halves(graph: Graph, costs: CutCosts) -> Halves:
     """For every split point in topological order, for the input, and for the whole network."""
-    edge, cloud = 0.0, sum(times.cloud.values())
-    found: Halves = {_EVERYTHING: (sum(times.edge.values()), 0.0), (INPUT,): (edge, cloud)}
+    edge, cloud = 0.0, sum(costs.cloud.values())
+    found: Halves = {_EVERYTHING: (sum(costs.edge.values()), 0.0), (INPUT,): (edge, cloud)}
     for place in split_points(graph):
-        edge += times.edge[place.operation]
-        cloud = max(cloud - times.cloud[place.operation], 0.0)  # rounding may go below
+        edge += costs.edge[place.operation]
+        cloud = max(cloud - costs.cloud[place.operation], 0.0)  # rounding may go below
         at = tuple(graph.operations[index].name for index in sorted(place.ends))
         found[at] = (edge, cloud)
     return found
 
 
-def cut_halves(cut: Cut, times: Times) -> tuple[float, float]:
+def cut_halves(cut: Cut, costs: CutCosts) -> tuple[float, float]:
     """For one cut."""
     return (
-        sum(times.edge[index] for index in cut.head),
-        sum(seconds for index, seconds in times.cloud.items() if index not in cut.head),
+        sum(costs.edge[index] for index in cut.head),
+        sum(amount for index, amount in costs.cloud.items() if index not in cut.head),
     )
 
 
@@ -53,7 +53,7 @@ class Pricing:
         limits: What the chosen row must keep to.
         measured: What was measured of the network's cuts.
         named: Split points that the network names.
-        halves: Seconds on edge and cloud, by the ends of a cut.
+        halves: Seconds, and joules where they are known, on edge and cloud.
     """
 
     deployment: Deployment
@@ -61,7 +61,7 @@ class Pricing:
     limits: LimitsRecord
     measured: Measured
     named: frozenset[str]
-    halves: Halves
+    halves: Mapping[Amount, Halves]
 
     def edge_only(self, whole: SplitRecord) -> PlanRow:
         """The whole network is on the device, which sends its answer."""
@@ -99,13 +99,13 @@ class Pricing:
         sent: Sent,
         measured: bool = False,
     ) -> PlanRow:
-        edge, cloud = self.halves[tuple(split.at)]
-        sides: dict[Side, float] = {
-            "edge": edge * 1e3,
-            "link": self.deployment.transfer_ms(sent.payload_bytes),
-            "cloud": cloud * 1e3,
-        }
-        slowest = max(sides, key=lambda side: sides[side])
+        at, size = tuple(split.at), sent.payload_bytes
+        transfer = self.deployment.transfer_ms(size)
+        head, tail = (side * 1e3 for side in self.halves["latency"][at])
+        edge, cloud = (side * 1e3 for side in self.halves["period"][at])
+        busy: dict[Side, float] = {"edge": edge, "link": transfer, "cloud": cloud}
+        slowest = max(busy, key=lambda side: busy[side])
+        waits = self.deployment.rtt_ms if size or kind != "edge-only" else 0.0
         row = PlanRow(
             point=split.point,
             at=split.at,
@@ -113,20 +113,43 @@ class Pricing:
             named=len(split.at) == 1 and split.at[0] in self.named,
             bits=sent.bits,
             measured=measured,
-            payload_bytes=sent.payload_bytes,
+            payload_bytes=size,
             dice=sent.dice,
             head_gflops=split.head_gflops,
             tail_gflops=split.tail_gflops,
             head_gflops_share=split.head_gflops / ((split.head_gflops + split.tail_gflops) or 1.0),
             head_weighted_layers=split.head_weighted_layers,
-            head_ms=sides["edge"],
-            transfer_ms=sides["link"],
-            tail_ms=sides["cloud"],
-            latency_ms=sum(sides.values())
-            + (self.deployment.rtt_ms if sent.payload_bytes or kind != "edge-only" else 0.0),
-            fps=1e3 / sides[slowest] if sides[slowest] else None,
-            bottleneck=slowest if sides[slowest] else None,
+            head_ms=head,
+            transfer_ms=transfer,
+            tail_ms=tail,
+            latency_ms=head + transfer + waits + tail,
+            fps=1e3 / busy[slowest] if busy[slowest] else None,
+            bottleneck=slowest if busy[slowest] else None,
             codec=sent.codec,
             quality=sent.quality,
         )
+        row = self._with_energy(row, edge / 1e3)
         return replace(row, excluded=excluded_by(row, self.limits))
+
+    def _with_energy(self, row: PlanRow, busy_s: float) -> PlanRow:
+        """The row with the device's energy, where that is known."""
+        model = self.deployment.energy
+        if model is None:
+            return row
+        joules, _ = self.halves["energy"][tuple(row.at)]
+        spent = model.spent(joules * 1e3, row.payload_bytes, row.latency_ms - row.head_ms)
+        return replace(
+            row,
+            computing_mj=spent.computing,
+            radio_mj=spent.radio,
+            waiting_mj=spent.waiting,
+            energy_mj=spent.total,
+            battery_hours=model.hours(spent, busy_s, self._rate(row)),
+        )
+
+    def _rate(self, row: PlanRow) -> float | None:
+        """The frame rate that is wanted, or the row's own; None where it cannot keep up."""
+        wanted = self.deployment.fps
+        if wanted is None or row.fps is None:
+            return wanted or row.fps
+        return wanted if row.fps >= wanted else None

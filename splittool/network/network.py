@@ -221,13 +221,15 @@ class Network:
             edge: Compute rate of the device: "100GFLOPS", GFLOPS, or a report of `bench`.
             cloud: Compute rate of the cloud, given in the same way.
             link: "100Mbps", Mbit/s, or a link's name.
-            more: Other fields of `splittool.cost.plans.PlanOptions`, such as rtt, bits and limits.
+            more: Other fields of `splittool.cost.plan_options.PlanOptions`, such as rtt, bits,
+                limits, edge_energy and radio.
 
         Raises:
             UsageError: A rate, link or limit cannot be read or is out of range.
             InputError: A report is not usable, or the network cannot be cut at all.
         """
-        from splittool.cost.plans import PlanOptions, plan
+        from splittool.cost.plan_options import PlanOptions
+        from splittool.cost.plans import plan
 
         options = PlanOptions(edge, cloud, link, **{"shapes": self.shapes, **more})
         return plan(self.record, self.graph, self.info, options)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
+from splittool.reports.energy import PowerRecord
 from splittool.tables import make_table, short
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class BenchReport(Report, tag="splittool.bench-vpu/1"):
 
     `point` is the split point whose head was measured, where that is known. `drift` is the FPS of
     the last `drift_stretch_s` over that of the first, less one. `throttled` counts how often the
-    processor was slowed down because it was hot.
+    processor was slowed down because it was hot. `power` is null where no sensor says it.
     """
 
     source: FileRecord
@@ -76,6 +77,7 @@ class BenchReport(Report, tag="splittool.bench-vpu/1"):
     throttled: int | None = None
     resident_first_bytes: int | None = None
     resident_last_bytes: int | None = None
+    power: PowerRecord | None = None
 
     @property
     def name(self) -> str:
@@ -109,6 +111,8 @@ class BenchReport(Report, tag="splittool.bench-vpu/1"):
             lines.append(
                 f"{last.sensor}: {first.celsius:.0f} to {last.celsius:.0f} degrees Celsius"
             )
+        if self.power is not None:
+            lines.append(self.power.shown())
         if self.throttled:
             lines.append(f"the processor was slowed down for its heat {self.throttled} times")
         return "\n".join(lines) + ("; interrupted" if self.interrupted else "")

@@ -7,111 +7,15 @@ import msgspec
 
 from splittool.reports.base import FileRecord, Report
 from splittool.reports.cut import RefusedRecord
-from splittool.tables import make_table, short, verbatim
+from splittool.reports.energy import EnergyRecord
+from splittool.reports.plan_rows import UNKNOWN, LimitsRecord, PlanRow, RateRecord
+from splittool.tables import make_table, verbatim
 from splittool.vocabulary import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import RenderableType
-
-
-class HeadRateRecord(msgspec.Struct, frozen=True):
-    """A measured head of the planned model; `point` is null for the whole of it."""
-
-    point: str | None
-    gflops: float
-    fps: float
-
-
-class RateRecord(msgspec.Struct, frozen=True):
-    """Compute rate of a side: as given, or frames per second of a benchmark x GFLOPs of its model.
-
-    Where heads were measured, each operation takes its share, by FLOPs, of the time by which the
-    smallest head that has it is slower than the one before; `fps` and `model_gflops` are then those
-    of the largest head, whose mean rate applies to the operations that no head has.
-    """
-
-    given: str
-    gflops_per_second: float
-    report: FileRecord | None = None
-    device: str | None = None
-    fps: float | None = None
-    model_gflops: float | None = None
-    heads: list[HeadRateRecord] = msgspec.field(default_factory=list)
-
-    def shown(self) -> str:
-        """The rate in a few words."""
-        if self.report is None:
-            return self.given
-        heads = f", {len(self.heads)} heads measured" if self.heads else ""
-        return f"{self.gflops_per_second:.4g} GFLOPS ({self.given}{heads})"
-
-
-class LimitsRecord(msgspec.Struct, frozen=True):
-    """The limits that a row must keep to; null where there is none."""
-
-    min_dice: float | None = None
-    max_edge_gflops: float | None = None
-    min_fps: float | None = None
-    max_latency_ms: float | None = None
-
-
-class PlanRow(msgspec.Struct, frozen=True):
-    """One division of the work between edge and cloud.
-
-    `latency_ms` is head, transfer, round trip and tail, one after the other; `fps` that of the
-    slowest of edge, link and cloud, all at work on different frames, and null where nothing takes
-    time. `payload_bytes` are measured where `measured` is true, else elements x bits; `bits` is
-    null where no feature is sent, or where tensors differ; `codec` and `quality` say how features
-    or the input were compressed. `excluded` names the limits that the row does not keep to.
-    """
-
-    point: str
-    at: list[str]
-    kind: Literal["edge-only", "cloud-only", "cut"]
-    named: bool
-    bits: int | None
-    measured: bool
-    payload_bytes: float
-    dice: float | None
-    head_gflops: float
-    tail_gflops: float
-    head_gflops_share: float
-    head_weighted_layers: int
-    head_ms: float
-    transfer_ms: float
-    tail_ms: float
-    latency_ms: float
-    fps: float | None
-    bottleneck: Literal["edge", "link", "cloud"] | None
-    excluded: list[str] = msgspec.field(default_factory=list)
-    codec: str | None = None
-    quality: int | None = None
-
-    def cells(self) -> list[str]:
-        """What a table shows of it."""
-        names = self.at if self.kind == "cut" else [self.point]
-        lines = [*names, f"({self._way()})"] if self.measured else names
-        return [
-            "\n".join(lines),
-            "+".join(map(_number, (self.head_ms, self.transfer_ms, self.tail_ms))),
-            _number(self.latency_ms),
-            _number(self.fps),
-            self.bottleneck or "-",
-            f"{self.head_gflops_share:.0%}",
-            _kilobytes(self.payload_bytes),
-            short(self.dice, 3),
-        ]
-
-    def _way(self) -> str:
-        """How the input or the crossing tensors were compressed."""
-        if self.kind == "edge-only":
-            return "masks"
-        if self.kind == "cloud-only":
-            return f"{self.codec}{'' if self.quality is None else f' q{self.quality}'}"
-        bits = "mixed bits" if self.bits is None else f"{self.bits}-bit"
-        return f"{bits} {self.codec or ''}".rstrip()
 
 
 class PlanReport(Report, tag="splittool.plan/1"):
@@ -123,7 +27,9 @@ class PlanReport(Report, tag="splittool.plan/1"):
     `optimum` is that of the least latency over all closed cuts, whatever the limits; it need not be
     a split point in topological order. `shapes` are the input shapes that were asked for.
     `answer_bytes` are those of edge only; `answer` says how they are known, null in older plans,
-    where edge only sent nothing.
+    where edge only sent nothing. `energy` is null where energies are not known, and
+    `energy_optimum` is the row of the least energy over all closed cuts; `fps` is the frame rate
+    that was asked for.
     """
 
     source: FileRecord
@@ -146,6 +52,9 @@ class PlanReport(Report, tag="splittool.plan/1"):
     shapes: list[str] = msgspec.field(default_factory=list)
     answer_bytes: float = 0.0
     answer: Literal["given", "measured", "estimated"] | None = None
+    energy: EnergyRecord | None = None
+    energy_optimum: int | None = None
+    fps: float | None = None
 
     @property
     def best(self) -> PlanRow | None:
@@ -159,23 +68,31 @@ class PlanReport(Report, tag="splittool.plan/1"):
             every: Show all rows.
         """
         numbers = sorted(range(len(self.rows)) if every else self._shown())
-        rows = []
-        for number in numbers:
-            name, *cells = self.rows[number].cells()
-            mark = "* " if number == self.chosen else "  "
-            rows.append([mark + name.replace("\n", "\n  "), *cells])
         columns = ["  point", "head+link\n+tail ms", "total\nms", "FPS", "slow-\nest"]
         columns += ["edge\nshare", "kB", "Dice"]
-        if all(row.dice is None for row in self.rows):
-            columns.pop()
-            rows = [row[:-1] for row in rows]
+        rows = [self._marked(number, self.rows[number].cells()) for number in numbers]
         title = f"plans for {self.source.path}; * is chosen for {self.objective}"
         remarks = self._remarks(len(self.rows) - len(rows))
-        return [make_table(title, columns, rows), *remarks, *self._next()]
+        table = make_table(title, *_without_empty(columns, rows))
+        return [table, *self._energies(numbers), *remarks, *self._next()]
+
+    def _energies(self, numbers: "Sequence[int]") -> "list[RenderableType]":
+        """Energies of the same rows, where they are known."""
+        if self.energy is None:
+            return []
+        waiting = "" if self.energy.idle_watts is None else "+waiting"
+        columns = ["  point", f"computing+radio\n{waiting} mJ", "total\nmJ", "battery\nhours"]
+        rows = [self._marked(number, self.rows[number].energy_cells()) for number in numbers]
+        return [make_table("energy of the device for a frame", *_without_empty(columns, rows))]
+
+    def _marked(self, number: int, cells: list[str]) -> list[str]:
+        """Cells of a row, with a mark where it is chosen."""
+        mark = "* " if number == self.chosen else "  "
+        return [mark + cells[0].replace("\n", "\n  "), *cells[1:]]
 
     def _shown(self) -> set[int]:
         """Rows of named, measured and chosen split points, each sent in the best way there is."""
-        found = {self.chosen, self.best_cut, self.optimum} - {None}
+        found = {self.chosen, self.best_cut, self.optimum, self.energy_optimum} - {None}
         best: dict[tuple[str, ...], int] = {}
         for number, row in enumerate(self.rows):
             if row.named or row.measured or row.kind != "cut":
@@ -193,6 +110,7 @@ class PlanReport(Report, tag="splittool.plan/1"):
             f" features in {self.bits} bits",
             *self._answer(),
             f"least latency of all closed cuts: {optimum.latency_ms:.4g} ms, {optimum.point}",
+            *self._energy(),
         ]
         chosen, whole = self.best, self.rows[0].dice
         told = self.limits.min_dice is not None
@@ -219,6 +137,20 @@ class PlanReport(Report, tag="splittool.plan/1"):
             f"edge only sends its answer, {self.answer_bytes:.0f} bytes, {how[self.answer]}{hint}"
         ]
 
+    def _energy(self) -> list[str]:
+        """The least energy there is, and what energies rest on."""
+        if self.energy is None or self.energy_optimum is None:
+            return []
+        least = self.rows[self.energy_optimum]
+        lines = [
+            f"least energy of all closed cuts: {least.energy_mj:.4g} mJ, {least.point}",
+            *self.energy.remarks(),
+        ]
+        if self.energy.battery_wh is not None:
+            rate = "each row's own FPS" if self.fps is None else f"{self.fps:g} FPS"
+            lines.append(f"hours on {self.energy.battery_wh:g} Wh at {rate}")
+        return lines
+
     def _next(self) -> "list[RenderableType]":
         """The command that makes the chosen cut, or else the best one there is."""
         chosen = self.best
@@ -227,9 +159,7 @@ class PlanReport(Report, tag="splittool.plan/1"):
         if self.best_cut is None:
             return []
         row = self.rows[self.best_cut]
-        value = f"{row.latency_ms:.4g} ms"
-        if self.objective == "fps" and row.fps is not None:
-            value = f"{row.fps:.4g} FPS"
+        value = _value(row, self.objective)
         why = f"{chosen.point} needs no cut" if chosen else "nothing is within the limits"
         return [f"{why}; the best cut ({value}) is made with:", verbatim(self._cut_command(row))]
 
@@ -240,19 +170,21 @@ class PlanReport(Report, tag="splittool.plan/1"):
         return shlex.join(words)
 
 
-def _rank(row: PlanRow, objective: str) -> tuple[bool, float, float]:
+def _rank(row: PlanRow, objective: Objective) -> tuple[bool, float, float]:
     """Orders rows: those within the limits first, then the best, then those with more Dice."""
-    slowness = row.latency_ms if objective == "latency" or not row.fps else 1 / row.fps
-    return bool(row.excluded), slowness, -(row.dice or 0.0)
+    return bool(row.excluded), row.merits(objective)[0], -(row.dice or 0.0)
 
 
-def _number(value: float | None) -> str:
-    """At most four characters below 10,000."""
-    if value is None:
-        return "-"
-    digits = 0 if value == 0 or value >= 100 else 1 if value >= 10 else 2
-    return f"{value:.{digits}f}"
+def _value(row: PlanRow, objective: Objective) -> str:
+    """How good a row is, with its unit."""
+    if objective == "fps" and row.fps is not None:
+        return f"{row.fps:.4g} FPS"
+    if objective == "energy" and row.energy_mj is not None:
+        return f"{row.energy_mj:.4g} mJ"
+    return f"{row.latency_ms:.4g} ms"
 
 
-def _kilobytes(size: float) -> str:
-    return f"{size / 1e3:.0f}" if size >= 1e3 or not size else f"{size / 1e3:.2g}"
+def _without_empty(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """A table without the columns in which nothing is known."""
+    kept = [n for n in range(len(columns)) if any(row[n] != UNKNOWN for row in rows)]
+    return [columns[n] for n in kept], [[row[n] for n in kept] for row in rows]

@@ -88,6 +88,8 @@ def test_when_nothing_fits_the_report_comes_first(capsys: pytest.CaptureFixture[
     planned(capsys, "--min-dice", "0.1", code=ExitCode.THRESHOLD)
 
 
+ENERGY = ["--edge-energy", "1.5W", "--radio", "lte", "--idle-power", "0.5W", "--battery", "10Wh"]
+
 BAD: list[tuple[list[str], int, str]] = [
     (["--edge", "0GFLOPS"], 2, "--edge '0GFLOPS' is not a compute rate"),
     (["--edge", "-1GFLOPS"], 2, "is not a compute rate; give one such as 100GFLOPS"),
@@ -107,6 +109,13 @@ BAD: list[tuple[list[str], int, str]] = [
     (["--max-latency", "nan"], 2, "out of range"),
     (["--max-edge-gflops", "-1"], 2, "--max-edge-gflops -1 is out of range"),
     (["--best", "price"], 2, "--best"),
+    (["--best", "energy"], 2, "--best needs --edge-energy as well"),
+    (["--max-energy", "50mJ"], 2, "--max-energy needs --edge-energy as well"),
+    (["--edge-energy", "1.5W"], 2, "--edge-energy needs --radio as well"),
+    (["--radio", "283mW"], 2, "--radio '283mW' is not a known radio"),
+    (["--edge-energy", "1.5"], 2, "is not an energy of computing; give joules for work"),
+    (["--battery", "10Ah"], 2, "--battery '10Ah' is not what a battery holds"),
+    ([*ENERGY[2:4], "--edge-energy", "gone.json"], 3, "gone.json"),
     (["--edge", "gone.json"], 3, "gone.json"),
     (["--edge", "cut/cut.json"], 3, "is a splittool.cut/1 report; give a splittool.bench-vpu/1 or"),
     (
@@ -140,9 +149,26 @@ def shown(report: PlanReport, every: bool = False) -> str:
 
 
 @pytest.mark.usefixtures("workspace")
+def test_energy(capsys: pytest.CaptureFixture[str]) -> None:
+    report = planned(capsys, *ENERGY, "--best", "energy", "--max-energy", "5J", "--fps", "2")
+    best = report.rows[report.chosen or 0]
+    assert report.chosen == report.energy_optimum
+    assert best.energy_mj == min(row.energy_mj or 0 for row in report.rows)
+    text = shown(report)
+    assert "radio lte, 438.39 mW/Mbps + 1288.04 mW while it sends; waiting at 0.5 W" in " ".join(
+        text.split()
+    )
+    assert "MobiSys 2012" in text
+    assert "hours on 10 Wh at 2 FPS" in text
+
+
+@pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize("every", [False, True])
-def test_the_table_fits_a_terminal(every: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    text = shown(planned(capsys), every)
+@pytest.mark.parametrize("more", [[], ENERGY])
+def test_the_table_fits_a_terminal(
+    every: bool, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(planned(capsys, *more), every)
     assert "maxpool_2" in text
     assert "edge only" in text
     assert ("more rows with --all" in text) is not every

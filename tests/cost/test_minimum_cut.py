@@ -7,10 +7,12 @@ from itertools import combinations
 
 import pytest
 
-from splittool.cost.minimum_cut import Times, best_cut
+from splittool.cost.energy import EnergyModel, operation_joules
+from splittool.cost.minimum_cut import CutCosts, best_cut
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, Operation, TensorInfo
 from splittool.graph.split_points import Cut, ends, find_cut
+from splittool.reports import EdgeEnergyRecord, EnergyRecord, RadioRecord
 
 
 def tensor(name: str, elements: int) -> TensorInfo:
@@ -42,17 +44,17 @@ def random_graph(chance: random.Random, size: int, outputs: int = 3) -> Graph:
     return Graph(tuple(operations))
 
 
-def random_times(chance: random.Random, graph: Graph) -> Times:
+def random_times(chance: random.Random, graph: Graph) -> CutCosts:
     """Times from nothing to 100 ms, quicker in the cloud mostly; links slow, quick and between."""
     work = [operation.index for operation in graph.by_name.values()]
     slow = chance.choice([1e-5, 1e-4, 1e-3, 1e-2])
     link = {source: graph.tensor(source).elements * slow for source in graph.consumers}
     scale = chance.choice([0.01, 0.03, 0.1])
     edge = {index: chance.choice([0, 1, 1, 3]) * chance.random() * scale for index in work}
-    return Times(edge, {index: chance.random() * 0.03 for index in work}, link)
+    return CutCosts(edge, {index: chance.random() * 0.03 for index in work}, link)
 
 
-def cost(graph: Graph, times: Times, head: frozenset[int] | set[int]) -> float:
+def cost(graph: Graph, times: CutCosts, head: frozenset[int] | set[int]) -> float:
     """By the definition: each crossing tensor once, each operation on its side."""
     held = head | {op.index for op in graph.parameters}
     total = sum((times.edge if i in head else times.cloud)[i] for i in times.edge)
@@ -85,6 +87,29 @@ def test_the_minimum_cut_is_the_best_of_all_closed_cuts(seed: int) -> None:
     assert find_cut(graph, *cut.at).head == cut.head
 
 
+def random_energies(chance: random.Random, graph: Graph, times: CutCosts) -> CutCosts:
+    """Joules of devices with radios and idle powers of any strength."""
+    radio = RadioRecord("radio", chance.choice([0, 10, 300]), chance.choice([0, 100, 5000]))
+    edge = EdgeEnergyRecord("given", watts=chance.choice([0.1, 1.5, 10]))
+    idle = chance.choice([None, 0.01, 0.5, 5])
+    model = EnergyModel(EnergyRecord(edge, radio, idle), chance.choice([0.1, 10, 1000]))
+    sizes = {source: graph.tensor(source).elements * 1e3 for source in graph.consumers}
+    joules = operation_joules(edge, graph, {}, times.edge)
+    return model.costs(joules, times, sizes)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_the_cut_of_least_energy_is_the_best_of_all_closed_cuts(seed: int) -> None:
+    chance = random.Random(seed)
+    graph = random_graph(chance, chance.randint(1, 10))
+    energies = random_energies(chance, graph, random_times(chance, graph))
+    cut = best_cut(graph, energies)
+    assert cut is not None
+    best = min(cost(graph, energies, head) for head in closed_heads(graph))
+    assert cost(graph, energies, set(cut.head)) == pytest.approx(best, abs=1e-10)
+    assert find_cut(graph, *cut.at).head == cut.head
+
+
 def harder(chance: random.Random, graph: Graph) -> Graph:
     """The same with tensors of open size and a state, read and written somewhere."""
     operations = list(graph.operations)
@@ -111,7 +136,7 @@ def legal_cuts(graph: Graph) -> list[Cut]:
     return found
 
 
-def cost_of(cut: Cut, times: Times) -> float:
+def cost_of(cut: Cut, times: CutCosts) -> float:
     """By what the cut sends: a state that the head writes is no reader in the tail."""
     work = sum(times.edge[i] for i in cut.head) + sum(times.cloud[i] for i in cut.tail)
     return work + sum(times.link[source] for source in cut.crossing)
@@ -144,14 +169,14 @@ def chain(*kinds: str) -> Graph:
 def test_of_equal_cuts_the_one_that_leaves_most_to_the_cloud() -> None:
     graph = chain("Parameter", "Relu", "Relu", "Result")
     nothing = dict.fromkeys((1, 2), 0.0)
-    cut = best_cut(graph, Times(nothing, nothing, {(0, 0): 1.0, (1, 0): 1.0, (2, 0): 1.0}))
+    cut = best_cut(graph, CutCosts(nothing, nothing, {(0, 0): 1.0, (1, 0): 1.0, (2, 0): 1.0}))
     assert cut is not None
     assert (cut.at, cut.head) == (("input",), ())
 
 
 def test_a_quick_edge_cuts_where_least_is_sent() -> None:
     graph = chain("Parameter", "Relu", "Relu", "Result")
-    times = Times({1: 0.1, 2: 5.0}, {1: 0.1, 2: 0.1}, {(0, 0): 10.0, (1, 0): 2.0, (2, 0): 10.0})
+    times = CutCosts({1: 0.1, 2: 5.0}, {1: 0.1, 2: 0.1}, {(0, 0): 10.0, (1, 0): 2.0, (2, 0): 10.0})
     cut = best_cut(graph, times)
     assert cut is not None
     assert cut.at == ("n1",)

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from openvino import Model, Type
 from openvino import opset13 as op
+from plan_cases import SOURCE, planned, row, terms
 
 from splittool.cost.deployment import Deployment, answer_estimate, tensor_bytes
 from splittool.cost.limits import nothing_fits
 from splittool.cost.measurements import Measured, Sent, read_measured
 from splittool.cost.operations import operation_costs
-from splittool.cost.plans import Goal, PlanOptions, choose, plan
+from splittool.cost.plan_options import PlanOptions
+from splittool.cost.plans import plan
 from splittool.errors import UsageError
 from splittool.graph.graph import Graph, Operation, TensorInfo, read_graph
 from splittool.graph.split_points import find_cut, split_points
@@ -22,19 +24,16 @@ from splittool.quantities import Link
 from splittool.reports import (
     ArmRecord,
     CompareReport,
-    FileRecord,
     HeadRateRecord,
     InferReport,
     LimitsRecord,
     PlanReport,
-    PlanRow,
     RateRecord,
     ScoreRecord,
     encode,
 )
 from splittool.runtime.ir import ModelInfo
 
-SOURCE = FileRecord("x.xml", 1, "0")
 POINTS = [f"maxpool_{level}" for level in range(1, 6)]
 INFER = InferReport(
     source=SOURCE,
@@ -56,43 +55,6 @@ INFER = InferReport(
     scores=ScoreRecord(0.9, 0.8, 0.75, 0.7, {}, 4, 2),
     rows=[],
 )
-
-
-def terms(edge: float, cloud: float, mbps: float, **others: Any) -> Deployment:
-    link, given = Link("link", mbps), {"bits": 8, **others}
-    return Deployment(RateRecord("", edge), RateRecord("", cloud), link, **given)
-
-
-def planned(
-    graph: Graph,
-    given: Deployment,
-    objective: Any = "latency",
-    measured: Measured | None = None,
-    points: list[str] | None = None,
-    **limits: float,
-) -> PlanReport:
-    goal = Goal(objective, LimitsRecord(**limits))
-    return choose(SOURCE, graph, points or [], given, goal, measured)
-
-
-def row(report: PlanReport, point: str) -> PlanRow:
-    (found,) = [row for row in report.rows if row.point == point]
-    return found
-
-
-@pytest.fixture(scope="module")
-def small() -> Graph:
-    """x (1, 4) -> Tanh (24 FLOPs) -> two Relu (8 each) -> Add (4) -> Tanh (24)."""
-    x = op.parameter([1, 4], Type.f32, name="x")
-    first = op.tanh(x)
-    left, right = op.relu(first), op.relu(first)
-    total = op.add(left, right)
-    named = {"first": first, "left": left, "right": right, "total": total}
-    for name, node in named.items():
-        node.set_friendly_name(name)
-    last = op.tanh(total)
-    last.set_friendly_name("last")
-    return read_graph(Model([op.result(last)], [x], "m"))
 
 
 def test_a_row_by_hand(small: Graph) -> None:

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from plan_cases import BENCH
 
 from splittool.cost.operations import operation_costs
-from splittool.cost.rates import operation_seconds, read_rate
+from splittool.cost.rates import operation_latencies, operation_periods, read_rate
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.reading import load_model
@@ -17,31 +18,6 @@ from splittool.reports import (
     RateRecord,
     encode,
     file_record,
-)
-
-BENCH = BenchReport(
-    source=FileRecord("x.xml", 1, "0"),
-    device_requested="CPU",
-    device_used=["CPU"],
-    device_name="a processor",
-    vpu_present=False,
-    precision_requested="auto",
-    precision_actual="f32",
-    hint="latency",
-    requests_in_flight=1,
-    streams=1,
-    warmup_s=0,
-    seconds=10,
-    frames=100,
-    fps=10,
-    mean_ms=100,
-    p50_ms=100,
-    p90_ms=100,
-    p99_ms=100,
-    max_ms=100,
-    window_s=1,
-    windows=[],
-    interrupted=False,
 )
 
 
@@ -122,7 +98,7 @@ def test_heads_of_the_planned_model(tmp_path: Path, paper_graph: Graph) -> None:
     ]
     assert (rate.fps, rate.model_gflops) == (5, rate.heads[-1].gflops)
     costs = operation_costs(paper_graph)
-    seconds = operation_seconds(rate, paper_graph, costs)
+    seconds = operation_periods(rate, paper_graph, costs)
     for point, fps in (("maxpool_1", 40), ("maxpool_2", 20)):
         assert sum(seconds[i] for i in find_cut(paper_graph, point).head) == pytest.approx(1 / fps)
     assert sum(seconds.values()) == pytest.approx(1 / 5)
@@ -137,7 +113,7 @@ def test_a_larger_head_is_not_quicker(tmp_path: Path, paper_graph: Graph) -> Non
         msgspec.structs.replace(own, point="maxpool_2", fps=41.0),
     ]
     rate = read(_bench_set(tmp_path / "set.json", *runs), source, paper_graph)
-    seconds = operation_seconds(rate, paper_graph, operation_costs(paper_graph))
+    seconds = operation_periods(rate, paper_graph, operation_costs(paper_graph))
     assert min(seconds.values()) >= 0
     head = find_cut(paper_graph, "maxpool_2").head
     assert sum(seconds[i] for i in head) == pytest.approx(1 / 40)
@@ -150,7 +126,45 @@ def test_a_set_of_other_models(tmp_path: Path, paper_graph: Graph) -> None:
 
 
 def test_a_set_of_one_is_like_the_one(tmp_path: Path, paper_graph: Graph) -> None:
+    """One head takes what it took; the operations after it run at its mean rate."""
     source = FileRecord("unet.xml", 1, "abc")
     run = msgspec.structs.replace(BENCH, source=source, point="maxpool_1")
     rate = read(_bench_set(tmp_path / "set.json", run), source, paper_graph)
-    assert (rate.heads, rate.fps) == ([], 10)
+    assert rate == msgspec.structs.replace(
+        read(write(tmp_path, source=source, point="maxpool_1"), source, paper_graph),
+        given=rate.given,
+        report=rate.report,
+    )
+    assert [(head.point, head.fps) for head in rate.heads] == [("maxpool_1", 10)]
+    whole = read(write(tmp_path, source=source), source, paper_graph)
+    assert (whole.heads, whole.fps) == ([], 10)
+
+
+def test_latency_is_what_was_measured_and_not_a_share_of_the_throughput(
+    tmp_path: Path, paper_graph: Graph
+) -> None:
+    """Two requests in flight: 20 frames a second, each of which takes 100 ms."""
+    source = FileRecord("unet.xml", 1, "abc")
+    costs = operation_costs(paper_graph)
+    for point in (None, "maxpool_1"):
+        path = write(tmp_path, source=source, point=point, fps=20.0, requests_in_flight=2)
+        rate = read(path, source, paper_graph)
+        head = costs if point is None else find_cut(paper_graph, point).head
+        periods = operation_periods(rate, paper_graph, costs)
+        latencies = operation_latencies(rate, paper_graph, costs)
+        assert sum(periods[i] for i in head) == pytest.approx(1 / 20)
+        assert sum(latencies[i] for i in head) == pytest.approx(0.1)
+        assert rate.requests_in_flight == 2
+
+
+def test_the_head_of_a_cut_on_disk_is_used_for_that_head(
+    cut_folder: Path, exported: Path, tmp_path: Path
+) -> None:
+    source, graph = file_record(exported), read_graph(load_model(exported))
+    run = msgspec.structs.replace(BENCH, source=file_record(cut_folder / "head.xml"), fps=1141.0)
+    tail = msgspec.structs.replace(BENCH, source=file_record(cut_folder / "tail.xml"))
+    rate = read(_bench_set(tmp_path / "set.json", run, tail), source, graph)
+    (head,) = rate.heads
+    assert (head.point, head.fps) == ("maxpool_2", 1141)
+    seconds = operation_periods(rate, graph, operation_costs(graph))
+    assert sum(seconds[i] for i in find_cut(graph, "maxpool_2").head) == pytest.approx(1 / 1141)

@@ -1,0 +1,65 @@
+"""What tests of plans share: a benchmark, and plans of small graphs."""
+
+from typing import Any
+
+from splittool.cost.deployment import Deployment
+from splittool.cost.measurements import Measured
+from splittool.cost.plans import Goal, choose
+from splittool.graph.graph import Graph
+from splittool.quantities import Link
+from splittool.reports import (
+    BenchReport,
+    FileRecord,
+    LimitsRecord,
+    PlanReport,
+    PlanRow,
+    RateRecord,
+)
+
+SOURCE = FileRecord("x.xml", 1, "0")
+BENCH = BenchReport(
+    source=FileRecord("x.xml", 1, "0"),
+    device_requested="CPU",
+    device_used=["CPU"],
+    device_name="a processor",
+    vpu_present=False,
+    precision_requested="auto",
+    precision_actual="f32",
+    hint="latency",
+    requests_in_flight=1,
+    streams=1,
+    warmup_s=0,
+    seconds=10,
+    frames=100,
+    fps=10,
+    mean_ms=100,
+    p50_ms=100,
+    p90_ms=100,
+    p99_ms=100,
+    max_ms=100,
+    window_s=1,
+    windows=[],
+    interrupted=False,
+)
+
+
+def terms(edge: float, cloud: float, mbps: float, **others: Any) -> Deployment:
+    link, given = Link("link", mbps), {"bits": 8, **others}
+    return Deployment(RateRecord("", edge), RateRecord("", cloud), link, **given)
+
+
+def planned(
+    graph: Graph,
+    given: Deployment,
+    objective: Any = "latency",
+    measured: Measured | None = None,
+    points: list[str] | None = None,
+    **limits: float,
+) -> PlanReport:
+    goal = Goal(objective, LimitsRecord(**limits))
+    return choose(SOURCE, graph, points or [], given, goal, measured)
+
+
+def row(report: PlanReport, point: str) -> PlanRow:
+    (found,) = [row for row in report.rows if row.point == point]
+    return found
