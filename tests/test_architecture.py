@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"quantities"},
     {"files", "formats", "interrupt"},
     {"reports", "locks"},
-    {"data"},
+    {"data", "journal"},
     {"codec", "models", "runtime"},
     {"training", "conversion"},
     {"graph"},

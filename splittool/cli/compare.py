@@ -7,6 +7,7 @@ import typer
 
 from splittool.cli.options import (
     FitOption,
+    Force,
     ImagesArgument,
     LabelsOption,
     MaxPixelsOption,
@@ -18,6 +19,7 @@ from splittool.cli.options import (
     run_options,
 )
 from splittool.cli.output import Output
+from splittool.errors import UsageError
 from splittool.vocabulary import MAX_PIXELS
 
 
@@ -84,6 +86,20 @@ def compare(
     precision: PrecisionOption = "auto",
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     shape: Shapes = None,
+    report_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="REPORT",
+            help="Write the JSON report there, and print the tables; a stopped run keeps what it"
+            " compared beside it.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a stopped run with -o left off.")
+    ] = False,
+    force: Force = False,
 ) -> None:
     """Compare cuts with compressed images and coded masks.
 
@@ -97,6 +113,8 @@ def compare(
     """
     output: Output = ctx.obj
     given = locals()
+    if resume and report_file is None:
+        raise UsageError("--resume goes with -o: name the report of the stopped run")
     from splittool.network.comparison import CompareOptions, Rivals
     from splittool.network.comparison import compare as compare_network
     from splittool.network.network import Network
@@ -110,9 +128,12 @@ def compare(
         half_size,
         Rivals(cloud or (), device_network or (), cut or ()),
         at_dice or None,
+        report_file,
+        resume,
+        force,
     )
     numbers = parse_numbers(bits)
     network = Network.load(model, shape)
     with output.progress() as progress:
         report = compare_network(network, images, at, numbers, labels, how, progress)
-    output.emit(report)
+    output.emit(report, kept=report_file is not None)

@@ -53,11 +53,12 @@ class Output:
         logger.propagate = False
         logger.setLevel(logging.WARNING if self.quiet else logging.INFO)
 
-    def emit(self, report: "Report", **how: Any) -> None:
+    def emit(self, report: "Report", kept: bool = False, **how: Any) -> None:
         """Print a report: as tables on a terminal, as JSON elsewhere.
 
         Args:
             report: What the command found.
+            kept: The report is in a file already, so what is printed is for a person.
             how: How its tables are to be drawn; see the report's `tables`.
 
         Raises:
@@ -66,17 +67,17 @@ class Output:
         """
         if sys.stdout is None:
             raise OutputError("standard output is closed; redirect it to a file or /dev/null")
-        if not self.json and sys.stdout.isatty():
-            from rich.console import Console
-
-            console = Console(highlight=False)
-            for table in report.tables(**how):
-                console.print(table, markup=False, crop=False)
-            return
-        from splittool.reports.base import encode
-
         try:
-            sys.stdout.buffer.write(encode(report))  # UTF-8, whatever the terminal's encoding
+            if not self.json and (kept or sys.stdout.isatty()):
+                from rich.console import Console
+
+                console = Console(highlight=False)
+                for table in report.tables(**how):
+                    console.print(table, markup=False, crop=False)
+            else:
+                from splittool.reports.base import encode
+
+                sys.stdout.buffer.write(encode(report))  # UTF-8, whatever the terminal's encoding
             sys.stdout.flush()
         except BrokenPipeError:  # Typer would turn it into exit code 1
             raise PipeClosedError from None

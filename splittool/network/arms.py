@@ -129,6 +129,11 @@ class Arms:
         self._split = [_SplitArms(cut, whole, options) for cut in grid.cuts]
         self._grid = grid
 
+    @property
+    def files(self) -> list[FileRecord]:
+        """Files of the other networks and cuts."""
+        return self._grid.files
+
     def ways(self, task: Task, sample: Sample, pixels: Pixels) -> _Found:
         """What comes of one image, in every way."""
         whole = self.whole.run(pixels)

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
@@ -15,14 +16,17 @@ from splittool.codec.choices import CODEC_NAMES, check_bits
 from splittool.codec.masks import encode_masks
 from splittool.data import scores
 from splittool.data.image_codecs import available, require
+from splittool.data.kaggle import Sample
 from splittool.data.samples import Pictures, Truth
 from splittool.errors import InputError, UsageError
+from splittool.files import write_bytes
 from splittool.network.arms import Arms, Grid, Way
 from splittool.network.equal_dice import equal_dice
 from splittool.network.network import Network
+from splittool.network.unfinished import Sent, Unfinished, unfinished
 from splittool.progress import Progress, nobody
-from splittool.reports import ArmRecord, CompareReport
-from splittool.split.evaluation import Counts, Evaluated, evaluate, in_turn, make_task
+from splittool.reports import ArmRecord, CompareReport, encode
+from splittool.split.evaluation import Evaluated, Task, evaluate, in_turn, make_task
 from splittool.split.options import RunOptions
 from splittool.split.split_network import SplitNetwork
 
@@ -60,6 +64,9 @@ class CompareOptions:
         rivals: Other networks and cuts.
         at_dice: Dice to give each way's bytes for; None takes that of the whole network, and
             0.005 less.
+        output: Where the report goes, and beside it what is done so far; None writes nothing.
+        resume: Go on where a stopped comparison left off.
+        force: Replace a report that exists.
     """
 
     codecs: Sequence[str] | None = None
@@ -69,6 +76,9 @@ class CompareOptions:
     halved: bool = True
     rivals: Rivals = field(default_factory=Rivals)
     at_dice: Sequence[float] | None = None
+    output: Path | None = None
+    resume: bool = False
+    force: bool = False
 
 
 def _grid(
@@ -111,16 +121,6 @@ def _codecs(given: Sequence[str] | None) -> Sequence[str]:
     return given
 
 
-@dataclass(frozen=True)
-class _Sent:
-    """One image that went one way: the bytes sent, and the pixels counted."""
-
-    arm: ArmRecord
-    sent: int
-    bare: int | None
-    counts: Counts
-
-
 def compare(
     network: Network,
     images: Pictures,
@@ -149,6 +149,9 @@ def compare(
         UsageError: A codec, format, number of bits or quality is unknown, or the network names
             no split points and none is given.
         MissingExtraError: An image format cannot be written here.
+        OutputError: The report exists or cannot be written, or what is done so far is of another
+            comparison.
+        StoppedError: A signal arrived, and a report was asked for: what is done is kept.
     """
     how = how or CompareOptions()
     grid = _grid(network, at, bits, how)
@@ -160,28 +163,72 @@ def compare(
             f"there is no train.csv beside {task.samples[0].path}; comparing needs labels:"
             " give `labels`"
         )
-    found: dict[ArmRecord, list[_Sent]] = {}
-    ways = in_turn(lambda *image: arms.ways(task, *image))
-    with closing(evaluate(task, ways, _finish, progress)) as finished:
-        for one in finished:
-            found.setdefault(one.arm, []).append(one)
+    of = [network.record.sha256, *(file.sha256 for file in grid.files), *_settings(grid, options)]
+    of += [task.classes, *map(_identity, task.samples)]
+    with unfinished(how.output, of, how.resume, how.force) as state:
+        left = changed(task, samples=task.samples[len(state.images) :])
+        ways = in_turn(lambda *image: arms.ways(left, *image))
+        with closing(evaluate(left, ways, _finish, _after(state, progress))) as finished:
+            state.add(finished, len(task.samples))
+        report = _report(network, arms, task, state.images, how)
+        if how.output is not None:
+            write_bytes(how.output, encode(report))
+    return report
+
+
+def _settings(grid: Grid, options: RunOptions) -> list[object]:
+    """What is compared, apart from files."""
+    return [
+        list(grid.at),
+        list(grid.bits),
+        list(grid.codecs),
+        list(grid.formats),
+        list(grid.qualities),
+        grid.halved,
+        options,
+    ]
+
+
+def _identity(sample: Sample) -> tuple[object, ...]:
+    size = (sample.height, sample.width, sample.file_bytes)
+    return (sample.name, *size, sorted(sample.runs.items()))
+
+
+def _after(state: Unfinished, progress: Progress) -> Progress:
+    """Progress that counts the images of before."""
+    before = len(state.images)
+    return lambda done, total, what: progress(before + done, before + total, what)
+
+
+def _report(
+    network: Network,
+    arms: Arms,
+    task: Task,
+    images: Sequence[Sequence[Sent]],
+    how: CompareOptions,
+) -> CompareReport:
+    """Means of every way over the images."""
+    found: dict[ArmRecord, list[Sent]] = {}
+    for one in chain.from_iterable(images):
+        found.setdefault(one.arm, []).append(one)
     whole = next(iter(found.values()))
     area = fmean(sample.height * sample.width for sample in task.samples)
     records = [_summary(arm, members, area, whole) for arm, members in found.items()]
-    defective = sum(int((one.counts[:, 2] > 0).sum()) for one in whole)
+    defective = sum(true > 0 for one in whole for _, _, true in one.counts)
+    compiled, options = arms.whole.runner.compiled, how.run
     return CompareReport(
         source=network.record,
         device=options.device,
-        runtime=arms.whole.runner.compiled.runtime,
-        device_used=arms.whole.runner.compiled.devices,
+        runtime=compiled.runtime,
+        device_used=compiled.devices,
         precision_requested=options.precision,
-        precision_actual=arms.whole.runner.compiled.precision,
+        precision_actual=compiled.precision,
         threshold=options.threshold,
         images=len(task.samples),
         defective_pairs=defective,
         floor=1 - defective / (len(task.samples) * len(task.classes)),
         arms=records,
-        networks=grid.files,
+        networks=arms.files,
         equal_dice=equal_dice(records, _targets(records[0].dice, how.at_dice)),
     )
 
@@ -192,18 +239,18 @@ def _targets(whole: float | None, given: Sequence[float] | None) -> Sequence[flo
     return [] if whole is None else [whole, whole - NEARLY]
 
 
-def _finish(one: Evaluated[Way]) -> _Sent:
+def _finish(one: Evaluated[Way]) -> tuple[Sample, Sent]:
     assert one.counts is not None
     way = one.way
     sent = len(encode_masks(one.masks)) if way.sent is None else way.sent
-    return _Sent(way.arm, sent, way.bare, one.counts)
+    return one.sample, Sent(way.arm, sent, way.bare, one.counts.tolist())
 
 
 def _summary(
-    arm: ArmRecord, members: Sequence[_Sent], pixels: float, whole: Sequence[_Sent]
+    arm: ArmRecord, members: Sequence[Sent], pixels: float, whole: Sequence[Sent]
 ) -> ArmRecord:
     """Means over images; `pixels` is those of a mean image, `whole` what Dice is lost from."""
-    counts, reference = (np.stack([one.counts for one in way]) for way in (members, whole))
+    counts, reference = (np.array([one.counts for one in way]) for way in (members, whole))
     found, before = (scores.summarise(scores.tally(way)) for way in (counts, reference))
     payload = fmean(one.sent for one in members)
     bare = [one.bare for one in members if one.bare is not None]

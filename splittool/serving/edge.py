@@ -20,7 +20,7 @@ from splittool.progress import Progress, nobody
 from splittool.reports import SendReport, encode, file_record
 from splittool.serving.connection import Address, Connection, FinalError, TransientError
 from splittool.serving.delivery import Deliverer, Parcel, Policy, Result
-from splittool.serving.journal import Heading, Journal, Line
+from splittool.serving.journal import Heading, Line, Results
 from splittool.serving.precision import PrecisionControl
 from splittool.serving.sources import Source, paced
 from splittool.serving.tally import Tally
@@ -94,7 +94,7 @@ def send(
     )
     connection = Connection(address)
     try:
-        with Journal(folder, heading, options.fresh) as journal:
+        with Results(folder, heading, options.fresh) as journal:
             deliverer = edge.deliverer(connection)
             with Interrupt(deliverer.stop) as interrupt:
                 try:
@@ -116,7 +116,7 @@ def _run(
     edge: "Edge",
     source: Source,
     deliverer: Deliverer,
-    journal: Journal,
+    journal: Results,
     folder: Path,
     progress: Progress,
 ) -> Tally:

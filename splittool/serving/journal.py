@@ -1,20 +1,15 @@
 """The results of an edge on disk: one line for each frame, from which a killed run goes on."""
 
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack
-from errno import ENOSPC
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
-from splittool.errors import InputError, OutputError
-from splittool.files import output_errors
-from splittool.locks import locked
+from splittool.errors import InputError
+from splittool.journal import Journal
 
 FILE_NAME = "results.jsonl"
+
+_FIX = "begin anew with `force`"
 
 
 class Heading(msgspec.Struct, frozen=True, tag_field="schema", tag="splittool.results/1"):
@@ -65,8 +60,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     late: bool = False
 
 
-class Journal:
-    """The file of results, open for one process.
+class Results(Journal[Line]):
+    """The file of results of one edge, in the order of the frames.
 
     Args:
         folder: Where it is.
@@ -76,91 +71,30 @@ class Journal:
     Raises:
         OutputError: It is of other pictures or another cut, in use, or cannot be written.
         InputError: It is damaged.
-
-    Attributes:
-        done: Frames that have their results.
     """
 
     def __init__(self, folder: Path, heading: Heading, fresh: bool = False) -> None:
-        self.path = folder / FILE_NAME
-        with ExitStack() as held:
-            held.enter_context(
-                locked(self.path, f"{self.path} is in use by another process; wait for it")
-            )
-            with output_errors(self.path):
-                self._file = held.enter_context(self.path.open("ab+", buffering=0))
-            if fresh:
-                self._file.truncate(0)
-            self.done = self._resume(heading)
-            self._held = held.pop_all()  # until `close`; an error before here lets go at once
+        super().__init__(folder / FILE_NAME, heading, Line, _FIX, fresh)
 
-    def _resume(self, heading: Heading) -> int:
-        """Check what is there, and cut off a line that a killed process left unfinished."""
-        self._file.seek(0)
-        content = self._file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) != len(content):
-            with output_errors(self.path):
-                self._file.truncate(len(whole))
-        first, *lines = whole.splitlines() or [b""]
-        if not first:
-            self._write(heading)
-            return 0
-        try:
-            found = msgspec.json.decode(first, type=Heading)
-            frames = [msgspec.json.decode(line, type=Line).frame for line in lines]
-        except msgspec.MsgspecError as error:
-            raise InputError(f"{self.path} is damaged ({error}); begin anew with `force`") from None
-        if found != heading:
-            raise OutputError(
-                f"{self.path} holds results of another cut, other pictures or another threshold;"
-                " begin anew with `force`, or write elsewhere"
-            )
-        if frames != list(range(len(frames))):
-            raise InputError(f"{self.path} lacks frames or has some twice; begin anew with `force`")
-        return len(frames)
+    def check(self, lines: list[Line]) -> None:
+        """Find frames that are missing, or there twice.
+
+        Raises:
+            InputError: There are such.
+        """
+        if [line.frame for line in lines] != list(range(len(lines))):
+            raise InputError(f"{self.path} lacks frames or has some twice; {_FIX}")
+
+    def of_others(self) -> str:
+        """What to say of one with another heading."""
+        return "holds results of another cut, other pictures or another threshold"
 
     def add(self, line: Line) -> None:
-        """Write down one frame; it stays even if the process is killed.
+        """Write down the next frame; it stays even if the process is killed.
 
         Raises:
             OutputError: It cannot be written; the journal is as before.
         """
         if line.frame != self.done:
             raise AssertionError(f"frame {line.frame} after {self.done}")
-        self._write(line)
-        self.done += 1
-
-    def _write(self, record: msgspec.Struct) -> None:
-        end = self._file.seek(0, os.SEEK_END)
-        with output_errors(self.path):
-            try:
-                data = msgspec.json.encode(record) + b"\n"
-                if self._file.write(data) != len(data):
-                    raise OSError(ENOSPC, os.strerror(ENOSPC))
-                os.fdatasync(self._file.fileno())
-            except OSError:
-                os.ftruncate(self._file.fileno(), end)
-                raise
-
-    def lines(self) -> Iterator[Line]:
-        """All results so far."""
-        with self.path.open("rb") as file:
-            next(file)
-            for line in file:
-                yield msgspec.json.decode(line, type=Line)
-
-    def close(self) -> None:
-        """Let another process have it."""
-        self._held.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        super().add(line)

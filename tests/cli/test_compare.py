@@ -217,3 +217,14 @@ def test_baking_from_the_command_line(capfd: pytest.CaptureFixture[str]) -> None
     assert sizes[0] == sizes[1]
     for wrong in (["unet.xml"], ["c/cut.json", "--at", "maxpool_1"], ["c/cut.json", "--list"]):
         assert run(["cut", *wrong, "--bake-bits", "8", "-o", "x"]) == ExitCode.USAGE
+
+
+def test_a_report_in_a_file_leaves_the_tables_for_people(capfd: pytest.CaptureFixture[str]) -> None:
+    command = ["compare", "unet.xml", "steel/train_images", *SMALL, "-o", "report.json"]
+    assert run(command) == 0
+    assert "no cut: the coded masks are sent" in capfd.readouterr().out
+    assert decode(Path("report.json").read_bytes(), "report.json", CompareReport).images == 12
+    assert run([*command, "--force", "--json"]) == 0
+    printed = decode(capfd.readouterr().out.encode(), "stdout", CompareReport)
+    assert printed.images == 12
+    assert run(["compare", "unet.xml", "steel/train_images", "--resume"]) == ExitCode.USAGE

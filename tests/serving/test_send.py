@@ -341,7 +341,7 @@ def test_a_full_disk_keeps_what_there_is(
     server: Server, split: SplitNetwork, steel: Path, expected: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from splittool.serving import journal
+    from splittool import journal
 
     real, calls = os.fdatasync, []
 
