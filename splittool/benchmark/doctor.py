@@ -8,7 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 from splittool.benchmark.old_runtime import RUNTIME_VARIABLE, OldRuntime, find_runtime
-from splittool.errors import SplittoolError
+from splittool.benchmark.power_sensors import SYSFS, find_power_sensor
+from splittool.errors import DeviceError, SplittoolError
 from splittool.reports import CheckRecord, DoctorReport
 from splittool.runtime.devices import VPUS
 from splittool.runtime.ir import core
@@ -29,6 +30,7 @@ def examine() -> DoctorReport:
         _libusb(),
         _udev_rule(),
         _sticks(),
+        power_check(),
         _package("torch", "torch", "pip install torch"),
         _cuda(),
     ]
@@ -141,6 +143,22 @@ def _sticks() -> CheckRecord:
 
 def _read(path: Path) -> str:
     return path.read_text().strip() if path.is_file() else "?"
+
+
+def power_check(sysfs: Path = SYSFS) -> CheckRecord:
+    """Whether joules can be measured here.
+
+    Args:
+        sysfs: Where the system shows its devices.
+    """
+    name = "power sensor"
+    try:
+        sensor = find_power_sensor(sysfs)
+    except DeviceError as error:
+        return CheckRecord(name, False, str(error))
+    if sensor is None:
+        return CheckRecord(name, False, "none; give power by hand: splittool bench-vpu --watts")
+    return CheckRecord(name, True, f"{sensor.name}, of {sensor.covers}")
 
 
 def _cuda() -> CheckRecord:

@@ -1,9 +1,10 @@
-"""What to ask of a device, and how long to measure."""
+"""What to ask of a device, and how and how long to measure."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
+from splittool.benchmark.power_sensors import SYSFS
 from splittool.errors import UsageError
 from splittool.runtime.devices import Hint
 from splittool.vocabulary import RuntimeName
@@ -40,16 +41,19 @@ class DeviceOptions:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to measure, and in which order.
+    """How long to measure, in which order, and with which sensor of power.
 
     Attributes:
         seconds: Duration for each model, over all rounds together.
         iterations: Frames to measure for each model in place of a duration.
-        warmup_s: Seconds before measuring.
+        warmup_s: Seconds before measuring; where a power sensor is, it sees the idle machine for
+            as long before the first of them.
         window_s: Length of the windows that the report has a row for.
         rounds: Number of interleaved rounds, so that ratios hold on a busy machine; None measures
             one model after the other.
         against: Another tool that measures each model right after we did, in every round.
+        watts: Power that the device draws, given by hand; None asks the system's sensors.
+        sysfs: Where the system shows its sensors.
     """
 
     seconds: float = 60.0
@@ -58,6 +62,8 @@ class Schedule:
     window_s: float = 10.0
     rounds: int | None = None
     against: Rival | None = None
+    watts: float | None = None
+    sysfs: Path = SYSFS
 
     def lasting(self, minutes: float | None) -> Self:
         """The same for another duration; None keeps its own.

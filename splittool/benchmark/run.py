@@ -9,6 +9,7 @@ from splittool.benchmark.measurement import Samples, drift, join, percentiles, w
 from splittool.benchmark.old_session import OldSession, choose_runtime
 from splittool.benchmark.onnx_session import OnnxBenchSession, refuse_options
 from splittool.benchmark.options import DeviceOptions, Schedule
+from splittool.benchmark.power import PowerLog, power_log
 from splittool.benchmark.sensors import throttle_events
 from splittool.benchmark.session import InstalledSession, SensorLog, Session, Setup
 from splittool.benchmark.workload import Model, Subject, Workload, workload
@@ -39,7 +40,8 @@ def bench(
         options: What is asked of the device, or only its name.
         schedule: How long to measure, and in which order; one minute each by default.
         progress: Told the seconds or frames done, and the current FPS.
-        note: Told which device is really used, where no VPU is here.
+        note: Told which device is really used, where no VPU is here, and why a power sensor cannot
+            be read.
         interrupt: A signal ends the run early, and the report has what was measured; give your own
             to learn the exit code.
 
@@ -64,7 +66,8 @@ def bench(
         sessions = stack.enter_context(_opened(subjects, wanted))
         if wanted.runtime == "openvino" and not sessions[0].setup.vpu_present:
             note(_no_vpu(sessions[0].setup))
-        benchmark = _Benchmark(subjects, sessions, wanted, schedule, interrupt)
+        power = stack.enter_context(power_log(schedule.sysfs, schedule.watts, note))
+        benchmark = _Benchmark(subjects, sessions, wanted, schedule, interrupt, power)
         benchmark.measure(progress)
         report = benchmark.report()
     return report.runs[0] if len(subjects) == 1 and schedule.against is None else report
@@ -120,10 +123,11 @@ class _Benchmark:
         options: DeviceOptions,
         schedule: Schedule,
         interrupt: Interrupt,
+        power: PowerLog,
     ) -> None:
         self._subjects, self._sessions = subjects, sessions
         self._options, self._schedule = options, schedule
-        self._interrupt = interrupt
+        self._interrupt, self._power = interrupt, power
         self._rival = BenchmarkApp(options.hint, options.streams) if schedule.against else None
         self._samples: list[list[Samples]] = [[] for _ in subjects]
         self._logs = [SensorLog() for _ in subjects]
@@ -132,6 +136,7 @@ class _Benchmark:
         """Let all take turns until the schedule is done or a signal comes."""
         rounds, one = self._schedule.rounds or 1, self._schedule.one_round()
         live = LiveRate(progress, one, rounds * len(self._subjects))
+        self._power.watch_idle(one.warmup_s, self._interrupt)
         for _ in range(rounds):
             for index, subject in enumerate(self._subjects):
                 if self._interrupt.exit_code is not None:
@@ -145,6 +150,7 @@ class _Benchmark:
         with self._unless_interrupted():
             throttled = throttle_events()
             samples = session.measure(schedule, self._interrupt, live.tick, log)
+            self._power.add(index, samples.seconds)
             if throttled is not None:
                 log.throttled = (log.throttled or 0) + (throttle_events() or 0) - throttled
             self._samples[index].append(samples)
@@ -226,4 +232,5 @@ class _Benchmark:
             throttled=log.throttled,
             resident_first_bytes=log.first_bytes,
             resident_last_bytes=log.last_bytes,
+            power=self._power.record(index, len(samples.done_s)),
         )

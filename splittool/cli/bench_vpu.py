@@ -89,6 +89,10 @@ def bench_vpu(
         Path | None,
         typer.Option(help="Python interpreter of an old OpenVINO to measure in, as MYRIAD needs."),
     ] = None,
+    watts: Annotated[
+        float | None,
+        typer.Option(help="Watts that the device draws while it computes, measured by hand."),
+    ] = None,
     estimate: Annotated[
         Chip | None,
         typer.Option(help="myriad-x: estimate FPS without a device; nothing is measured."),
@@ -111,6 +115,12 @@ def bench_vpu(
     drive, is measured in an old one (--runtime-python); splittool doctor says how to get it.
     --runtime onnxruntime measures .onnx files; the report names the execution providers it got.
 
+    Where Linux has a sensor of power, joules per frame are measured: the rail that feeds a board,
+    RAPL counters, hwmon or IIO sensors, or a battery that discharges. The idle machine is watched
+    before, for as long as --warmup; the report gives energy with and above it, and the sensor, what
+    it covers, its range and resolution. Without a sensor there are no joules; --watts gives power
+    by hand, marked so.
+
     --estimate measures nothing: it assumes that each step takes as long as its operations at the
     chip's peak rate or its traffic at peak bandwidth, from public figures that the report names.
     Steps are the compiler's stages where the compiler is here, else the operations of the graph,
@@ -131,6 +141,7 @@ def bench_vpu(
         output.emit(estimated)
         return
     positive([] if min_fps is None else [min_fps], "--min-fps")
+    positive([] if watts is None else [watts], "--watts")
     positive([] if max_drift is None else [max_drift], "--max-drift")
     with output.progress() as progress, Interrupt() as interrupt:
         report = bench(
@@ -145,6 +156,7 @@ def bench_vpu(
                 window_s=window,
                 rounds=_rounds(interleave, against, rounds),
                 against=against,
+                watts=watts,
             ),
             progress,
             output.note,

@@ -70,7 +70,7 @@ def read_edge_energy(
             raise InputError(
                 f"{energy.report} has no joules of {benched.run.name}, for no power sensor was"
                 " there; write the energy such as 0.02J/GFLOP, or measure again with:"
-                f" splittool bench-vpu {benched.run.source.path} --watts POWER"
+                f" splittool bench-vpu {benched.run.source.path} --watts 1.5"
             )
         joules.append(benched.run.power.joules_per_frame)
     heads = [

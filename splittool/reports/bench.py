@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
-from splittool.reports.energy import PowerRecord
+from splittool.reports.energy import PowerRecord, millijoules
 from splittool.tables import make_table, short
 
 if TYPE_CHECKING:
@@ -118,6 +118,10 @@ class BenchReport(Report, tag="splittool.bench-vpu/1"):
         return "\n".join(lines) + ("; interrupted" if self.interrupted else "")
 
 
+def _energy(run: BenchReport) -> str:
+    return "" if run.power is None else millijoules(run.power.joules_per_frame)
+
+
 def _latencies(part: WindowRecord | BenchReport) -> tuple[float | None, ...]:
     return part.p50_ms, part.p90_ms, part.p99_ms, part.max_ms
 
@@ -173,10 +177,12 @@ class BenchSetReport(Report, tag="splittool.bench-set/1"):
                 f"{run.fps / first.fps:.2f}",
                 *(short(ms, 2) for ms in (run.p50_ms, run.p99_ms)),
                 "" if run.drift is None else f"{run.drift:+.1%}",
+                *([] if first.power is None else [_energy(run)]),
             ]
             for run in self.runs
         ]
         columns = ["model or head at", "frames", "FPS", "ratio", "p50 ms", "p99 ms", "drift"]
+        columns += [] if first.power is None else ["energy"]
         how = f"{self.rounds} interleaved rounds" if self.interleaved else "one after the other"
         title = f"{', '.join(first.device_used)}: {first.device_name}, {how}"
         return [make_table(title, columns, rows), *self._beside(), first.conditions()]

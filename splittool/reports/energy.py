@@ -34,12 +34,11 @@ class PowerRecord(msgspec.Struct, frozen=True):
     def shown(self) -> str:
         """The energy and its sensor in a line or two."""
         if self.by_hand:
-            return f"{_millijoules(self.joules_per_frame)} a frame at {self.watts:g} W, by hand"
-        text = f"{_millijoules(self.joules_per_frame)} a frame, {self.watts:.3g} W"
+            return f"{millijoules(self.joules_per_frame)} a frame at {self.watts:g} W, by hand"
+        text = f"{millijoules(self.joules_per_frame)} a frame, {self.watts:.3g} W"
         if self.idle_watts is not None and self.net_joules_per_frame is not None:
             text += (
-                f"; {_millijoules(self.net_joules_per_frame)} above the idle"
-                f" {self.idle_watts:.3g} W"
+                f"; {millijoules(self.net_joules_per_frame)} above the idle {self.idle_watts:.3g} W"
             )
         about = [f"of {self.covers}"]
         if self.range is not None:
@@ -113,5 +112,6 @@ class EnergyRecord(msgspec.Struct, frozen=True):
         return lines
 
 
-def _millijoules(joules: float) -> str:
+def millijoules(joules: float) -> str:
+    """Joules as a person reads them."""
     return f"{joules * 1e3:.3g} mJ"

@@ -16,6 +16,7 @@ NAMES = [
     "libusb",
     "udev rule",
     "sticks",
+    "power sensor",
     "torch",
     "CUDA",
     "extra plots",

@@ -163,6 +163,16 @@ def test_energy(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("workspace")
+def test_a_benchmark_says_the_energy_of_computing(capsys: pytest.CaptureFixture[str]) -> None:
+    bench = ["bench-vpu", "unet.xml", "--minutes", "0.002", "--warmup", "0", "--watts", "1.5"]
+    assert run(bench) == 0
+    Path("bench.json").write_text(capsys.readouterr().out)
+    report = planned(capsys, "--edge-energy", "bench.json", "--radio", "wifi")
+    fps = json.loads(Path("bench.json").read_text())["fps"]
+    assert report.rows[0].computing_mj == pytest.approx(1500 / fps)
+
+
+@pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize("every", [False, True])
 @pytest.mark.parametrize("more", [[], ENERGY])
 def test_the_table_fits_a_terminal(
