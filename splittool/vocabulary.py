@@ -20,4 +20,6 @@ TargetName = Literal["openvino", "openvino-2022", "myriad"]
 HalfTargetName = Literal["openvino", "openvino-2022", "myriad", "onnx"]
 RuntimeName = Literal["openvino", "onnxruntime"]
 Objective = Literal["latency", "fps", "energy"]
-FigureKind = Literal["layers", "cost", "output", "tradeoff", "training", "time", "comparison"]
+FigureKind = Literal[
+    "layers", "cost", "output", "tradeoff", "training", "time", "comparison", "energy"
+]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from splittool.cli.options import (
+    EdgeEnergyOption,
     FitOption,
     Force,
     ImagesArgument,
@@ -13,13 +14,16 @@ from splittool.cli.options import (
     MaxPixelsOption,
     ModelArgument,
     PrecisionOption,
+    RadioOption,
     RuntimeOption,
     Shapes,
     ThresholdOption,
+    link_option,
     run_options,
 )
 from splittool.cli.output import Output
 from splittool.errors import UsageError
+from splittool.quantities import Link
 from splittool.vocabulary import MAX_PIXELS
 
 
@@ -76,6 +80,11 @@ def compare(
             " network, and 0.005 less]"
         ),
     ] = None,
+    edge_energy: EdgeEnergyOption = None,
+    radio: RadioOption = None,
+    link: Annotated[
+        Link | None, link_option("At whose rate the radio sends, for energy: such as 20Mbps.")
+    ] = None,
     labels: LabelsOption = None,
     fit: FitOption = None,
     threshold: ThresholdOption = 0.5,
@@ -109,12 +118,15 @@ def compare(
     coded. --cloud, --device-network and --cut add other networks of the same classes. Bytes at
     equal Dice are interpolated between six rates or more, never beyond them. The network is not
     trained on compressed images unless it was: see train --augment-jpeg. splittool plot draws the
-    report.
+    report. With --edge-energy, --radio and --link each way has the energy of the device for a
+    frame: joules per GFLOP x GFLOPs on the device + (mW per Mbit/s x rate + base mW) x time of the
+    transfer; plan has the radios by name.
     """
     output: Output = ctx.obj
     given = locals()
     if resume and report_file is None:
         raise UsageError("--resume goes with -o: name the report of the stopped run")
+    from splittool.network.arm_energy import EnergyOptions
     from splittool.network.comparison import CompareOptions, Rivals
     from splittool.network.comparison import compare as compare_network
     from splittool.network.network import Network
@@ -131,6 +143,7 @@ def compare(
         report_file,
         resume,
         force,
+        EnergyOptions(edge_energy, radio, link),
     )
     numbers = parse_numbers(bits)
     network = Network.load(model, shape)

@@ -37,8 +37,9 @@ def plot(
     head.xml is read from the cut.json beside it, for other files write POINT=bench.json. tradeoff:
     bits against GFLOPs on the device, one point per cut, with the input as a line. training: loss
     and Dice per epoch. time: FPS and latency over the time of benchmarks. comparison: Dice against
-    bytes (compare). A profile serves as a list of split points, and bench-vpu --splits gives the
-    FPS at all named ones. Figures are one printed column wide.
+    bytes (compare). energy: Dice against energy of the device (compare --edge-energy). A profile
+    serves as a list of split points, and bench-vpu --splits gives the FPS at all named ones.
+    Figures are one printed column wide.
     """
     output: Output = ctx.obj
     from splittool.figures.drawing import draw

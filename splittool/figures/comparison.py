@@ -1,7 +1,7 @@
 """Cuts, answers and compressed inputs side by side."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from splittool.figures.style import COLOURS, MARKERS, new_figure
 from splittool.reports import ArmRecord
@@ -9,13 +9,19 @@ from splittool.reports import ArmRecord
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Against = Literal["bytes", "energy"]
+
+_AXES: dict[Against, str] = {
+    "bytes": "bytes per frame",
+    "energy": "energy of the device per frame, mJ: computing and radio",
+}
 _LEGEND_ROW = 0.12  # inches
 _COLUMNS = 2
 _OTHERS = ("#000000", "#7F3C8D", "#A5AA99", "#4B4B8F", "#80BA5A")  # no colour of a codec
 
 
-def comparison(arms: Sequence[ArmRecord]) -> "Figure":
-    """Dice against bytes per frame: a line for each cut, image format and answer.
+def comparison(arms: Sequence[ArmRecord], against: Against = "bytes") -> "Figure":
+    """Dice against bytes per frame, or energy: a line for each cut, image format and answer.
 
     Sent inputs are broken lines, dotted at half their size; one colour is one image format, and one
     marker the network behind it. Cuts and answers are filled markers. Of the codecs of a cut, which
@@ -33,16 +39,16 @@ def comparison(arms: Sequence[ArmRecord]) -> "Figure":
         axis = figure.subplots()
         for (label, members), look in zip(lines.items(), _looks(lines), strict=True):
             drawn = _smallest(members)
-            sizes = [arm.payload_bytes_per_frame for arm in drawn]
-            axis.plot(sizes, [arm.dice or 0.0 for arm in drawn], label=label, **look)
+            spent = [_spent(arm, against) for arm in drawn]
+            axis.plot(spent, [arm.dice or 0.0 for arm in drawn], label=label, **look)
             if drawn[0].kind != "image":
-                _bars(axis, drawn, look["color"])
+                _bars(axis, drawn, spent, look["color"])
         for arm in wholes:
             axis.axhline(arm.dice or 0.0, color="black", linestyle=":", label="whole network")
             if arm.dice_interval:
                 axis.axhspan(*arm.dice_interval, color="black", alpha=0.07, linewidth=0)
         axis.set_xscale("log")
-        axis.set_xlabel("\n".join(["bytes per frame", *_evidence(arms)]))
+        axis.set_xlabel("\n".join([_AXES[against], *_evidence(arms)]))
         axis.set_ylabel("Dice over defective pairs")
         handles = axis.get_legend_handles_labels()
         figure.legend(
@@ -81,12 +87,15 @@ def _smallest(members: Sequence[ArmRecord]) -> list[ArmRecord]:
     return sorted(smallest.values(), key=lambda arm: arm.payload_bytes_per_frame)
 
 
-def _bars(axis: Any, arms: Sequence[ArmRecord], colour: str) -> None:
+def _spent(arm: ArmRecord, against: Against) -> float:
+    return arm.payload_bytes_per_frame if against == "bytes" else arm.energy_mj or 0.0
+
+
+def _bars(axis: Any, arms: Sequence[ArmRecord], spent: Sequence[float], colour: str) -> None:
     """The interval of Dice at each way that has one."""
-    for arm in arms:
+    for arm, at in zip(arms, spent, strict=True):
         if arm.dice_interval:
-            size = arm.payload_bytes_per_frame
-            axis.vlines(size, *arm.dice_interval, color=colour, linewidth=0.7, alpha=0.6)
+            axis.vlines(at, *arm.dice_interval, color=colour, linewidth=0.7, alpha=0.6)
 
 
 def _evidence(arms: Sequence[ArmRecord]) -> list[str]:

@@ -22,6 +22,7 @@ FORMATS = (".svg", ".png", ".pdf")
 _NEEDS = {
     "training": ("history", "a .history.jsonl or a report of train"),
     "comparison": ("arms", "a report of compare"),
+    "energy": ("powered", "a report of compare with `edge_energy`"),
     "time": ("runs", "a report of bench-vpu"),
 }
 _LISTS = ("networks", "a report of cut --list, --all or profile")
@@ -85,6 +86,8 @@ def _figure(kind: FigureKind, material: Material, bits: int, fps: float) -> "Fig
         return curves.training_curves(material.history)
     if kind == "comparison":
         return comparison.comparison(material.arms)
+    if kind == "energy":
+        return comparison.comparison(material.powered, "energy")
     if kind == "time":
         return curves.over_time(material.runs)
     if kind == "layers":

@@ -86,6 +86,11 @@ class Material:
                 " of cut --list, cut --all, profile, bench-vpu, compare or train"
             )
 
+    @property
+    def powered(self) -> list[ArmRecord]:
+        """The arms whose energy is known."""
+        return [arm for arm in self.arms if arm.energy_mj is not None]
+
     def fps_by_point(self, points: set[str]) -> dict[str, float]:
         """Measured FPS of heads at some split points; those of a whole model are left out.
 

@@ -14,12 +14,14 @@ from msgspec.structs import replace
 
 from splittool.codec.choices import CODEC_NAMES, check_bits
 from splittool.codec.masks import encode_masks
+from splittool.cost.energy import EnergyModel
 from splittool.data import scores
 from splittool.data.image_codecs import available, require
 from splittool.data.kaggle import Sample
 from splittool.data.samples import Pictures, Truth
 from splittool.errors import InputError, UsageError
 from splittool.files import write_bytes
+from splittool.network.arm_energy import EnergyOptions, with_energy
 from splittool.network.arms import Arms, Grid, Way
 from splittool.network.equal_dice import equal_dice
 from splittool.network.network import Network
@@ -67,6 +69,7 @@ class CompareOptions:
         output: Where the report goes, and beside it what is done so far; None writes nothing.
         resume: Go on where a stopped comparison left off.
         force: Replace a report that exists.
+        energy: What the energy of the device is reckoned from; by default it is not.
     """
 
     codecs: Sequence[str] | None = None
@@ -79,6 +82,7 @@ class CompareOptions:
     output: Path | None = None
     resume: bool = False
     force: bool = False
+    energy: EnergyOptions = field(default_factory=EnergyOptions)
 
 
 def _grid(
@@ -146,15 +150,15 @@ def compare(
 
     Raises:
         InputError: An image, the labels or a network is not usable, or networks differ in classes.
-        UsageError: A codec, format, number of bits or quality is unknown, or the network names
-            no split points and none is given.
+        UsageError: A codec, format, number of bits or quality is unknown, the network names no
+            split points and none is given, or a figure of energy is missing.
         MissingExtraError: An image format cannot be written here.
         OutputError: The report exists or cannot be written, or what is done so far is of another
             comparison.
         StoppedError: A signal arrived, and a report was asked for: what is done is kept.
     """
     how = how or CompareOptions()
-    grid = _grid(network, at, bits, how)
+    grid, energy = _grid(network, at, bits, how), how.energy.model(network)
     options = changed(how.run, tail_device=how.run.device)
     arms = Arms(network, grid, options)
     task = make_task(images, labels, arms.whole.runner, options)
@@ -170,7 +174,7 @@ def compare(
         ways = in_turn(lambda *image: arms.ways(left, *image))
         with closing(evaluate(left, ways, _finish, _after(state, progress))) as finished:
             state.add(finished, len(task.samples))
-        report = _report(network, arms, task, state.images, how)
+        report = _report(network, arms, task, state.images, how, energy)
         if how.output is not None:
             write_bytes(how.output, encode(report))
     return report
@@ -206,6 +210,7 @@ def _report(
     task: Task,
     images: Sequence[Sequence[Sent]],
     how: CompareOptions,
+    energy: EnergyModel | None,
 ) -> CompareReport:
     """Means of every way over the images."""
     found: dict[ArmRecord, list[Sent]] = {}
@@ -227,9 +232,11 @@ def _report(
         images=len(task.samples),
         defective_pairs=defective,
         floor=1 - defective / (len(task.samples) * len(task.classes)),
-        arms=records,
+        arms=[with_energy(record, energy) for record in records],
         networks=arms.files,
         equal_dice=equal_dice(records, _targets(records[0].dice, how.at_dice)),
+        energy=energy.record if energy else None,
+        link_mbps=energy.link_mbps if energy else None,
     )
 
 

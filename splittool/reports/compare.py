@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from splittool.reports.arm_energy import energy_tables
 from splittool.reports.base import FileRecord, Report
+from splittool.reports.energy import EnergyRecord
 from splittool.tables import make_table, short
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ class ArmRecord(msgspec.Struct, frozen=True):
 
     `dice` is over defective pairs, `dice_interval` is its 95 % confidence interval, from the
     `dice_interval_images` images that have a defect; `dice_loss` is from the whole network on the
-    images as they are, with the interval of a bootstrap of pairs over the same images.
+    images as they are, with the interval of a bootstrap of pairs over the same images. `energy_mj`
+    is the device's for a frame, computing and radio, null where it is not known.
     """
 
     kind: ArmKind
@@ -55,6 +58,7 @@ class ArmRecord(msgspec.Struct, frozen=True):
     edge_parameters: int | None = None
     cloud_gflops: float | None = None
     cloud_parameters: int | None = None
+    energy_mj: float | None = None
 
     @property
     def series(self) -> str:
@@ -84,7 +88,8 @@ class CompareReport(Report, tag="splittool.compare/1"):
     """Networks, cuts and image codecs on the same labelled images.
 
     `floor` is the Kaggle metric of predicting nothing; `networks` are the other files that were
-    compared. `device_used` are OpenVINO's devices or ONNX Runtime's execution providers.
+    compared. `device_used` are OpenVINO's devices or ONNX Runtime's execution providers. `energy`
+    says what energies rest on, and `link_mbps` at which rate the radio sends; null without them.
     """
 
     source: FileRecord
@@ -100,6 +105,8 @@ class CompareReport(Report, tag="splittool.compare/1"):
     equal_dice: list[EqualDiceRecord] = msgspec.field(default_factory=list)
     runtime: str = "openvino"
     device_used: list[str] = msgspec.field(default_factory=list)
+    energy: EnergyRecord | None = None
+    link_mbps: float | None = None
 
     @property
     def _where(self) -> str:
@@ -118,6 +125,7 @@ class CompareReport(Report, tag="splittool.compare/1"):
             *_cut_tables(title, [arm for arm in self.arms if arm.kind == "cut"]),
             *_image_tables([arm for arm in self.arms if arm.kind == "image"]),
             *_equal_tables(self.equal_dice),
+            *energy_tables(self.arms, self.energy, self.link_mbps),
             f"{self.images} images, {self.defective_pairs} defective pairs;"
             f" computed in {self.precision_actual} on {self._where}; intervals are 95 % of a"
             f" bootstrap over the {whole.dice_interval_images or 'defective'} images with a defect,"

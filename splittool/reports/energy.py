@@ -96,16 +96,20 @@ class EnergyRecord(msgspec.Struct, frozen=True):
     battery_wh: float | None = None
 
     def remarks(self) -> list[str]:
-        """What the energies rest on, in lines."""
+        """What the energies of a plan rest on, in lines."""
         idle = (
             "waiting not counted (--idle-power)"
             if self.idle_watts is None
             else f"waiting at {self.idle_watts:g} W"
         )
+        return self.basis(idle)
+
+    def basis(self, rest: str) -> list[str]:
+        """Computing and radio, then the rest of what is counted or not, in lines."""
         radio = self.radio
         lines = [
             f"energy: computing {self.edge.shown()}; radio {radio.name},"
-            f" {radio.mw_per_mbps:g} mW/Mbps + {radio.base_mw:g} mW while it sends; {idle}"
+            f" {radio.mw_per_mbps:g} mW/Mbps + {radio.base_mw:g} mW while it sends; {rest}"
         ]
         if radio.source:
             lines.append(f"radio figures: {radio.source}")

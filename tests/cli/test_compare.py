@@ -12,7 +12,7 @@ from splittool.data.images import Canvas
 from splittool.errors import ExitCode
 from splittool.models import build
 from splittool.models.checkpoints import Checkpoint, load, weights_of
-from splittool.reports import CompareReport, InferReport, PlotReport, decode
+from splittool.reports import CompareReport, InferReport, PlotReport, decode, encode
 
 pytestmark = pytest.mark.usefixtures("workspace")
 
@@ -228,3 +228,19 @@ def test_a_report_in_a_file_leaves_the_tables_for_people(capfd: pytest.CaptureFi
     printed = decode(capfd.readouterr().out.encode(), "stdout", CompareReport)
     assert printed.images == 12
     assert run(["compare", "unet.xml", "steel/train_images", "--resume"]) == ExitCode.USAGE
+
+
+def test_energy_beside_bytes_and_dice(capfd: pytest.CaptureFixture[str]) -> None:
+    energy = ["--edge-energy", "0.02J/GFLOP", "--radio", "wifi", "--link", "20Mbps"]
+    quick = [*SMALL[2:], "--bits", "8", "--no-half-size"]
+    report = _compare(capfd, "unet.xml", "steel/train_images", *quick, *energy)
+    per_byte = (283.17 * 20 + 132.86) * 8 / 20e6  # mJ
+    for arm in report.arms:
+        computing, radio = 20 * arm.edge_gflops, per_byte * arm.payload_bytes_per_frame
+        assert arm.energy_mj == pytest.approx(computing + radio)
+    Path("powered.json").write_bytes(encode(report))
+    assert run(["plot", "powered.json", "--kind", "energy", "-o", "energy.svg"]) == 0
+    assert Path("energy.svg").is_file()
+    capfd.readouterr()
+    assert run(["compare", "unet.xml", "steel/train_images", *energy[:4]]) == ExitCode.USAGE
+    assert "--edge-energy and --radio need --link as well" in capfd.readouterr().err

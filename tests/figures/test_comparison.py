@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from splittool.reports import ArmRecord
 
@@ -95,3 +96,17 @@ def test_intervals_are_drawn_and_what_they_cannot_tell_is_said() -> None:
         "bars, band: 95 % intervals, 7 images with a defect",
         "1 of 2 ways: loss against the whole within its interval",
     ]
+
+
+def test_energy_is_drawn_in_the_place_of_bytes() -> None:
+    arms = [
+        ArmRecord("cut", point="a", codec="raw", payload_bytes_per_frame=9, dice=0.5, energy_mj=70),
+        ArmRecord("cut", point="a", codec="raw", bits=8, payload_bytes_per_frame=4, dice=0.4),
+    ]
+    arms[1] = replace(arms[1], energy_mj=30.0)
+    from splittool.figures.comparison import comparison
+
+    (axis,) = comparison(arms, "energy").axes
+    (line,) = [line for line in axis.lines if len(line.get_xdata()) == 2]
+    assert list(line.get_xdata()) == [30.0, 70.0]
+    assert axis.get_xlabel().startswith("energy of the device per frame, mJ")
