@@ -21,9 +21,11 @@ from splittool.cli.options import (
     ScaleOption,
     Shapes,
     ThresholdOption,
+    positive,
     run_options,
 )
 from splittool.cli.output import Output
+from splittool.errors import UsageError
 from splittool.vocabulary import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -81,6 +83,22 @@ def infer(
     min_dice: Annotated[
         float | None, typer.Option(help="Exit with 5 if Dice over defective pairs is lower.")
     ] = None,
+    max_dice_loss: Annotated[
+        float | None,
+        typer.Option(
+            help="Run the whole network along, and exit with 5 if the link loses more of its Dice."
+        ),
+    ] = None,
+    max_mbps: Annotated[
+        float | None,
+        typer.Option(help="Exit with 5 if more Mbit/s are sent at one of --fps (default 10)."),
+    ] = None,
+    beside_whole: Annotated[
+        bool,
+        typer.Option(
+            "--beside-whole", help="For a cut: run the whole network along; say what is lost."
+        ),
+    ] = False,
     force: Force = False,
 ) -> None:
     """Predict defects, whole or split.
@@ -115,26 +133,39 @@ def infer(
     if report.scores is None and truth is not False:
         output.note("note: no train.csv beside the images: nothing is scored; give --labels")
     output.emit(report)
-    _check_dice(report, min_dice)
+    _check_limits(report, given)
 
 
 def _check(given: dict[str, Any]) -> None:
     """Refuse options that do not go together, before any work."""
     from splittool.codec.choices import parse_bits, parse_codecs
-    from splittool.errors import OutputError, UsageError
+    from splittool.errors import OutputError
 
-    source, folder, min_dice = given["source"], given["output_folder"], given["min_dice"]
+    source, folder = given["source"], given["output_folder"]
+    _check_link(source, given)
+    for name in ("labels", "min_dice", "max_dice_loss"):
+        if given["no_labels"] and given[name] is not None:
+            raise UsageError(f"--no-labels does not go with {_option(name)}; give one of them")
+    for name in ("min_dice", "max_dice_loss"):
+        if given[name] is not None and not 0 <= given[name] <= 1:
+            raise UsageError(f"{_option(name)} {given[name]:g} is out of range; give 0 to 1")
+    positive([] if given["max_mbps"] is None else [given["max_mbps"]], "--max-mbps")
+    parse_bits(given["bits"])
+    parse_codecs(given["codec"])
+    if folder.is_dir() and any(folder.iterdir()) and not given["force"]:
+        raise OutputError(
+            f"{folder} is not empty; give --force to replace files in it or another -o"
+        )
+
+
+def _check_link(source: Path, given: dict[str, Any]) -> None:
+    """Refuse what only a cut has, or only a whole model."""
     whole = source.suffix != ".json"
-    for name in ("bits", "codec", "ranges", "key_interval"):
-        if given[name] is not None and whole:
+    for name in ("bits", "codec", "ranges", "key_interval", "max_dice_loss", "beside_whole"):
+        if whole and given[name] is not None and given[name] is not False:
             raise UsageError(
-                f"--{name.replace('_', '-')} is for the link of a cut; {source} runs whole, give a"
-                " cut.json"
+                f"{_option(name)} is for the link of a cut; {source} runs whole, give a cut.json"
             )
-    if given["no_labels"] and (given["labels"] is not None or min_dice is not None):
-        raise UsageError("--no-labels goes with neither --labels nor --min-dice; give one of them")
-    if min_dice is not None and not 0 <= min_dice <= 1:
-        raise UsageError(f"--min-dice {min_dice:g} is out of range; give 0 to 1")
     if given["per_tensor"] and (whole or given["ranges"] == "calibrated"):
         raise UsageError(
             "--per-tensor is for ranges that come with each frame of a cut; for calibrated ones"
@@ -144,23 +175,40 @@ def _check(given: dict[str, Any]) -> None:
         raise UsageError(f"--tail-device is for the tail of a cut; {source} runs whole")
     if given["shape"] and not whole:
         raise UsageError(f"--shape is for a whole model; {source} is a cut, made for one shape")
-    parse_bits(given["bits"])
-    parse_codecs(given["codec"])
-    if folder.is_dir() and any(folder.iterdir()) and not given["force"]:
-        raise OutputError(
-            f"{folder} is not empty; give --force to replace files in it or another -o"
-        )
 
 
-def _check_dice(report: "InferReport", min_dice: float | None) -> None:
+def _option(parameter: str) -> str:
+    return f"--{parameter.replace('_', '-')}"
+
+
+def _check_limits(report: "InferReport", given: dict[str, Any]) -> None:
+    """Say what does not keep to the limits that were given.
+
+    Raises:
+        InputError: What a limit is of is not known: there are no labels, or no bytes.
+        ThresholdError: A limit is not kept.
+    """
     from splittool.errors import InputError, ThresholdError
 
-    if min_dice is None:
-        return
-    if report.scores is None or report.scores.dice is None:
-        raise InputError("--min-dice needs labels with defects; give them with --labels")
-    if report.scores.dice < min_dice:
+    dice = report.scores.dice if report.scores else None
+    loss = report.whole.dice_loss if report.whole else None
+    rate = max(report.mbps.values(), default=None)
+    labels = "needs labels with defects; give them with --labels"
+    broken = []
+    for name, value, lacking, words in (
+        ("min_dice", dice, labels, "Dice over defective pairs is {:.4f}, below"),
+        ("max_dice_loss", loss, labels, "the link loses {:.4f} of Dice, above"),
+        ("max_mbps", rate, "needs image files or a cut", "{:.4g} Mbit/s are sent, above"),
+    ):
+        limit = given[name]
+        if limit is None:
+            continue
+        if value is None:
+            raise InputError(f"{_option(name)} {lacking}")
+        if value < limit if name == "min_dice" else value > limit:
+            broken.append(f"{words.format(value)} {_option(name)} {limit:g}")
+    if broken:
+        bits = "fewer" if "--max-mbps" in broken[-1] else "more"
         raise ThresholdError(
-            f"Dice over defective pairs is {report.scores.dice:.4f}, below --min-dice {min_dice:g};"
-            " give more --bits, another cut or a better model"
+            f"{'; '.join(broken)}; give {bits} --bits, another cut or a better model"
         )

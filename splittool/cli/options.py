@@ -181,7 +181,7 @@ def run_options(given: dict[str, Any]) -> "RunOptions":
 
     Args:
         given: The command's options by name: device, precision and max_pixels, and where it has
-            them fit, threshold, mean, scale and fps.
+            them fit, threshold, mean, scale, fps, beside_whole and max_dice_loss.
 
     Raises:
         UsageError: --mean and --scale do not go together, or a frame rate is not above 0.
@@ -197,6 +197,7 @@ def run_options(given: dict[str, Any]) -> "RunOptions":
         runtime=given.get("runtime", "openvino"),
         tail_device=given.get("tail_device") or "CPU",
         fps=tuple(positive(given.get("fps") or [10.0], "--fps")),
+        beside_whole=given.get("beside_whole", False) or given.get("max_dice_loss") is not None,
         max_pixels=given["max_pixels"],
     )
 

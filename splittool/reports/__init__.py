@@ -47,6 +47,7 @@ from splittool.reports.energy import RadioRecord as RadioRecord
 from splittool.reports.export import BlobRecord as BlobRecord
 from splittool.reports.export import ExportReport as ExportReport
 from splittool.reports.imports import ImportReport as ImportReport
+from splittool.reports.infer import AgainstWholeRecord as AgainstWholeRecord
 from splittool.reports.infer import ImageRecord as ImageRecord
 from splittool.reports.infer import InferReport as InferReport
 from splittool.reports.infer import ScoreRecord as ScoreRecord

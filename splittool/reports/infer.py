@@ -43,6 +43,21 @@ class ScoreRecord(msgspec.Struct, frozen=True):
     dice_interval_images: int | None = None
 
 
+class AgainstWholeRecord(msgspec.Struct, frozen=True):
+    """What the link of a split network lost against the whole network on the same images.
+
+    `dice` is the whole network's and `dice_loss` what is lost of it, with the 95 % interval of a
+    bootstrap of pairs; null without labels. `other_pixels` is the mean share of pixels whose masks
+    differ, `largest_difference` the largest between two probabilities.
+    """
+
+    other_pixels: float
+    largest_difference: float
+    dice: float | None = None
+    dice_loss: float | None = None
+    dice_loss_interval: tuple[float, float] | None = None
+
+
 class InferReport(Report, tag="splittool.infer/1"):
     """Predictions of a whole model or of both halves; bytes are means per frame.
 
@@ -90,6 +105,7 @@ class InferReport(Report, tag="splittool.infer/1"):
     runtime: str = "openvino"
     tail_runtime: str | None = None
     tail_device: str | None = None
+    whole: AgainstWholeRecord | None = None
 
     def tables(self) -> "Sequence[RenderableType]":
         """Bytes, times and scores."""
@@ -106,6 +122,7 @@ class InferReport(Report, tag="splittool.infer/1"):
         rows.append(["bytes per frame, raw pixels", f"{self.raw_image_bytes_per_frame:,.0f}"])
         rows += [[f"Mbit/s at {fps} FPS", short(rate, 2)] for fps, rate in self.mbps.items()]
         rows += _score_rows(self.scores) if self.scores else []
+        rows += _whole_rows(self.whole) if self.whole else []
         bits = "mixed" if self.bits is None else self.bits
         how = f"cut at {self.cut}, {bits} bits" if self.cut else "whole"
         table = make_table(f"{self.source.path}, {how}", ["", "value"], rows)
@@ -134,6 +151,17 @@ def _score_rows(scores: ScoreRecord) -> list[list[str]]:
         ["Dice over all pixels of a class", short(scores.pooled_dice, 4)],
         ["Kaggle metric", short(scores.kaggle, 4)],
         ["  its floor (nothing predicted)", short(scores.floor, 4)],
+    ]
+
+
+def _whole_rows(whole: AgainstWholeRecord) -> list[list[str]]:
+    ends = whole.dice_loss_interval
+    interval = "" if ends is None else f" ({ends[0]:.4f} to {ends[1]:.4f})"
+    loss = [["Dice lost against the whole network", short(whole.dice_loss, 4) + interval]]
+    return [
+        *(loss if whole.dice_loss is not None else []),
+        ["pixels that the whole network marks otherwise", f"{whole.other_pixels:.3%}"],
+        ["largest difference of a probability", short(whole.largest_difference)],
     ]
 
 

@@ -28,6 +28,8 @@ class RunOptions:
         max_pixels: The largest image file, height times width, that is read.
         runtime: Which runs .onnx files: "openvino" or "onnxruntime"; all others run in OpenVINO.
         tail_device: Device of a tail, as its runtime names it.
+        beside_whole: Whether a split network also computes what the whole one would, to tell what
+            the link lost: its tail takes the crossing tensors as the head put them out, too.
     """
 
     device: str = "CPU"
@@ -39,6 +41,7 @@ class RunOptions:
     max_pixels: int = MAX_PIXELS
     runtime: RuntimeName = "openvino"
     tail_device: str = "CPU"
+    beside_whole: bool = False
 
 
 @dataclass(frozen=True)

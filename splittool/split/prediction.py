@@ -1,12 +1,14 @@
 """Predict a set of images, whole or split: masks on disk, bytes and scores in a report."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
 
+import numpy as np
+from msgspec import structs
 from PIL import Image
 
 from splittool.cost.bitrate import mbps
@@ -16,7 +18,14 @@ from splittool.data.overlays import label_map, overlay, with_legend
 from splittool.errors import InputError
 from splittool.files import make_folder, replacing, write_bytes
 from splittool.progress import Progress, nobody
-from splittool.reports import FileRecord, ImageRecord, InferReport, encode, file_record
+from splittool.reports import (
+    AgainstWholeRecord,
+    FileRecord,
+    ImageRecord,
+    InferReport,
+    encode,
+    file_record,
+)
 from splittool.split.evaluation import (
     Counts,
     Evaluated,
@@ -39,6 +48,16 @@ class _Finished:
     runs: list[str]
     counts: Counts | None
     inference: Inference
+    whole: "_Whole | None"
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """What the whole network makes of one image: its counts, and how far the split one is off."""
+
+    counts: Counts | None
+    other_pixels: float
+    largest: float
 
 
 @dataclass(frozen=True)
@@ -89,7 +108,7 @@ def predict(
             _require_probabilities(runner, inference)
             yield image, None, inference
 
-    finish = partial(_finish, classes=task.classes, folder=folder)
+    finish = partial(_finish, task=task, folder=folder)
     finished = list(evaluate(task, ways, finish, progress, clock))
     if folder is not None:
         write_bytes(folder / "predictions.csv", _table(finished, task.classes))
@@ -110,9 +129,9 @@ def _require_probabilities(runner: Runner, inference: Inference) -> None:
         )
 
 
-def _finish(one: Evaluated[None], classes: list[str], folder: Path | None) -> _Finished:
+def _finish(one: Evaluated[None], task: Task, folder: Path | None) -> _Finished:
     """Write what came of one image, and take down what it came to."""
-    sample, masks, counts = one.sample, one.masks, one.counts
+    sample, masks, counts, classes = one.sample, one.masks, one.counts, task.classes
     if folder is not None:
         stem = sample.path.stem
         _save(label_map(one.probabilities, masks), folder / "masks" / f"{stem}.png")
@@ -130,7 +149,22 @@ def _finish(one: Evaluated[None], classes: list[str], folder: Path | None) -> _F
         pixels=dict(zip(classes, map(int, masks.sum((1, 2))), strict=True)),
         dice=None if dice is None else dict(zip(classes, dice, strict=True)),
     )
-    return _Finished(row, [rle.encode(mask) for mask in masks], counts, one.inference)
+    runs = [rle.encode(mask) for mask in masks]
+    # The maps of the whole network are looked at here, and not kept for all images.
+    inference = replace(one.inference, whole=None)
+    return _Finished(row, runs, counts, inference, _beside_whole(one, task))
+
+
+def _beside_whole(one: Evaluated[None], task: Task) -> _Whole | None:
+    if one.inference.whole is None:
+        return None
+    maps = task.canvas.restore(one.inference.whole, one.sample.height, one.sample.width)
+    masks = maps >= task.threshold
+    return _Whole(
+        counts=None if one.truth is None else scores.count(masks, one.truth),
+        other_pixels=float((masks != one.masks).any(0).mean()),
+        largest=float(np.abs(maps - one.probabilities).max()),
+    )
 
 
 def _save(image: Image.Image, path: Path) -> None:
@@ -187,7 +221,33 @@ def _report(
     )
     if isinstance(runner, SplitRunner):
         _describe_link(report, runner)
+    report.whole = _against_whole(finished)
     return report
+
+
+def _against_whole(finished: Sequence[_Finished]) -> AgainstWholeRecord | None:
+    """What the link lost; None where the whole network did not run along."""
+    wholes = [done.whole for done in finished if done.whole is not None]
+    if not wholes:
+        return None
+    before = [whole.counts for whole in wholes if whole.counts is not None]
+    after = [done.counts for done in finished if done.counts is not None]
+    record = AgainstWholeRecord(
+        other_pixels=fmean(whole.other_pixels for whole in wholes),
+        largest_difference=max(whole.largest for whole in wholes),
+    )
+    if not before:
+        return record
+    reference, counts = np.stack(before), np.stack(after)
+    whole, split = (scores.summarise(scores.tally(each)).dice for each in (reference, counts))
+    if whole is None or split is None:
+        return record
+    return structs.replace(
+        record,
+        dice=whole,
+        dice_loss=whole - split,
+        dice_loss_interval=scores.difference_interval(reference, counts),
+    )
 
 
 def _describe_stages(report: InferReport, clock: Clock) -> None:

@@ -40,6 +40,7 @@ class Inference:
         decode_ms: Time from the frame's bytes to the tail's tensors; None for a whole network.
         tail_ms: Time of the tail; None for a whole network.
         canvas: The canvas, where it is not that of the task.
+        whole: (C, H, W) of the whole network, where a split one computes it, too.
     """
 
     probabilities: Probabilities
@@ -50,6 +51,7 @@ class Inference:
     decode_ms: float | None = None
     tail_ms: float | None = None
     canvas: Canvas | None = None
+    whole: Probabilities | None = None
 
 
 class Runner(Protocol):
@@ -237,12 +239,14 @@ class Crossing:
         tensors: The crossing tensors, as the head puts them out or as the tail takes them.
         frame: The bytes on the link.
         times: Milliseconds of each stage: head, encode, decode, tail.
+        sent: The crossing tensors as the head put them out, where they are wanted at the end.
     """
 
     frame_id: int
     tensors: list[NDArray[Any]]
     frame: bytes = b""
     times: dict[str, float] = field(default_factory=dict)
+    sent: Sequence[NDArray[Any]] = ()
 
 
 class SplitRunner:
@@ -252,9 +256,13 @@ class SplitRunner:
         head: The head.
         link: How the crossing tensors are sent.
         tail: The tail.
+        beside_whole: Compute what the whole network would, too; see `RunOptions`.
     """
 
-    def __init__(self, head: HeadRunner, link: Link, tail: TailRunner) -> None:
+    def __init__(
+        self, head: HeadRunner, link: Link, tail: TailRunner, beside_whole: bool = False
+    ) -> None:
+        self._beside_whole = beside_whole
         self.head, self.link, self.tail = head, link, tail
         self.source, self.info, self.input_shape = head.source, head.info, head.input_shape
         self.compiled, self.maps = head.compiled, tail.maps
@@ -281,7 +289,8 @@ class SplitRunner:
         # Nothing is lost or overtaken here: short frames, in which a number costs bytes, need none.
         number = 0 if self.link.is_latent else self._frames
         self._frames += 1
-        return Crossing(number, tensors, times={"head": _since(began)})
+        sent = tensors if self._beside_whole else ()
+        return Crossing(number, tensors, times={"head": _since(began)}, sent=sent)
 
     def _encode(self, crossing: Crossing) -> Crossing:
         began = time.perf_counter()
@@ -298,7 +307,8 @@ class SplitRunner:
     def _finish(self, crossing: Crossing) -> Inference:
         began = time.perf_counter()
         probabilities = self.tail.run(crossing.tensors)
-        times = crossing.times
+        times = {**crossing.times, "tail": _since(began)}
+        whole = self.tail.run(crossing.sent) if crossing.sent else None
         return Inference(
             probabilities,
             payload_bytes=len(crossing.frame),
@@ -306,7 +316,8 @@ class SplitRunner:
             head_ms=times["head"],
             encode_ms=times["encode"],
             decode_ms=times["decode"],
-            tail_ms=_since(began),
+            tail_ms=times["tail"],
+            whole=whole,
         )
 
 

@@ -138,7 +138,9 @@ class SplitNetwork:
         if self._last is None or self._last[:2] != (options, link):
             opened = self.link(link)
             head = self.head(options)
-            self._last = (options, link, SplitRunner(head, opened, self.tail(head, options)))
+            tail = self.tail(head, options)
+            runner = SplitRunner(head, opened, tail, options.beside_whole)
+            self._last = (options, link, runner)
         return self._last[2]
 
     def run(

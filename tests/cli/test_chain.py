@@ -14,6 +14,7 @@ import pytest
 from openvino import opset13 as op
 from PIL import Image
 
+import splittool as st
 from splittool.cli.main import run
 from splittool.data import rle
 from splittool.data.kaggle import read_folder
@@ -121,6 +122,38 @@ def test_infer_in_every_way(workspace: Path, monkeypatch: pytest.MonkeyPatch, re
     assert listed["rows"] == piped["rows"] == whole["rows"][:3]
     checked = report("infer", "unet.xml", "-o", "low", str(images[0]), "--min-dice", "0")
     assert checked["scores"]["dice"] is not None
+
+
+def test_the_whole_network_runs_along(
+    workspace: Path, report: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["infer", "cut/cut.json", "steel/train_images", "--precision", "f32"]
+    whole = report("infer", "unet.xml", *given[2:], "-o", "whole")
+    found = report(*given, "-o", "fine", "--bits", "16", "--max-dice-loss", "0.01")
+    assert found["whole"]["dice"] == pytest.approx(whole["scores"]["dice"], abs=1e-6)
+    loss = found["whole"]["dice"] - found["scores"]["dice"]
+    assert found["whole"]["dice_loss"] == pytest.approx(loss)
+    assert found["whole"]["largest_difference"] < 0.01
+    coarse = report(*given, "-o", "coarse", "--bits", "1", "--beside-whole", "--no-labels")
+    assert coarse["whole"]["dice"] is None
+    assert coarse["whole"]["largest_difference"] > found["whole"]["largest_difference"]
+    assert report(*given, "-o", "alone")["whole"] is None
+
+    # An untrained network marks all or nothing; between its probabilities, one bit marks otherwise.
+    maps = st.load("unet.xml").run(next(Path("steel/train_images").iterdir())).probabilities
+    losses = {}
+    for share in (0.2, 0.35, 0.5, 0.65, 0.8):
+        level = f"{np.quantile(maps, share):.6f}"
+        rough = report(*given, "-o", level, "--bits", "1", "--threshold", level, "--beside-whole")[
+            "whole"
+        ]
+        assert rough["other_pixels"] > 0
+        losses[level] = rough["dice_loss"]
+    level = max(losses, key=lambda level: losses[level])
+    assert losses[level] > 0
+    limits = ["--bits", "1", "--threshold", level, "--max-dice-loss", "0"]
+    assert run([*given, "-o", "lost", *limits]) == ExitCode.THRESHOLD
+    assert "above --max-dice-loss 0; give more --bits" in capsys.readouterr().err
 
 
 def test_calibrate_then_infer(workspace: Path, report: Any) -> None:
