@@ -87,10 +87,15 @@ def plan(
     ] = None,
     fps: Annotated[
         float | None,
-        typer.Option(help="The frame rate that is wanted. [default: as each cut can do]"),
+        typer.Option(help="The frame rate to be reached. [default: as each cut can do]"),
     ] = None,
     best: Annotated[Objective, typer.Option(help="What the chosen row is best in.")] = "latency",
-    min_dice: Annotated[float | None, typer.Option(help="Lowest measured Dice to choose.")] = None,
+    min_dice: Annotated[
+        float | None,
+        typer.Option(
+            help="Lowest measured Dice to choose. [default: the whole network's, less 0.005]"
+        ),
+    ] = None,
     max_edge_gflops: Annotated[
         float | None, typer.Option(help="Most GFLOPs on the device for a frame.")
     ] = None,
@@ -107,6 +112,16 @@ def plan(
             help="Most energy of the device for a frame, such as 50mJ.",
         ),
     ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Show so many distinct places, the best first.")
+    ] = None,
+    pareto: Annotated[
+        bool,
+        typer.Option(
+            "--pareto",
+            help="Show only places that no other one beats in bytes, work on the device and Dice.",
+        ),
+    ] = False,
     every: Annotated[bool, typer.Option("--all", help="Show every row in the table.")] = False,
     shape: Shapes = None,
 ) -> None:
@@ -117,6 +132,8 @@ def plan(
     sends its answer as coded masks, cloud only, every split point in topological order, and the cut
     of least latency among all closed cuts of the graph, which is found as a minimum cut. --best and
     the limits choose among these rows; the command exits with 5 if no row is within the limits.
+    Where Dice was measured and there is no --min-dice, a row must lose no more than 0.005 of the
+    whole network's. The column "out for" says which limit a row does not keep.
 
     With --edge-energy and --radio, energy of the device for a frame = computing + radio + waiting:
     joules per GFLOP x GFLOPs of the head, or watts x its time; (mW per Mbit/s x rate of the link +
@@ -153,6 +170,8 @@ def plan(
         idle_power,
         battery,
         fps,
+        top,
+        pareto,
     )
     options.check()
     network = Network.load(model, shape)

@@ -1,10 +1,15 @@
 """The limits that a row of a plan must keep to."""
 
 from collections import Counter
+from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from splittool.errors import UsageError
 from splittool.quantities import require_positive
 from splittool.reports import LimitsRecord, PlanReport, PlanRow
+
+NEARLY = 0.005  # of Dice, that a row may lose and still count as as good
 
 
 def check_limits(limits: LimitsRecord) -> LimitsRecord:
@@ -22,6 +27,34 @@ def check_limits(limits: LimitsRecord) -> LimitsRecord:
     require_positive(limits.max_latency_ms, "`max_latency`")
     require_positive(limits.max_energy_mj, "`max_energy`")
     return limits
+
+
+def implied_limits(
+    limits: LimitsRecord, measured: Sequence[float], whole: float | None, fps: float | None
+) -> LimitsRecord:
+    """The limits, and those that nobody gave.
+
+    Where Dice was measured, the fewest bytes would be chosen, whatever they lose; so a row must
+    lose no more than 0.005 of the whole network's Dice or, where that is not known, of the highest.
+    A frame rate that is wanted must be reached.
+
+    Args:
+        limits: As given.
+        measured: Every Dice that was measured.
+        whole: That of the whole network.
+        fps: The frame rate that is wanted.
+    """
+    if limits.min_dice is None and measured:
+        reference = max(measured) if whole is None else whole
+        limits = replace(limits, min_dice=max(reference - NEARLY, 0.0))
+    if limits.min_fps is None and fps is not None:
+        limits = replace(limits, min_fps=fps)
+    return limits
+
+
+def is_implied(name: str, limits: LimitsRecord, given: LimitsRecord) -> bool:
+    """Whether a limit holds that nobody gave."""
+    return getattr(limits, name) is not None and getattr(given, name) is None
 
 
 def excluded_by(row: PlanRow, limits: LimitsRecord) -> list[str]:
@@ -51,7 +84,8 @@ def nothing_fits(report: PlanReport) -> str:
     name, count = counts.most_common(1)[0]
     found = [_values(row)[name] for row in report.rows]
     values = [value for value, _ in found if value is not None]
-    limit = f"`{name.removesuffix('_ms').removesuffix('_mj')}`"
+    option = "fps" if name == "min_fps" and name in report.implied else name
+    limit = f"`{option.removesuffix('_ms').removesuffix('_mj')}`"
     if not values:
         return (
             f"{limit} {getattr(report.limits, name):g} excludes every split point: none has a"

@@ -49,6 +49,14 @@ class Measured:
     whole_dice: float | None = None
     answer: Sent | None = None
 
+    @property
+    def every_dice(self) -> list[float]:
+        """Every Dice that was measured."""
+        ways = [*self.images, *(sent for sents in self.cuts.values() for sent in sents)]
+        ways += [self.answer] if self.answer else []
+        found = [sent.dice for sent in ways if sent.dice is not None]
+        return [*found, self.whole_dice] if self.whole_dice is not None else found
+
 
 def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
     """Read reports of `infer` and `compare`, and find the cuts that they are about.

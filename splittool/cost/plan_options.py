@@ -46,7 +46,8 @@ class PlanOptions:
         answer_bytes: Size of the answer that the whole network on the device sends; 0 if it is
             wanted there alone, None for what `infer` measured, or else for an estimate.
         best: What the chosen row is best in.
-        limits: What the chosen row must keep to.
+        limits: What the chosen row must keep to. Where Dice was measured and no `min_dice` is
+            given, it must lose no more than 0.005 of the whole network's, or of the best there is.
         shapes: The shapes that the network was read with, for the command that makes the cut.
         edge_energy: Energy of computing on the device: joules for work such as "0.02J/GFLOP", power
             while it computes such as "1.5W", or a report of `bench-vpu` with measured joules.
@@ -54,7 +55,10 @@ class PlanOptions:
         idle_power: What the device draws while it waits, such as "0.5W"; None for what the report
             of `edge_energy` says, or else to count no waiting.
         battery: What the battery holds, such as "10Wh".
-        fps: The frame rate that is wanted; None for what each cut can do.
+        fps: The frame rate that is wanted, which rows must reach to be chosen; None for what each
+            cut can do.
+        top: How many distinct places to show; None shows the named, measured and chosen ones.
+        pareto: Show only places that no other one beats in bytes, work on the device and Dice.
     """
 
     edge: str | float | Path | Compute
@@ -73,6 +77,8 @@ class PlanOptions:
     idle_power: str | float | None = None
     battery: str | float | None = None
     fps: float | None = None
+    top: int | None = None
+    pareto: bool = False
 
     def check(self) -> None:
         """Find what is out of range, before a network is read.
@@ -90,6 +96,8 @@ class PlanOptions:
         parse_compute(self.edge)
         parse_compute(self.cloud)
         require_positive(self.fps, "`fps`")
+        if self.top is not None and self.top < 1:
+            raise UsageError(f"`top` {self.top} is out of range; give 1 or more")
         self._check_energy()
 
     def _check_energy(self) -> None:

@@ -15,12 +15,14 @@ from typing import Literal
 
 from splittool.cost.deployment import Amount, Deployment, answer_estimate, tensor_bytes
 from splittool.cost.energy import EnergyModel, radio_record, read_edge_energy
+from splittool.cost.limits import implied_limits, is_implied
 from splittool.cost.measurements import Measured, read_measured
 from splittool.cost.minimum_cut import CutCosts, best_cut
 from splittool.cost.operations import OperationCost, operation_costs
 from splittool.cost.plan_options import PlanOptions
 from splittool.cost.rates import read_rate
 from splittool.cost.rows import Halves, Pricing, cut_halves, split_point_halves
+from splittool.cost.selection import shown_rows
 from splittool.cost.splits import describe_split, describe_split_points
 from splittool.errors import InputError
 from splittool.graph.graph import Graph
@@ -50,10 +52,12 @@ from splittool.vocabulary import Objective
 
 @dataclass(frozen=True)
 class Goal:
-    """What the chosen row is best in, and the limits that it must keep to."""
+    """What the chosen row is best in, the limits that it must keep to, and which rows to show."""
 
     objective: Objective = "latency"
     limits: LimitsRecord = field(default_factory=LimitsRecord)
+    top: int | None = None
+    pareto: bool = False
 
 
 def plan(source: FileRecord, graph: Graph, info: ModelInfo, options: PlanOptions) -> PlanReport:
@@ -85,7 +89,7 @@ def plan(source: FileRecord, graph: Graph, info: ModelInfo, options: PlanOptions
         energy=_energy(source, graph, options),
         fps=options.fps,
     )
-    goal = Goal(options.best, options.limits)
+    goal = Goal(options.best, options.limits, options.top, options.pareto)
     report = choose(source, graph, info.split_points, deployment, goal, measured)
     report.shapes = list(options.shapes)
     report.answer = source_of_answer
@@ -153,7 +157,8 @@ def choose(
     priced = _Priced(graph, costs, deployment.amounts(graph, costs, sizes))
     splits, halves = _with_further_cuts(priced, in_order, points, measured)
     by_name = {graph.tensor(source).name: size for source, size in sizes.items()}
-    pricing = Pricing(deployment, by_name, goal.limits, measured, frozenset(points), halves)
+    limits = implied_limits(goal.limits, measured.every_dice, measured.whole_dice, deployment.fps)
+    pricing = Pricing(deployment, by_name, limits, measured, frozenset(points), halves)
     rows = [pricing.edge_only(whole), *pricing.cloud_only(whole)]
     for split in splits:
         rows += pricing.cuts(split)
@@ -169,7 +174,8 @@ def choose(
         image_bytes=deployment.image_bytes,
         answer_bytes=deployment.answer_bytes,
         objective=goal.objective,
-        limits=goal.limits,
+        limits=limits,
+        implied=[name for name in ("min_dice", "min_fps") if is_implied(name, limits, goal.limits)],
         inferred=list(measured.files),
         rows=rows,
         chosen=_best(rows, allowed, goal.objective) if allowed else None,
@@ -182,6 +188,7 @@ def choose(
         energy=deployment.energy.record if deployment.energy else None,
         energy_optimum=_best(rows, range(len(rows)), "energy") if deployment.energy else None,
         fps=deployment.fps,
+        shown=shown_rows(rows, goal.objective, goal.top, goal.pareto),
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from splittool.reports.base import FileRecord, Report
 from splittool.reports.cut import RefusedRecord
 from splittool.reports.energy import EnergyRecord
-from splittool.reports.plan_rows import UNKNOWN, LimitsRecord, PlanRow, RateRecord
+from splittool.reports.plan_rows import UNKNOWN, LimitsRecord, PlanRow, RateRecord, short_limit
 from splittool.tables import make_table, verbatim
 from splittool.vocabulary import Objective
 
@@ -29,7 +29,9 @@ class PlanReport(Report, tag="splittool.plan/1"):
     `answer_bytes` are those of edge only; `answer` says how they are known, null in older plans,
     where edge only sent nothing. `energy` is null where energies are not known, and
     `energy_optimum` is the row of the least energy over all closed cuts; `fps` is the frame rate
-    that was asked for.
+    that was asked for. `implied` names the limits that nobody gave: a least Dice where any was
+    measured, and `fps`. `shown` are the rows that were asked for, the best first; null for the
+    named, measured and chosen ones.
     """
 
     source: FileRecord
@@ -55,6 +57,8 @@ class PlanReport(Report, tag="splittool.plan/1"):
     energy: EnergyRecord | None = None
     energy_optimum: int | None = None
     fps: float | None = None
+    implied: list[str] = msgspec.field(default_factory=list)
+    shown: list[int] | None = None
 
     @property
     def best(self) -> PlanRow | None:
@@ -67,9 +71,9 @@ class PlanReport(Report, tag="splittool.plan/1"):
         Args:
             every: Show all rows.
         """
-        numbers = sorted(range(len(self.rows)) if every else self._shown())
+        numbers = list(range(len(self.rows))) if every else self._numbers()
         columns = ["  point", "head+link\n+tail ms", "total\nms", "FPS", "slow-\nest"]
-        columns += ["edge\nshare", "kB", "Dice"]
+        columns += ["edge\nshare", "kB", "Dice", "out\nfor"]
         rows = [self._marked(number, self.rows[number].cells()) for number in numbers]
         title = f"plans for {self.source.path}; * is chosen for {self.objective}"
         remarks = self._remarks(len(self.rows) - len(rows))
@@ -90,7 +94,14 @@ class PlanReport(Report, tag="splittool.plan/1"):
         mark = "* " if number == self.chosen else "  "
         return [mark + cells[0].replace("\n", "\n  "), *cells[1:]]
 
-    def _shown(self) -> set[int]:
+    def _numbers(self) -> list[int]:
+        """The rows of the table in order: those asked for and the chosen one, or the usual ones."""
+        if self.shown is None:
+            return sorted(self._usual())
+        more = [] if self.chosen is None or self.chosen in self.shown else [self.chosen]
+        return [*self.shown, *more]
+
+    def _usual(self) -> set[int]:
         """Rows of named, measured and chosen split points, each sent in the best way there is."""
         found = {self.chosen, self.best_cut, self.optimum, self.energy_optimum} - {None}
         best: dict[tuple[str, ...], int] = {}
@@ -103,22 +114,16 @@ class PlanReport(Report, tag="splittool.plan/1"):
         return {number for number in (*found, *best.values()) if number is not None}
 
     def _remarks(self, hidden: int) -> list[str]:
-        optimum = self.rows[self.optimum]
         lines = [
             f"edge {self.edge.shown()}, cloud {self.cloud.shown()}; link {self.link}"
             f" ({self.link_mbps:g} Mbit/s), {self.rtt_ms:g} ms round trip;"
             f" features in {self.bits} bits",
             *self._answer(),
-            f"least latency of all closed cuts: {optimum.latency_ms:.4g} ms, {optimum.point}",
+            *self._requests(),
+            f"least latency of all closed cuts: {self._least(self.optimum, 'latency')}",
             *self._energy(),
+            *self._dice(),
         ]
-        chosen, whole = self.best, self.rows[0].dice
-        told = self.limits.min_dice is not None
-        if chosen and chosen.dice is not None and whole is not None and not told:
-            lines.append(
-                f"Dice {chosen.dice:.4g} where chosen, {whole:.4g} of the whole; --min-dice sets"
-                " the least"
-            )
         if hidden:
             lines.append(f"{hidden} more rows with --all")
         if self.not_counted:
@@ -137,13 +142,50 @@ class PlanReport(Report, tag="splittool.plan/1"):
             f"edge only sends its answer, {self.answer_bytes:.0f} bytes, {how[self.answer]}{hint}"
         ]
 
+    def _least(self, number: int, objective: Objective) -> str:
+        """The best row of an objective, and why it is not chosen, if it is not."""
+        row = self.rows[number]
+        text = f"{_value(row, objective)}, {row.place()}"
+        if number == self.chosen:
+            return text
+        if row.excluded:
+            return f"{text}; out for {', '.join(map(short_limit, row.excluded))}"
+        chosen = self.best
+        if chosen and objective == self.objective:
+            return f"{text}; as good as the chosen one"
+        return f"{text}; the choice is for {self.objective}"
+
+    def _dice(self) -> list[str]:
+        """What the choice loses, or that nobody knows."""
+        chosen, whole, least = self.best, self.rows[0].dice, self.limits.min_dice
+        if least is None:
+            return ["no Dice was measured: what is chosen may lose some; --infer takes reports"]
+        lines = []
+        if "min_dice" in self.implied:
+            lines.append(
+                f"chosen among those that lose least, with Dice {least:.4g} or more; --min-dice"
+                " sets another least"
+            )
+        if chosen and chosen.dice is not None and whole is not None:
+            lines.append(f"Dice {chosen.dice:.4g} where chosen, {whole:.4g} of the whole")
+        return lines
+
+    def _requests(self) -> list[str]:
+        """That latencies are those of several frames at once, where they are."""
+        sides = {"edge": self.edge, "cloud": self.cloud}
+        several = [name for name, rate in sides.items() if (rate.requests_in_flight or 1) > 1]
+        return [
+            f"{name}: latency as measured with {sides[name].requests_in_flight} requests in flight;"
+            " bench-vpu --hint latency measures one"
+            for name in several
+        ]
+
     def _energy(self) -> list[str]:
         """The least energy there is, and what energies rest on."""
         if self.energy is None or self.energy_optimum is None:
             return []
-        least = self.rows[self.energy_optimum]
         lines = [
-            f"least energy of all closed cuts: {least.energy_mj:.4g} mJ, {least.point}",
+            f"least energy of all closed cuts: {self._least(self.energy_optimum, 'energy')}",
             *self.energy.remarks(),
         ]
         if self.energy.battery_wh is not None:

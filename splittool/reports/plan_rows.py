@@ -113,6 +113,7 @@ class PlanRow(msgspec.Struct, frozen=True):
             f"{self.head_gflops_share:.0%}",
             _kilobytes(self.payload_bytes),
             short(self.dice, 3),
+            ", ".join(map(short_limit, self.excluded)) or UNKNOWN,
         ]
 
     def energy_cells(self) -> list[str]:
@@ -124,6 +125,10 @@ class PlanRow(msgspec.Struct, frozen=True):
             _number(self.energy_mj),
             _number(self.battery_hours),
         ]
+
+    def place(self) -> str:
+        """The split point and how what crosses was sent, in a line."""
+        return f"{self.point} ({self._way()})" if self.measured else self.point
 
     def name(self) -> str:
         """The split point, and how what crosses was sent."""
@@ -144,6 +149,20 @@ class PlanRow(msgspec.Struct, frozen=True):
             return f"{self.codec}{'' if self.quality is None else f' q{self.quality}'}"
         bits = "mixed bits" if self.bits is None else f"{self.bits}-bit"
         return f"{bits} {self.codec or ''}".rstrip()
+
+
+_SHORT = {
+    "min_dice": "Dice",
+    "max_edge_gflops": "GFLOPs",
+    "min_fps": "FPS",
+    "max_latency_ms": "ms",
+    "max_energy_mj": "mJ",
+}
+
+
+def short_limit(name: str) -> str:
+    """A limit as tables name it: by what it limits."""
+    return _SHORT[name]
 
 
 def _number(value: float | None) -> str:

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -109,6 +110,8 @@ BAD: list[tuple[list[str], int, str]] = [
     (["--max-latency", "nan"], 2, "out of range"),
     (["--max-edge-gflops", "-1"], 2, "--max-edge-gflops -1 is out of range"),
     (["--best", "price"], 2, "--best"),
+    (["--top", "0"], 2, "--top"),
+    (["--fps", "0"], 2, "--fps 0 is out of range"),
     (["--best", "energy"], 2, "--best needs --edge-energy as well"),
     (["--max-energy", "50mJ"], 2, "--max-energy needs --edge-energy as well"),
     (["--edge-energy", "1.5W"], 2, "--edge-energy needs --radio as well"),
@@ -170,6 +173,30 @@ def test_a_benchmark_says_the_energy_of_computing(capsys: pytest.CaptureFixture[
     report = planned(capsys, "--edge-energy", "bench.json", "--radio", "wifi")
     fps = json.loads(Path("bench.json").read_text())["fps"]
     assert report.rows[0].computing_mj == pytest.approx(1500 / fps)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_best_places(capsys: pytest.CaptureFixture[str]) -> None:
+    report = planned(capsys, "--top", "3")
+    assert report.shown
+    assert len(report.shown) == 3
+    assert report.shown[0] == report.chosen
+    table = shown(report).partition("\n\n")[0]
+    assert table.count("*") == 2  # of the title, and the chosen row
+    beaten = planned(capsys, "--pareto")
+    assert beaten.shown
+    assert 1 < len(beaten.shown) < len(beaten.rows)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_which_rows_keep_up(capsys: pytest.CaptureFixture[str]) -> None:
+    report = planned(capsys, "--fps", "15", "--link", "3Mbps")
+    late = [row for row in report.rows if row.excluded]
+    assert late
+    assert all(row.excluded == ["min_fps"] and (row.fps or 0) < 15 for row in late)
+    assert re.search(r" out *\n", shown(report))
+    assert run([*BASE, "--fps", "1e9"]) == ExitCode.THRESHOLD
+    assert "--fps 1e+09 excludes most" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("workspace")

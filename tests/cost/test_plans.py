@@ -253,9 +253,49 @@ def test_each_way_to_compress_the_input_is_a_row(paper_graph: Graph) -> None:
     rows = [row for row in report.rows if row.kind == "cloud-only"]
     assert [(row.codec, row.quality) for row in rows] == [(None, None), ("jpeg", 10), ("webp", 80)]
     assert [row.payload_bytes for row in rows] == [100_000, 5_000, 20_000]
-    assert report.rows[report.chosen or 0].codec == "jpeg"
-    kept = planned(paper_graph, given, measured=measured, min_dice=0.7)
-    assert kept.rows[kept.chosen or 0].codec == "webp"
+    assert (report.limits.min_dice, report.implied) == (pytest.approx(0.805), ["min_dice"])
+    assert report.best
+    assert report.best.dice == 0.81  # nothing that loses 0.01 is chosen unless somebody asks
+    for least, codec in ((0.7, "webp"), (0.0, "jpeg")):
+        kept = planned(paper_graph, given, measured=measured, min_dice=least)
+        assert kept.rows[kept.chosen or 0].codec == codec
+        assert kept.implied == []
+
+
+def test_the_frame_rate_that_is_wanted_is_reached(small: Graph) -> None:
+    given = terms(1e-6, 4e-6, 0.008, fps=50.0)  # cloud only: 17 ms a frame; edge only 68
+    report = planned(small, given)
+    assert [row.point for row in report.rows if not row.excluded] == ["cloud only"]
+    assert (report.limits.min_fps, report.implied) == (50, ["min_fps"])
+    none = planned(small, terms(1e-6, 4e-6, 0.008, fps=60.0))
+    assert none.chosen is None
+    assert "`fps` 60 excludes most" in nothing_fits(none)
+    own = planned(small, given, min_fps=10)
+    assert (own.limits.min_fps, own.implied) == (10, [])
+
+
+def remarks(report: PlanReport) -> str:
+    return " ".join(part for part in report.tables() if isinstance(part, str))
+
+
+def test_a_better_latency_comes_with_the_reason(small: Graph) -> None:
+    given = terms(1e-6, 1e-6, 1)
+    by_fps = remarks(planned(small, given, "fps"))
+    assert "least latency of all closed cuts: 68 ms, edge only; the choice is for fps" in by_fps
+    limited = remarks(planned(small, given, max_edge_gflops=30e-9))
+    assert "edge only; out for GFLOPs" in limited
+    free = remarks(planned(small, given))
+    assert "68 ms, edge only no Dice was measured" in free.replace("  ", " ")
+
+
+def test_latencies_of_several_requests_are_named(small: Graph) -> None:
+    edge = RateRecord("bench.json", 1e-6, latency_ms=100.0, model_gflops=68e-9)
+    two = msgspec.structs.replace(edge, requests_in_flight=2, report=SOURCE)
+    given = Deployment(two, RateRecord("", 1), Link("link", 1), bits=8)
+    report = planned(small, given)
+    assert report.rows[0].head_ms == pytest.approx(100)
+    assert report.rows[0].fps == pytest.approx(1000 / 68)
+    assert "edge: latency as measured with 2 requests in flight" in remarks(report)
 
 
 def test_measured_heads_take_what_they_took(paper_graph: Graph) -> None:
