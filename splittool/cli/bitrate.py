@@ -49,7 +49,7 @@ def bitrate(
     """Compute the bitrate of each split point.
 
     Mbit/s = elements x bits x FPS / 10^6, uncompressed, with all crossing tensors counted. The row
-    "input" is the image itself in raw 8-bit pixels, and "input files" are the image files as they
+    "input" is the image itself in raw 8-bit pixels, also where a network takes real numbers, and "input files" are the image files as they
     are. Links by name are the user data rates of 3GPP TS 22.261, table 7.1-1; a device sends on the
     uplink.
     """

@@ -3,14 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from splittool.codec.choices import check_bits
 from splittool.graph.graph import TensorInfo
+from splittool.graph.layouts import image_layout
 from splittool.graph.split_points import INPUT
 from splittool.quantities import LINKS, Link, require_positive
 from splittool.reports import BitrateReport, BitrateRow, FileRecord, SplitRecord, TensorRecord
 
 INPUT_FILES = "input files"
+PIXEL_BITS = 8
+
+Content = Literal["features", "image", "scaled image"]
 DEFAULT_LINKS = tuple(
     Link(name, LINKS[name]) for name in ("indoor-hotspot-up", "indoor-hotspot-down")
 )
@@ -85,27 +90,54 @@ def bitrate_report(
     )
 
 
-def payload_bytes(tensors: Sequence[TensorRecord], bits: int) -> float:
-    """Bytes of one frame without compression.
+def split_bytes(split: SplitRecord, bits: int) -> float:
+    """Bytes of one frame without compression, with all crossing tensors.
 
     Args:
-        tensors: All crossing tensors.
-        bits: Bits per element.
+        split: The split point.
+        bits: Bits per element of features.
     """
-    return sum(tensor.elements * sent_bits(tensor, bits) for tensor in tensors) / 8
+    return sum(tensor.elements * _split_bits(split, tensor, bits) for tensor in split.tensors) / 8
 
 
-def sent_bits(tensor: TensorRecord | TensorInfo, bits: int) -> int:
-    """Bits per element on the link: whole numbers, such as pixels, are sent as they are."""
-    return bits if tensor.type in _QUANTISED else tensor.bits
+def _split_bits(split: SplitRecord, tensor: TensorRecord, bits: int) -> int:
+    """Bits per element of a crossing tensor, by where it was cut."""
+    if split.head_weighted_layers or not image_layout(tensor.shape):
+        return sent_bits(tensor, bits)
+    return sent_bits(tensor, bits, "scaled image" if split.head_operations else "image")
+
+
+def sent_bits(
+    tensor: TensorRecord | TensorInfo,
+    bits: int,
+    what: Content = "features",
+) -> int:
+    """Bits per element on the link.
+
+    Real numbers of features take `bits`; whole numbers, such as pixels, are sent as they are. An
+    image that a network takes as real numbers comes from a camera as bytes and is sent so, whatever
+    `bits` is. What is computed from it before the first convolution or matrix product is still that
+    image, scaled or shifted, and takes no fewer bits than its pixels: otherwise few bits would mean
+    to send a coarser image, which is not a cut of the network and whose accuracy nobody knows.
+
+    Args:
+        tensor: The tensor.
+        bits: Bits per element of features.
+        what: What the tensor holds.
+    """
+    if tensor.type not in _QUANTISED:
+        return tensor.bits
+    if what == "image":
+        return PIXEL_BITS
+    return max(bits, PIXEL_BITS) if what == "scaled image" else bits
 
 
 def split_row(
     split: SplitRecord, bits: int, fps: Sequence[float], links: Mapping[str, float]
 ) -> BitrateRow:
     """Price one split point at one precision."""
-    size = payload_bytes(split.tensors, bits)
-    shown = max(sent_bits(tensor, bits) for tensor in split.tensors)
+    size = split_bytes(split, bits)
+    shown = max(_split_bits(split, tensor, bits) for tensor in split.tensors)
     return _row(split.point, shown, split.elements, size, fps, links)
 
 

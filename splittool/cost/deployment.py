@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-from splittool.cost.bitrate import sent_bits
+from splittool.cost.bitrate import Content, sent_bits
 from splittool.cost.energy import EnergyModel, operation_joules
 from splittool.cost.minimum_cut import CutCosts
 from splittool.cost.operations import WEIGHTED, OperationCost
 from splittool.cost.rates import operation_latencies, operation_periods
 from splittool.errors import UsageError
 from splittool.graph.graph import Graph
+from splittool.graph.layouts import image_layout
 from splittool.graph.split_points import Source
 from splittool.quantities import Link
 from splittool.reports import RateRecord
@@ -74,10 +75,8 @@ class Deployment:
 def tensor_bytes(graph: Graph, bits: int, image_bytes: float | None = None) -> dict[Source, float]:
     """Bytes of each tensor on the link, by (operation, port), without tensors of open size.
 
-    A float takes `bits`, a whole number the bits of its type. What is computed from an image of
-    bytes before the first convolution or matrix product is still that image, scaled or shifted, and
-    takes no fewer bits than its pixels. Otherwise every plan with few bits would choose to send a
-    coarser image, which is not a cut of the network and whose accuracy nobody knows.
+    Bits per element are those of `sent_bits`: an image has 8 for each value, and what is computed
+    from it before the first convolution or matrix product no fewer.
 
     Args:
         graph: The graph.
@@ -92,26 +91,29 @@ def tensor_bytes(graph: Graph, bits: int, image_bytes: float | None = None) -> d
             f"the size of a compressed image is for one input, and the network has"
             f" {len(graph.parameters)}: leave out `image_bytes` and reports of the whole network"
         )
-    pixels = _pixels(graph)
+    images = _images(graph)
     sizes = {}
     for source in graph.consumers:
         operation, tensor = graph.operations[source[0]], graph.tensor(source)
         if operation.constant or tensor.shape is None:
             continue
-        each = sent_bits(tensor, bits)
-        sizes[source] = tensor.elements * (max(each, 8) if source[0] in pixels else each) / 8
+        what: Content = "features"
+        if source[0] in images:
+            what = "image" if operation.type == "Parameter" else "scaled image"
+        each = sent_bits(tensor, bits, what)
+        sizes[source] = tensor.elements * each / 8
         if operation.type == "Parameter" and image_bytes is not None:
             sizes[source] = image_bytes
     return sizes
 
 
-def _pixels(graph: Graph) -> set[int]:
-    """Operations that put out an image of bytes, or what no weighted layer made of one."""
+def _images(graph: Graph) -> set[int]:
+    """Operations that put out an image, or what no weighted layer made of one."""
     found: set[int] = set()
     for op in graph.operations:
         sources = [u for u, _ in op.inputs if not graph.operations[u].constant]
         if op.type == "Parameter":
-            holds = op.outputs[0].type == "u8"
+            holds = op.outputs[0].type == "u8" or image_layout(op.outputs[0].shape) is not None
         else:
             holds = bool(sources) and found.issuperset(sources) and op.type not in WEIGHTED
         if holds:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from splittool.cost.bitrate import mbps, payload_bytes
+from splittool.cost.bitrate import mbps, split_bytes
 from splittool.figures.style import COLOURS, HATCHES, MARKERS, new_figure, short_name
 from splittool.reports import SplitRecord
 
@@ -107,11 +107,11 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _mbits(split: SplitRecord, bits: int) -> float:
-    return payload_bytes(split.tensors, bits) * 8 / 1e6
+    return split_bytes(split, bits) * 8 / 1e6
 
 
 def _mbps(split: SplitRecord, bits: int, fps: float) -> float:
-    return mbps(payload_bytes(split.tensors, bits), fps)
+    return mbps(split_bytes(split, bits), fps)
 
 
 def _is_input(split: SplitRecord) -> bool:

@@ -15,6 +15,7 @@ from openvino.preprocess import PrePostProcessor
 from splittool.codec.tensors import TensorSpec
 from splittool.data.images import Canvas, Fit, Pixels
 from splittool.errors import InputError
+from splittool.graph.layouts import image_layout
 from splittool.runtime.ir import ModelInfo
 from splittool.split.engines import Engine, OnnxEngine, OpenVinoEngine, maps_from, pixels_for
 from splittool.split.link import Link
@@ -348,7 +349,7 @@ def take_pixels(path: Path | str, model: ov.Model, normalisation: Normalisation 
         InputError: The model does not take one image, or real numbers of an unknown range.
     """
     shape = tuple(model.inputs[0].get_shape()) if len(model.inputs) == 1 else ()
-    layout = _layout(shape)
+    layout = image_layout(shape)
     if layout is None:
         raise InputError(
             f"{path} does not take one image (1, 3, height, width) or (1, height, width, 3);"
@@ -403,9 +404,3 @@ def put_maps(
     steps.output().model().set_layout(ov.Layout("NHWC"))
     steps.output().tensor().set_layout(ov.Layout("NCHW"))
     return steps.build(), maps
-
-
-def _layout(shape: tuple[int, ...]) -> str | None:
-    if len(shape) != 4 or shape[0] != 1 or 3 not in (shape[1], shape[3]):
-        return None
-    return "NCHW" if shape[1] == 3 else "NHWC"

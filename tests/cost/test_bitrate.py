@@ -2,21 +2,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openvino import Model, Type
+from openvino import opset13 as op
 
 from splittool.cost.bitrate import (
     INPUT_FILES,
     input_files_row,
     mbps,
     over_limit,
-    payload_bytes,
     sent_bits,
+    split_bytes,
     split_row,
 )
-from splittool.cost.splits import describe_splits
-from splittool.graph.graph import Graph
+from splittool.cost.deployment import tensor_bytes
+from splittool.cost.splits import describe_split_points, describe_splits
+from splittool.graph.graph import Graph, read_graph
 from splittool.reports import SplitRecord, TensorRecord
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "paper_tables.json").read_text())
@@ -63,9 +68,44 @@ def test_only_real_numbers_are_quantised(kind: str, own: int, sent: int) -> None
     assert sent_bits(_tensor(3, kind, own), 4) == sent
 
 
-def test_payloads_add_up() -> None:
+def test_payloads_add_up(splits: dict[str, SplitRecord]) -> None:
     tensors = [_tensor(10, "f32", 32), _tensor(3, "u8", 8), _tensor(5, "f32", 32)]
-    assert payload_bytes(tensors, 4) == (15 * 4 + 3 * 8) / 8
+    split = msgspec.structs.replace(splits["maxpool_1"], tensors=tensors)
+    assert split_bytes(split, 4) == (15 * 4 + 3 * 8) / 8
+
+
+def foreign_graph(shape: list[int], kind: Type = Type.f32) -> Graph:
+    """Another tool's network: real numbers in, halved, then a matrix product over the last axis."""
+    x = op.parameter(shape, kind, name="x")
+    halved = op.multiply(op.convert(x, Type.f32), op.constant(np.float32(0.5)))
+    weights = op.constant(np.ones((shape[-1], 2), np.float32))
+    product = op.matmul(halved, weights, False, False)
+    for name, node in {"halved": halved, "product": product}.items():
+        node.set_friendly_name(name)
+    return read_graph(Model([op.result(product)], [x], "foreign"))
+
+
+@pytest.mark.parametrize("bits", [2, 4, 16])
+@pytest.mark.parametrize("shape", [[1, 3, 8, 12], [1, 8, 12, 3]])
+def test_another_tools_image_is_bytes_and_not_features(shape: list[int], bits: int) -> None:
+    graph = foreign_graph(shape)
+    found = {s.point: split_bytes(s, bits) for s in describe_splits(graph, ["input", "halved"])}
+    assert found == {"input": 288, "halved": 288 * max(bits, 8) / 8}
+
+
+def test_an_input_that_is_no_image_is_features() -> None:
+    (split,) = describe_splits(foreign_graph([1, 5, 8, 12]), ["input"])
+    assert split_bytes(split, 4) == 480 * 4 / 8
+
+
+@pytest.mark.parametrize("bits", [1, 4, 16])
+def test_plan_bitrate_and_plot_bill_the_same(paper_graph: Graph, bits: int) -> None:
+    for graph in (paper_graph, foreign_graph([1, 3, 8, 12]), foreign_graph([1, 5, 8, 12])):
+        sizes = {graph.tensor(at).name: size for at, size in tensor_bytes(graph, bits).items()}
+        for split in describe_split_points(graph)[0]:
+            planned = sum(sizes[tensor.name] for tensor in split.tensors)
+            assert split_bytes(split, bits) == pytest.approx(planned), split.point
+            assert split_row(split, bits, [1], {}).payload_bytes == split_bytes(split, bits)
 
 
 @given(st.floats(1, 1e8), st.floats(0.1, 1000), st.floats(0.1, 10))
