@@ -41,6 +41,13 @@ def bitrate(
     images: Annotated[
         Path | None, typer.Option(help="Compare with the image files in this folder.")
     ] = None,
+    infer: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="REPORT",
+            help="Show measured frames beside: a report of infer (of a cut) or of compare; repeat.",
+        ),
+    ] = None,
     max_mbps: Annotated[
         float | None, typer.Option(help="Exit with 5 if a split point needs more Mbit/s.")
     ] = None,
@@ -49,12 +56,14 @@ def bitrate(
     """Compute the bitrate of each split point.
 
     Mbit/s = elements x bits x FPS / 10^6, uncompressed, with all crossing tensors counted. The row
-    "input" is the image itself in raw 8-bit pixels, also where a network takes real numbers, and "input files" are the image files as they
-    are. Links by name are the user data rates of 3GPP TS 22.261, table 7.1-1; a device sends on the
-    uplink.
+    "input" is the image itself in raw 8-bit pixels, also where a network takes real numbers, and
+    "input files" are the image files as they are. --infer shows what frames really took, the
+    smallest of each split point and precision. Links by name are the user data rates of 3GPP TS
+    22.261, table 7.1-1; a device sends on the uplink.
     """
     output: Output = ctx.obj
     from splittool.cost.bitrate import DEFAULT_LINKS, Streams, bitrate_report
+    from splittool.cost.measurements import read_frames
     from splittool.data.images import list_images
     from splittool.errors import ThresholdError
 
@@ -64,6 +73,7 @@ def bitrate(
         links=link or DEFAULT_LINKS,
         images=[] if images is None else list_images(images),
         max_mbps=max_mbps,
+        frames=read_frames(infer or []),
     )
     streams.check()
     record, splits, usual_bits = _read(source, at or [], shape or [])

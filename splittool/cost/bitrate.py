@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from msgspec.structs import replace
+
 from splittool.codec.choices import check_bits
+from splittool.cost.measurements import Sent
+from splittool.errors import InputError
 from splittool.graph.graph import TensorInfo
 from splittool.graph.layouts import image_layout
 from splittool.graph.split_points import INPUT
@@ -33,6 +37,7 @@ class Streams:
         links: The links that a stream may fit.
         images: Image files, to compare with their bytes.
         max_mbps: The most Mbit/s that a cut may need; None for no limit.
+        frames: Measured frames of cuts, by their split points, to stand beside.
     """
 
     bits: Sequence[int] = (16,)
@@ -40,6 +45,7 @@ class Streams:
     links: Sequence[Link] = DEFAULT_LINKS
     images: Sequence[Path] = ()
     max_mbps: float | None = None
+    frames: Sequence[tuple[str, Sent]] = ()
 
     def check(self) -> None:
         """Find what is out of range, before a network is read.
@@ -66,6 +72,7 @@ def bitrate_report(
 
     Raises:
         UsageError: Bits, a frame rate or the limit is out of range.
+        InputError: Frames were measured, and none at these split points and bits.
     """
     streams.check()
     links = dict(streams.links)
@@ -75,6 +82,13 @@ def bitrate_report(
         for split in splits
         if split.point != INPUT or number == 0  # raw pixels cost the same at every precision
     ]
+    rows = [_beside_frames(row, streams) for row in rows]
+    if streams.frames and not any(row.measured_bytes for row in rows):
+        points = ", ".join(dict.fromkeys(point for point, _ in streams.frames))
+        raise InputError(
+            f"the frames of `infer` are of {points}, at other split points or bits;"
+            " give their `bits`"
+        )
     if streams.images:
         mean = sum(path.stat().st_size for path in streams.images) / len(streams.images)
         rows.insert(1, input_files_row(mean, streams.fps, links))
@@ -139,6 +153,21 @@ def split_row(
     size = split_bytes(split, bits)
     shown = max(_split_bits(split, tensor, bits) for tensor in split.tensors)
     return _row(split.point, shown, split.elements, size, fps, links)
+
+
+def _beside_frames(row: BitrateRow, streams: Streams) -> BitrateRow:
+    """The row with the smallest frame that was measured there at its bits."""
+    sent = [sent for point, sent in streams.frames if (point, sent.bits) == (row.point, row.bits)]
+    if not sent:
+        return row
+    least = min(sent, key=lambda frame: frame.payload_bytes)
+    rates = {f"{fps:g}": mbps(least.payload_bytes, fps) for fps in streams.fps}
+    return replace(
+        row,
+        measured_bytes=least.payload_bytes,
+        measured_mbps=rates,
+        measured_codec=least.codec,
+    )
 
 
 def input_files_row(

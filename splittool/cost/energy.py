@@ -5,6 +5,9 @@
     radio = (mW per Mbit/s x rate of the link + base mW) x time of the transfer
     waiting = idle power x (latency - time of the head)
 
+The time to code a frame, where it was measured, counts as the head's; it costs energy where that is
+given as a power, and is not known where it is given for GFLOPs.
+
 The radio's power is linear in the throughput (Huang et al., MobiSys 2012, section 4.3), and a
 device sends at the link's rate, so each byte costs the same. Power and energy of computing are all
 that the device draws meanwhile; for the rest of the frame's latency it draws the idle power, and
@@ -158,7 +161,7 @@ class EnergyModel:
         Args:
             computing_mj: Energy of the head.
             size: Bytes sent.
-            rest_ms: The latency without the head's time.
+            rest_ms: The latency without the device's time.
         """
         idle = self.record.idle_watts
         waiting = None if idle is None else idle * rest_ms

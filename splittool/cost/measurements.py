@@ -20,6 +20,8 @@ class Sent:
         bits: Bits of an element of crossing tensors; None where they differ, and for images.
         codec: The codec of crossing tensors or images.
         quality: The quality setting of the images' codec.
+        encode_ms: Mean time to quantise and code a frame; None where it was not measured.
+        decode_ms: Mean time to decode it.
     """
 
     payload_bytes: float
@@ -27,6 +29,8 @@ class Sent:
     bits: int | None = None
     codec: str | None = None
     quality: int | None = None
+    encode_ms: float | None = None
+    decode_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,7 @@ def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
     whole: tuple[float | None, float | None] | None = None
     answer = None
     for path in paths:
-        report = read_report(path, InferReport, CompareReport)
-        found = _of_infer(path, report) if isinstance(report, InferReport) else _of_compare(report)
+        found = _read(path)
         for point, sent in found.cuts:
             cuts.setdefault(_ends_of(graph, path, point), []).append(sent)
         images += found.images
@@ -89,6 +92,15 @@ def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:
     )
 
 
+def read_frames(paths: Sequence[Path]) -> list[tuple[str, Sent]]:
+    """The frames of cuts that reports of `infer` and `compare` measured, by their split points.
+
+    Raises:
+        InputError: A report is of another kind, or does not say how many bytes were sent.
+    """
+    return [frame for path in paths for frame in _read(path).cuts]
+
+
 @dataclass(frozen=True)
 class _Found:
     """What one report says: cuts by their points, images; bytes, Dice and answer of the whole."""
@@ -99,13 +111,25 @@ class _Found:
     answer: Sent | None = None
 
 
+def _read(path: Path) -> _Found:
+    report = read_report(path, InferReport, CompareReport)
+    return _of_infer(path, report) if isinstance(report, InferReport) else _of_compare(report)
+
+
 def _of_infer(path: Path, report: InferReport) -> _Found:
     dice = report.scores.dice if report.scores else None
     if report.cut is None:
         return _Found(whole=(report.image_file_bytes_per_frame, dice))
     if not report.payload_bytes_per_frame:
         raise InputError(f"{path} does not say how many bytes were sent; run infer again")
-    sent = Sent(report.payload_bytes_per_frame, dice, report.bits, report.codec)
+    sent = Sent(
+        report.payload_bytes_per_frame,
+        dice,
+        report.bits,
+        report.codec,
+        encode_ms=report.encode_ms,
+        decode_ms=report.decode_ms,
+    )
     return _Found(cuts=[(report.cut, sent)])
 
 

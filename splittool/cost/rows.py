@@ -103,7 +103,8 @@ class Pricing:
         transfer = self.deployment.transfer_ms(size)
         head, tail = (side * 1e3 for side in self.halves["latency"][at])
         edge, cloud = (side * 1e3 for side in self.halves["period"][at])
-        busy: dict[Side, float] = {"edge": edge, "link": transfer, "cloud": cloud}
+        encode, decode = sent.encode_ms or 0.0, sent.decode_ms or 0.0
+        busy: dict[Side, float] = {"edge": edge + encode, "link": transfer, "cloud": cloud + decode}
         slowest = max(busy, key=lambda side: busy[side])
         waits = self.deployment.rtt_ms if size or kind != "edge-only" else 0.0
         row = PlanRow(
@@ -122,13 +123,15 @@ class Pricing:
             head_ms=head,
             transfer_ms=transfer,
             tail_ms=tail,
-            latency_ms=head + transfer + waits + tail,
+            latency_ms=head + encode + transfer + waits + decode + tail,
             fps=1e3 / busy[slowest] if busy[slowest] else None,
             bottleneck=slowest if busy[slowest] else None,
             codec=sent.codec,
             quality=sent.quality,
+            encode_ms=sent.encode_ms,
+            decode_ms=sent.decode_ms,
         )
-        row = self._with_energy(row, edge / 1e3)
+        row = self._with_energy(row, busy["edge"] / 1e3)
         return replace(row, excluded=excluded_by(row, self.limits))
 
     def _with_energy(self, row: PlanRow, busy_s: float) -> PlanRow:
@@ -137,7 +140,10 @@ class Pricing:
         if model is None:
             return row
         joules, _ = self.halves["energy"][tuple(row.at)]
-        spent = model.spent(joules * 1e3, row.payload_bytes, row.latency_ms - row.head_ms)
+        coding_ms = row.encode_ms or 0.0
+        computing = joules * 1e3 + (model.record.edge.watts or 0.0) * coding_ms
+        rest_ms = row.latency_ms - row.head_ms - coding_ms
+        spent = model.spent(computing, row.payload_bytes, rest_ms)
         return replace(
             row,
             computing_mj=spent.computing,

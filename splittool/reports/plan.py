@@ -120,6 +120,7 @@ class PlanReport(Report, tag="splittool.plan/1"):
             f" features in {self.bits} bits",
             *self._answer(),
             *self._requests(),
+            *self._coding(),
             f"least latency of all closed cuts: {self._least(self.optimum, 'latency')}",
             *self._energy(),
             *self._dice(),
@@ -169,6 +170,13 @@ class PlanReport(Report, tag="splittool.plan/1"):
         if chosen and chosen.dice is not None and whole is not None:
             lines.append(f"Dice {chosen.dice:.4g} where chosen, {whole:.4g} of the whole")
         return lines
+
+    def _coding(self) -> list[str]:
+        """Whether coding is part of the times."""
+        timed = sum(row.encode_ms is not None for row in self.rows)
+        if not timed:
+            return []
+        return [f"with the time of coding, as infer measured it: {timed} of {len(self.rows)} rows"]
 
     def _requests(self) -> list[str]:
         """That latencies are those of several frames at once, where they are."""

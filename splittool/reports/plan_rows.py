@@ -69,10 +69,12 @@ class PlanRow(msgspec.Struct, frozen=True):
     null where no feature is sent, or where tensors differ; `codec` and `quality` say how features
     or the input were compressed. `excluded` names the limits that the row does not keep to.
 
-    `energy_mj` of the device is computing, radio and waiting, as `splittool.cost.energy` defines
-    them, and null where no figures were given; `waiting_mj` is null where the idle power is not
-    known. `battery_hours` are at the plan's frame rate, null for rows that do not reach it, or at
-    the row's own if none is given.
+    `encode_ms` and `decode_ms` are those of a frame, as `infer` measured them on its machine, and
+    part of latency and FPS; null, and not counted, where they are not known. `energy_mj` of the
+    device is computing, radio and waiting, as `splittool.cost.energy` defines them, and null where
+    no figures were given; `waiting_mj` is null where the idle power is not known. `battery_hours`
+    are at the plan's frame rate, null for rows that do not reach it, or at the row's own if none is
+    given.
     """
 
     point: str
@@ -101,12 +103,15 @@ class PlanRow(msgspec.Struct, frozen=True):
     waiting_mj: float | None = None
     energy_mj: float | None = None
     battery_hours: float | None = None
+    encode_ms: float | None = None
+    decode_ms: float | None = None
 
     def cells(self) -> list[str]:
-        """What a table shows of its times and bytes."""
+        """What a table shows of its times and bytes; coding is part of head and tail."""
+        head, tail = self.head_ms + (self.encode_ms or 0), self.tail_ms + (self.decode_ms or 0)
         return [
             self.name(),
-            "+".join(map(_number, (self.head_ms, self.transfer_ms, self.tail_ms))),
+            "+".join(map(_number, (head, self.transfer_ms, tail))),
             _number(self.latency_ms),
             _number(self.fps),
             self.bottleneck or "-",

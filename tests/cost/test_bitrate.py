@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from openvino import opset13 as op
 
 from splittool.cost.bitrate import (
     INPUT_FILES,
+    Streams,
+    bitrate_report,
     input_files_row,
     mbps,
     over_limit,
@@ -20,7 +23,9 @@ from splittool.cost.bitrate import (
     split_row,
 )
 from splittool.cost.deployment import tensor_bytes
+from splittool.cost.measurements import Sent
 from splittool.cost.splits import describe_split_points, describe_splits
+from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
 from splittool.reports import SplitRecord, TensorRecord
 
@@ -138,3 +143,20 @@ def test_cuts_over_a_limit_are_named(splits: dict[str, SplitRecord]) -> None:
         "maxpool_2 at 16 bits and 10 FPS (851.97)",
     ]
     assert over_limit(rows, 2000) == []
+
+
+def test_measured_frames_stand_beside(splits: dict[str, SplitRecord]) -> None:
+    frames = [
+        ("maxpool_1", Sent(9e5, 0.8, 4, "fast")),
+        ("maxpool_1", Sent(7.5e5, 0.8, 4, "small")),
+        ("maxpool_2", Sent(1e5, 0.8, 2, "small")),
+    ]
+    streams = Streams(bits=[4], fps=[10.0], links=[], frames=frames)
+    report = bitrate_report(None, [splits["input"], *(splits[p] for p in LEVELS[:2])], streams)
+    found = {row.point: row for row in report.rows}
+    first = found["maxpool_1"]
+    assert (first.measured_bytes, first.measured_codec) == (7.5e5, "small")
+    assert (first.mbps["10"], first.measured_mbps) == (pytest.approx(163.84), {"10": 60.0})
+    assert found["maxpool_2"].measured_bytes is found["input"].measured_bytes is None
+    with pytest.raises(InputError, match="frames of `infer` are of maxpool_1, maxpool_2, at other"):
+        bitrate_report(None, list(splits.values()), replace(streams, bits=[8]))

@@ -16,6 +16,7 @@ from splittool.cost.energy import (
     read_edge_energy,
 )
 from splittool.cost.limits import nothing_fits
+from splittool.cost.measurements import Measured, Sent
 from splittool.cost.operations import operation_costs
 from splittool.cost.plan_options import PlanOptions
 from splittool.cost.plans import plan
@@ -224,3 +225,21 @@ def test_a_plan_from_what_people_write(paper_graph: Graph) -> None:
     assert report.energy.radio.name == "wifi"
     assert (report.energy.idle_watts, report.energy.battery_wh, report.fps) == (0.1, 10, 5)
     assert report.chosen == report.energy_optimum
+
+
+def test_coding_takes_time_and_at_a_known_power_energy(small: Graph) -> None:
+    measured = Measured(
+        cuts={("first",): [Sent(4, 0.9, 8, "fast", encode_ms=30.0, decode_ms=20.0)]}, whole_dice=0.9
+    )
+    plain = row(planned(small, powered(watts=1.5)), "first")
+    coded = row(planned(small, powered(watts=1.5), measured=measured), "first")
+    assert (coded.head_ms, coded.tail_ms) == (plain.head_ms, plain.tail_ms)
+    assert coded.latency_ms == pytest.approx(plain.latency_ms + 50)
+    assert coded.fps == pytest.approx(1000 / (24 + 30))
+    assert coded.computing_mj == pytest.approx(1.5 * (24 + 30))
+    assert coded.waiting_mj == pytest.approx(0.5 * (18 + 20))
+    by_work = row(planned(small, powered(), measured=measured), "first")
+    assert by_work.computing_mj == pytest.approx(48)
+    tables = planned(small, powered(), measured=measured).tables()
+    text = " ".join(part for part in tables if isinstance(part, str))
+    assert "with the time of coding, as infer measured it: 1 of 6 rows" in text

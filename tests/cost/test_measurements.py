@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from splittool.cost.measurements import Sent, read_measured
+from splittool.cost.measurements import Sent, read_frames, read_measured
 from splittool.errors import InputError, UsageError
 from splittool.graph.graph import Graph
 from splittool.reports import (
@@ -101,3 +101,11 @@ def test_a_report_without_bytes(paper_graph: Graph, tmp_path: Path) -> None:
     report = msgspec.structs.replace(INFER, payload_bytes_per_frame=None)
     with pytest.raises(InputError, match="does not say how many bytes were sent"):
         read_measured(paper_graph, written(tmp_path, report))
+
+
+def test_frames_with_their_times(tmp_path: Path) -> None:
+    path = tmp_path / "infer.json"
+    path.write_bytes(encode(msgspec.structs.replace(INFER, encode_ms=3.0, decode_ms=2.0)))
+    assert read_frames([path]) == [
+        ("maxpool_1", Sent(700.0, 0.75, 4, "fast", encode_ms=3.0, decode_ms=2.0))
+    ]
