@@ -133,7 +133,7 @@ def plan(
     of least latency among all closed cuts of the graph, which is found as a minimum cut. --best and
     the limits choose among these rows; the command exits with 5 if no row is within the limits.
     Where Dice was measured and there is no --min-dice, a row must lose no more than 0.005 of the
-    whole network's. The column "out for" says which limit a row does not keep.
+    whole network's. A mark "!" stands at what a limit does not allow.
 
     With --edge-energy and --radio, energy of the device for a frame = computing + radio + waiting:
     joules per GFLOP x GFLOPs of the head, or watts x its time; (mW per Mbit/s x rate of the link +

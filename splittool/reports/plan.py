@@ -8,7 +8,14 @@ import msgspec
 from splittool.reports.base import FileRecord, Report
 from splittool.reports.cut import RefusedRecord
 from splittool.reports.energy import EnergyRecord
-from splittool.reports.plan_rows import UNKNOWN, LimitsRecord, PlanRow, RateRecord, short_limit
+from splittool.reports.plan_rows import (
+    OUTSIDE,
+    UNKNOWN,
+    LimitsRecord,
+    PlanRow,
+    RateRecord,
+    short_limit,
+)
 from splittool.tables import make_table, verbatim
 from splittool.vocabulary import Objective
 
@@ -73,9 +80,11 @@ class PlanReport(Report, tag="splittool.plan/1"):
         """
         numbers = list(range(len(self.rows))) if every else self._numbers()
         columns = ["  point", "head+link\n+tail ms", "total\nms", "FPS", "slow-\nest"]
-        columns += ["edge\nshare", "kB", "Dice", "out\nfor"]
+        columns += ["edge\nshare", "kB", "Dice"]
         rows = [self._marked(number, self.rows[number].cells()) for number in numbers]
         title = f"plans for {self.source.path}; * is chosen for {self.objective}"
+        if any(self.rows[number].excluded for number in numbers):
+            title += f", {OUTSIDE} is outside a limit"
         remarks = self._remarks(len(self.rows) - len(rows))
         table = make_table(title, *_without_empty(columns, rows))
         return [table, *self._energies(numbers), *remarks, *self._next()]

@@ -9,6 +9,7 @@ from splittool.tables import short
 from splittool.vocabulary import Objective
 
 UNKNOWN = "-"
+OUTSIDE = "!"
 
 
 class HeadRateRecord(msgspec.Struct, frozen=True):
@@ -107,19 +108,25 @@ class PlanRow(msgspec.Struct, frozen=True):
     decode_ms: float | None = None
 
     def cells(self) -> list[str]:
-        """What a table shows of its times and bytes; coding is part of head and tail."""
+        """What a table shows of its times and bytes; coding is part of head and tail.
+
+        What a limit does not allow has a mark.
+        """
         head, tail = self.head_ms + (self.encode_ms or 0), self.tail_ms + (self.decode_ms or 0)
         return [
             self.name(),
             "+".join(map(_number, (head, self.transfer_ms, tail))),
-            _number(self.latency_ms),
-            _number(self.fps),
+            self._held("max_latency_ms", _number(self.latency_ms)),
+            self._held("min_fps", _number(self.fps)),
             self.bottleneck or "-",
-            f"{self.head_gflops_share:.0%}",
+            self._held("max_edge_gflops", f"{self.head_gflops_share:.0%}"),
             _kilobytes(self.payload_bytes),
-            short(self.dice, 3),
-            ", ".join(map(short_limit, self.excluded)) or UNKNOWN,
+            self._held("min_dice", short(self.dice, 3)),
         ]
+
+    def _held(self, limit: str, text: str) -> str:
+        """A value, marked where a limit does not allow it."""
+        return text + OUTSIDE if limit in self.excluded else text
 
     def energy_cells(self) -> list[str]:
         """What a table shows of its energy."""
@@ -127,7 +134,7 @@ class PlanRow(msgspec.Struct, frozen=True):
         return [
             self.name(),
             "+".join(_number(part) for part in parts if part is not None),
-            _number(self.energy_mj),
+            self._held("max_energy_mj", _number(self.energy_mj)),
             _number(self.battery_hours),
         ]
 

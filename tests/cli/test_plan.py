@@ -194,7 +194,9 @@ def test_which_rows_keep_up(capsys: pytest.CaptureFixture[str]) -> None:
     late = [row for row in report.rows if row.excluded]
     assert late
     assert all(row.excluded == ["min_fps"] and (row.fps or 0) < 15 for row in late)
-    assert re.search(r" out *\n", shown(report))
+    text = shown(report)
+    assert "! is outside a limit" in " ".join(text.split())
+    assert re.search(r"\d! ", text)
     assert run([*BASE, "--fps", "1e9"]) == ExitCode.THRESHOLD
     assert "--fps 1e+09 excludes most" in capsys.readouterr().err
 
