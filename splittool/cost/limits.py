@@ -1,7 +1,6 @@
 """The limits that a row of a plan must keep to."""
 
 from collections import Counter
-from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -30,23 +29,20 @@ def check_limits(limits: LimitsRecord) -> LimitsRecord:
 
 
 def implied_limits(
-    limits: LimitsRecord, measured: Sequence[float], whole: float | None, fps: float | None
+    limits: LimitsRecord, whole_dice: float | None, fps: float | None
 ) -> LimitsRecord:
     """The limits, and those that nobody gave.
 
     Where Dice was measured, the fewest bytes would be chosen, whatever they lose; so a row must
-    lose no more than 0.005 of the whole network's Dice or, where that is not known, of the highest.
-    A frame rate that is wanted must be reached.
+    lose no more than 0.005 of the whole network's. A frame rate that is wanted must be reached.
 
     Args:
         limits: As given.
-        measured: Every Dice that was measured.
-        whole: That of the whole network.
+        whole_dice: That of the whole network, where others were measured beside it.
         fps: The frame rate that is wanted.
     """
-    if limits.min_dice is None and measured:
-        reference = max(measured) if whole is None else whole
-        limits = replace(limits, min_dice=max(reference - NEARLY, 0.0))
+    if limits.min_dice is None and whole_dice is not None:
+        limits = replace(limits, min_dice=max(whole_dice - NEARLY, 0.0))
     if limits.min_fps is None and fps is not None:
         limits = replace(limits, min_fps=fps)
     return limits

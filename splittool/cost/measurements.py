@@ -54,12 +54,10 @@ class Measured:
     answer: Sent | None = None
 
     @property
-    def every_dice(self) -> list[float]:
-        """Every Dice that was measured."""
+    def reference(self) -> float | None:
+        """Dice of the whole network; None where nothing was measured that may lose some of it."""
         ways = [*self.images, *(sent for sents in self.cuts.values() for sent in sents)]
-        ways += [self.answer] if self.answer else []
-        found = [sent.dice for sent in ways if sent.dice is not None]
-        return [*found, self.whole_dice] if self.whole_dice is not None else found
+        return self.whole_dice if any(sent.dice is not None for sent in ways) else None
 
 
 def read_measured(graph: Graph, paths: Sequence[Path]) -> Measured:

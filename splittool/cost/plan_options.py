@@ -46,8 +46,8 @@ class PlanOptions:
         answer_bytes: Size of the answer that the whole network on the device sends; 0 if it is
             wanted there alone, None for what `infer` measured, or else for an estimate.
         best: What the chosen row is best in.
-        limits: What the chosen row must keep to. Where Dice was measured and no `min_dice` is
-            given, it must lose no more than 0.005 of the whole network's, or of the best there is.
+        limits: What the chosen row must keep to. Where Dice of cuts or compressed images and of the
+            whole network was measured and no `min_dice` is given, 0.005 may be lost.
         shapes: The shapes that the network was read with, for the command that makes the cut.
         edge_energy: Energy of computing on the device: joules for work such as "0.02J/GFLOP", power
             while it computes such as "1.5W", or a report of `bench-vpu` with measured joules.

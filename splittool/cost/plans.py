@@ -157,7 +157,7 @@ def choose(
     priced = _Priced(graph, costs, deployment.amounts(graph, costs, sizes))
     splits, halves = _with_further_cuts(priced, in_order, points, measured)
     by_name = {graph.tensor(source).name: size for source, size in sizes.items()}
-    limits = implied_limits(goal.limits, measured.every_dice, measured.whole_dice, deployment.fps)
+    limits = implied_limits(goal.limits, measured.reference, deployment.fps)
     pricing = Pricing(deployment, by_name, limits, measured, frozenset(points), halves)
     rows = [pricing.edge_only(whole), *pricing.cloud_only(whole)]
     for split in splits:

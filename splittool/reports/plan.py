@@ -168,8 +168,13 @@ class PlanReport(Report, tag="splittool.plan/1"):
     def _dice(self) -> list[str]:
         """What the choice loses, or that nobody knows."""
         chosen, whole, least = self.best, self.rows[0].dice, self.limits.min_dice
-        if least is None:
+        if least is None and all(row.dice is None for row in self.rows):
             return ["no Dice was measured: what is chosen may lose some; --infer takes reports"]
+        if least is None:
+            return [
+                "Dice was measured of the whole network or of some ways alone: what is chosen may"
+                " lose some; --infer takes reports of both"
+            ]
         lines = []
         if "min_dice" in self.implied:
             lines.append(

@@ -274,6 +274,19 @@ def test_the_frame_rate_that_is_wanted_is_reached(small: Graph) -> None:
     assert (own.limits.min_fps, own.implied) == (10, [])
 
 
+@pytest.mark.parametrize(
+    "measured",
+    [
+        Measured(images=[Sent(5_000, 0.6, codec="jpeg", quality=10)]),  # of what is it a loss?
+        Measured(image_bytes=100_000, whole_dice=0.8),  # nobody knows what a cut loses
+    ],
+)
+def test_without_both_dice_nothing_is_implied(measured: Measured, paper_graph: Graph) -> None:
+    report = planned(paper_graph, terms(100, 5000, 10), measured=measured)
+    assert (report.limits.min_dice, report.implied) == (None, [])
+    assert "of some ways alone: what is chosen may lose some" in remarks(report)
+
+
 def remarks(report: PlanReport) -> str:
     return " ".join(part for part in report.tables() if isinstance(part, str))
 
