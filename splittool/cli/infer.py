@@ -121,7 +121,7 @@ def infer(
         if source.suffix == ".json":
             link = LinkOptions(bits, codec, ranges, not per_tensor, key_interval or 1)
             split = SplitNetwork.open(source)
-            if note := split.runner(options, link).link.note:
+            if split.draws_masks and (note := split.runner(options, link).link.note):
                 output.note(f"note: {note}")
             report = split.evaluate(
                 images, labels=truth, folder=output_folder, options=options, link=link,
@@ -130,7 +130,7 @@ def infer(
         else:
             network = Network.load(source, shape)
             report = network.evaluate(images, truth, output_folder, options, progress)
-    if report.scores is None and truth is not False:
+    if report.scores is None and truth is not False and not report.outputs:
         output.note("note: no train.csv beside the images: nothing is scored; give --labels")
     output.emit(report)
     _check_limits(report, given)

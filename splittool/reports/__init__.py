@@ -50,6 +50,7 @@ from splittool.reports.imports import ImportReport as ImportReport
 from splittool.reports.infer import AgainstWholeRecord as AgainstWholeRecord
 from splittool.reports.infer import ImageRecord as ImageRecord
 from splittool.reports.infer import InferReport as InferReport
+from splittool.reports.infer import OutputRecord as OutputRecord
 from splittool.reports.infer import ScoreRecord as ScoreRecord
 from splittool.reports.plan import PlanReport as PlanReport
 from splittool.reports.plan_rows import HeadRateRecord as HeadRateRecord

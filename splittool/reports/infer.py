@@ -11,6 +11,7 @@ from splittool.vocabulary import RangesUsed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
 
 class ImageRecord(msgspec.Struct, frozen=True):
@@ -56,6 +57,22 @@ class AgainstWholeRecord(msgspec.Struct, frozen=True):
     dice: float | None = None
     dice_loss: float | None = None
     dice_loss_interval: tuple[float, float] | None = None
+
+
+class OutputRecord(msgspec.Struct, frozen=True):
+    """One output of a network that draws no masks, split against whole on the same images.
+
+    `largest_difference` is over all values of all images, `mean_difference` the mean of the means
+    of the images, `cosine` the mean of the cosines of the angle between the two; `same_largest` is
+    the share of images whose largest value is at the same place, as the class of a classifier is.
+    """
+
+    name: str
+    shape: list[int]
+    largest_difference: float
+    mean_difference: float
+    cosine: float
+    same_largest: float
 
 
 class InferReport(Report, tag="splittool.infer/1"):
@@ -106,6 +123,7 @@ class InferReport(Report, tag="splittool.infer/1"):
     tail_runtime: str | None = None
     tail_device: str | None = None
     whole: AgainstWholeRecord | None = None
+    outputs: list[OutputRecord] = msgspec.field(default_factory=list)
 
     def tables(self) -> "Sequence[RenderableType]":
         """Bytes, times and scores."""
@@ -126,10 +144,29 @@ class InferReport(Report, tag="splittool.infer/1"):
         bits = "mixed" if self.bits is None else self.bits
         how = f"cut at {self.cut}, {bits} bits" if self.cut else "whole"
         table = make_table(f"{self.source.path}, {how}", ["", "value"], rows)
+        compared = [_output_table(self.outputs)] if self.outputs else []
         if self.folder is None:
-            return [table]
+            return [table, *compared]
         written = "masks/, overlays/, predictions.csv and report.json"
-        return [table, f"wrote {written} to {self.folder}"]
+        if compared:
+            written = "report.json"
+        return [table, *compared, f"wrote {written} to {self.folder}"]
+
+
+def _output_table(outputs: "Sequence[OutputRecord]") -> "Table":
+    rows = [
+        [
+            output.name,
+            "x".join(map(str, output.shape)),
+            short(output.largest_difference),
+            short(output.mean_difference),
+            f"{output.cosine:.6f}",
+            f"{output.same_largest:.1%}",
+        ]
+        for output in outputs
+    ]
+    columns = ["output", "shape", "largest\ndifference", "mean\ndifference", "cosine"]
+    return make_table("split against whole", [*columns, "same\nlargest"], rows)
 
 
 def _stage_rows(report: InferReport) -> list[list[str]]:

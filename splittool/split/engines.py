@@ -104,6 +104,18 @@ class OnnxEngine:
         return [self._after(found[0])] if self._after else found
 
 
+def open_engine(model: ov.Model, device: str, precision: str, onnx: Path | None) -> Engine:
+    """A network or half on its device: an .onnx file in ONNX Runtime, a graph in OpenVINO.
+
+    Raises:
+        DeviceError: The device is not there or cannot run it.
+        InputError: ONNX Runtime cannot read the file.
+    """
+    if onnx is not None:
+        return OnnxEngine(onnx, device, precision)
+    return OpenVinoEngine(model, device, precision)
+
+
 def pixels_for(port: ov.Output, normalisation: Normalisation | None) -> Change | None:
     """How (1, 3, H, W) pixels become what an input takes, as `take_pixels` does in a graph."""
     shape, dtype = tuple(port.get_shape()), port.get_element_type().to_dtype()

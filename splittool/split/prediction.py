@@ -26,6 +26,7 @@ from splittool.reports import (
     encode,
     file_record,
 )
+from splittool.split.engines import Engine
 from splittool.split.evaluation import (
     Counts,
     Evaluated,
@@ -35,6 +36,7 @@ from splittool.split.evaluation import (
     refuse_same_names,
     score,
 )
+from splittool.split.link import Link
 from splittool.split.options import RunOptions
 from splittool.split.pipeline import Clock
 from splittool.split.runners import Inference, Runner, SplitRunner
@@ -220,7 +222,7 @@ def _report(
         decode_ms=_mean([done.inference.decode_ms for done in finished]),
     )
     if isinstance(runner, SplitRunner):
-        _describe_link(report, runner)
+        describe_link(report, runner.link, runner.tail.compiled)
     report.whole = _against_whole(finished)
     return report
 
@@ -258,9 +260,8 @@ def _describe_stages(report: InferReport, clock: Clock) -> None:
     report.share_of_slowest = report.images_per_second * per_image[report.slowest_stage]
 
 
-def _describe_link(report: InferReport, runner: SplitRunner) -> None:
-    link = runner.link
-    tail = runner.tail.compiled
+def describe_link(report: InferReport, link: Link, tail: Engine) -> None:
+    """Take down how tensors were sent, and where the tail ran."""
     report.tail_runtime, report.tail_device = tail.runtime, ", ".join(tail.devices)
     report.bits = link.common_bits
     report.codec = link.codec

@@ -390,17 +390,30 @@ def put_maps(
     Raises:
         InputError: It puts out something else than maps of the image's size.
     """
-    shape = tuple(model.outputs[0].get_shape()) if len(model.outputs) == 1 else ()
-    first, last = shape[2:] == image[2:], shape[1:3] == image[2:]
-    maps = shape[1] if first else shape[3] if last and len(shape) == 4 else 0
-    if len(shape) != 4 or not maps or (info.classes and maps != len(info.classes)):
+    maps = number_of_maps(model, image)
+    if not maps or (info.classes and maps != len(info.classes)):
         raise InputError(
             f"{path} does not put out one map (height, width) per class;"
             " give a whole segmentation network, or the cut.json of a cut"
         )
-    if first:
+    if tuple(model.outputs[0].get_shape())[2:] == image[2:]:
         return model, maps
     steps = PrePostProcessor(model)
     steps.output().model().set_layout(ov.Layout("NHWC"))
     steps.output().tensor().set_layout(ov.Layout("NCHW"))
     return steps.build(), maps
+
+
+def number_of_maps(model: ov.Model, image: tuple[int, ...]) -> int:
+    """How many maps of the image's size the only output holds; 0 where it holds something else.
+
+    Args:
+        model: A network or a tail.
+        image: (1, 3, height, width) of the input.
+    """
+    if len(model.outputs) != 1 or model.outputs[0].get_partial_shape().is_dynamic:
+        return 0
+    shape = tuple(model.outputs[0].get_shape())
+    if len(shape) != 4:
+        return 0
+    return int(shape[1]) if shape[2:] == image[2:] else int(shape[3]) * (shape[1:3] == image[2:])

@@ -29,12 +29,21 @@ from splittool.split.baked import BakedBits, bake
 from splittool.split.bit_search import Judge, search_bits
 from splittool.split.calibration import Bits, CalibrationOptions, calibrate
 from splittool.split.calibration_file import FILE_NAME, with_ranges
+from splittool.split.engines import open_engine
 from splittool.split.evaluation import Task, class_names, image_task, make_task, one_image
 from splittool.split.files import DESCRIPTION
 from splittool.split.link import Link, open_link, tensor_spec
 from splittool.split.options import LinkOptions, RunOptions
+from splittool.split.outputs import AnyHalves, compare_outputs, output_name
 from splittool.split.prediction import Subject, predict
-from splittool.split.runners import Device, HeadRunner, SplitRunner, TailRunner, canvas_of
+from splittool.split.runners import (
+    Device,
+    HeadRunner,
+    SplitRunner,
+    TailRunner,
+    canvas_of,
+    number_of_maps,
+)
 from splittool.vocabulary import RangesMethod
 
 RUN, LINK = RunOptions(), LinkOptions()
@@ -73,6 +82,17 @@ class SplitNetwork:
     def point(self) -> str:
         """The split point."""
         return self.report.split.point
+
+    @property
+    def draws_masks(self) -> bool:
+        """Whether the network puts out one map of the image's size for each class.
+
+        Raises:
+            InputError: A file is missing or not the one that was verified.
+        """
+        shape = tuple(self.report.every_input[0].shape)
+        planes = shape if shape[1:2] == (3,) else (*shape[:1], 3, *shape[1:3])
+        return number_of_maps(self._read_tail(), planes) > 0
 
     @property
     def halves(self) -> Halves:
@@ -183,6 +203,9 @@ class SplitNetwork:
     ) -> InferReport:
         """Send images through head, link and tail; count bytes, and score masks against labels.
 
+        A network that draws no masks is not scored: its outputs are held against those of the
+        whole network.
+
         Args:
             images: Folders, files, .txt lists, PIL images or uint8 arrays; one or several.
             bits: Bits of each element on the link, in place of what `link` says.
@@ -199,10 +222,24 @@ class SplitNetwork:
             OutputError: A file cannot be written.
             DeviceError: The device is not there.
         """
-        runner = self.runner(options, _changed(link, bits, None))
+        target = None if folder is None else Path(folder)
+        link = _changed(link, bits, None)
+        if not labels and not self.draws_masks:
+            halves = self._halves_of_any_network(options, link)
+            task = image_task(images, halves.head, options)
+            return compare_outputs(halves, task, options, target, progress)
+        runner = self.runner(options, link)
         task = make_task(images, labels, runner, options)
         subject = Subject(file_record(self.path), runner, self.point)
-        return predict(subject, task, options, None if folder is None else Path(folder), progress)
+        return predict(subject, task, options, target, progress)
+
+    def _halves_of_any_network(self, options: RunOptions, link: LinkOptions) -> AnyHalves:
+        head, tail = self.head(options), self._read_tail()
+        file = self._onnx_file(self.report.tail, options)
+        engine = open_engine(tail, options.tail_device, options.precision, file)
+        names = [output_name(port) for port in tail.outputs]
+        record = file_record(self.path)
+        return AnyHalves(record, self.point, head, self.link(link), engine, names)
 
     def calibrate(
         self,

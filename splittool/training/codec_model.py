@@ -13,15 +13,19 @@ from splittool.models import Segmenter
 from splittool.models.splitnet import LIMIT, symbols
 from splittool.progress import Progress, counter, nobody
 from splittool.training.dataset import Key, SegmentationDataset
-from splittool.training.latent_fit import fit
+from splittool.training.latent_fit import FEWEST_STEPS, STEPS, fit
 from splittool.training.rate import FRAME_BYTES
 
-MOST_LATENTS = 2500  # more change the model little, and take minutes
+MOST_PIXELS = 10**8  # more change the model little, and take minutes
 MOST_COPIES = 4  # of an image: as it is, and augmented
+STEPS_AN_EPOCH = 15
 
 
 def fit_codec_model(
-    network: Segmenter, images: SegmentationDataset, progress: Progress = nobody
+    network: Segmenter,
+    images: SegmentationDataset,
+    progress: Progress = nobody,
+    epochs: int | None = None,
 ) -> LatentModel:
     """A model for the latents of a network.
 
@@ -29,15 +33,21 @@ def fit_codec_model(
         network: A network with a latent, on the CPU.
         images: The training images, whole and as they are.
         progress: Told of each image, then of the fit.
+        epochs: How long the network was trained: who trains one for minutes does not want to wait
+            as long for its codec. None takes the time.
     """
-    copies = max(1, min(MOST_COPIES, MOST_LATENTS // len(images)))
-    step = -(-len(images) // MOST_LATENTS)
+    canvas = images.canvas
+    most = max(1, MOST_PIXELS // (canvas.height * canvas.width))
+    copies = max(1, min(MOST_COPIES, most // len(images)))
+    step = -(-len(images) // most)
     keys: list[Key] = [
         (index, (copy, index), copy > 0)
         for copy in range(copies)
         for index in range(0, len(images), step)
     ]
-    return fit(_sent(network, images, keys, progress), progress=progress)
+    steps = STEPS if epochs is None else min(STEPS, STEPS_AN_EPOCH * epochs)
+    steps = max(FEWEST_STEPS, steps)
+    return fit(_sent(network, images, keys, progress), steps=steps, progress=progress)
 
 
 def mean_frame_bytes(

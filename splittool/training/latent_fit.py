@@ -42,7 +42,7 @@ from splittool.progress import Progress, nobody
 STEPS = 1500  # of each pass
 HIDDEN_VALUES = 32
 _BATCH = 2048  # places
-_FEWEST_STEPS = 300  # unless fewer are asked for,
+FEWEST_STEPS = 300  # unless fewer are asked for,
 _EPOCHS = 30  # and as many more as this takes
 _MOST_PLACES = 1_000_000  # that a network is trained on
 _RATE = 6e-3
@@ -186,7 +186,7 @@ def _trained(
 ) -> _Decisions:
     """By Adam with one rise and fall of its rate; the same places give the same network."""
     count, channels = places.differences.shape
-    steps = min(steps, _FEWEST_STEPS + _EPOCHS * count // _BATCH) if count else 0
+    steps = min(steps, FEWEST_STEPS + _EPOCHS * count // _BATCH) if count else 0
     around, differences = map(torch.from_numpy, places)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

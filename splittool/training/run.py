@@ -142,7 +142,7 @@ def _add_codec_model(trainer: Trainer, progress: Progress) -> float:
                 )
             progress(done, total, what)
 
-        model = fit_codec_model(network, training, told)
+        model = fit_codec_model(network, training, told, trainer.settings.epochs)
     codec_model = torch.frombuffer(bytearray(model.to_bytes()), dtype=torch.uint8)
     msgspec.structs.replace(checkpoint, codec_model=codec_model).save(path)
     return mean_frame_bytes(model, network, validation, progress)

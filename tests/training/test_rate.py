@@ -153,7 +153,7 @@ def test_the_codecs_model_sees_each_image_as_it_is_and_augmented(
     samples, classes = read_folder(steel)
     images = SegmentationDataset(samples, classes, Canvas(64, 96, "pad"))
     seen: list[np.ndarray] = []
-    monkeypatch.setattr(codec_model, "fit", lambda symbols, progress: seen.append(symbols))
+    monkeypatch.setattr(codec_model, "fit", lambda symbols, **_: seen.append(symbols))
     network = build("splitnet", len(classes), TINY).eval()
     codec_model.fit_codec_model(network, images)
     copies = seen[0].reshape(codec_model.MOST_COPIES, len(samples), *seen[0].shape[1:])
