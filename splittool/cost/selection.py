@@ -1,6 +1,7 @@
 """Which rows of a plan to show: distinct places, the best of them, and those that nothing beats."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from operator import le
 
 from splittool.graph.split_points import INPUT
 from splittool.reports import PlanRow
@@ -62,7 +63,7 @@ def _costs(row: PlanRow) -> tuple[float, ...]:
 
 def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     """Whether one is nowhere worse and somewhere better."""
-    return one != other and all(map(float.__le__, map(float, one), map(float, other)))
+    return one != other and all(map(le, one, other))
 
 
 def shown_rows(
@@ -78,8 +79,7 @@ def shown_rows(
     """
     if top is None and not pareto:
         return None
-    narrow: Callable[[list[int]], list[int]] = (
-        (lambda numbers: frontier(rows, numbers)) if pareto else list
-    )
-    allowed = [number for number, row in enumerate(rows) if not row.excluded]
-    return best_places(rows, narrow(allowed), objective)[:top]
+    numbers = [number for number, row in enumerate(rows) if not row.excluded]
+    if pareto:
+        numbers = frontier(rows, numbers)
+    return best_places(rows, numbers, objective)[:top]
