@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from splittool import __version__
 from splittool.data.kaggle import Sample
@@ -54,6 +55,7 @@ class Unfinished:
 
     def __init__(self, journal: Journal[_Image] | None, interrupt: Interrupt | None) -> None:
         self._journal, self._interrupt = journal, interrupt
+        self._arms: dict[ArmRecord, ArmRecord] = {}  # one of each is kept, however many images
         self.images = [] if journal is None else [line.ways for line in journal.lines()]
 
     def add(self, found: Iterable[tuple[Sample, Sent]], total: int) -> None:
@@ -67,7 +69,8 @@ class Unfinished:
             ways = []
             for _, sent in group:
                 self._stop(total)
-                ways.append(sent)
+                arm = self._arms.setdefault(sent.arm, sent.arm)
+                ways.append(replace(sent, arm=arm))
             self.images.append(ways)
             if self._journal is not None:
                 self._journal.add(_Image(ways))

@@ -41,8 +41,9 @@ _NARAYANAN = (
     " whole smartphone"
 )
 
-# A device sends on the uplink, so these are the slopes of uplinks. The two of 5G are least squares
-# over means of one-second readings at the offered rates of the published data, to two digits.
+# A device sends on the uplink, so these are the slopes of uplinks. The two of 5G are rough: lines
+# through five and nine rates, at which the mean power was estimated from a part of the published
+# readings, not fitted to all of them.
 RADIOS = {
     radio.name: radio
     for radio in (

@@ -41,6 +41,8 @@ from splittool.split.options import RunOptions
 from splittool.split.pipeline import Clock
 from splittool.split.runners import Inference, Runner, SplitRunner
 
+_NO_MAPS = np.empty((0, 0, 0), dtype=np.float32)
+
 
 @dataclass(frozen=True)
 class _Finished:
@@ -152,8 +154,8 @@ def _finish(one: Evaluated[None], task: Task, folder: Path | None) -> _Finished:
         dice=None if dice is None else dict(zip(classes, dice, strict=True)),
     )
     runs = [rle.encode(mask) for mask in masks]
-    # The maps of the whole network are looked at here, and not kept for all images.
-    inference = replace(one.inference, whole=None)
+    # Of all images only numbers are kept: thousands of maps would not fit into memory.
+    inference = replace(one.inference, probabilities=_NO_MAPS, whole=None)
     return _Finished(row, runs, counts, inference, _beside_whole(one, task))
 
 

@@ -1,3 +1,4 @@
+import weakref
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from splittool.network.network import Network
 from splittool.reports import InferReport
 from splittool.runtime.ir import save_ir
 from splittool.split.options import LinkOptions, RunOptions
-from splittool.split.runners import WholeRunner, canvas_of
+from splittool.split.runners import Inference, WholeRunner, canvas_of
 from splittool.split.split_network import SplitNetwork
 
 # Near the middle of what an untrained network says, so that there is something to predict.
@@ -206,3 +207,24 @@ def test_logits_are_no_probabilities(mixed: Path, tmp_path: Path) -> None:
     save_ir(ov.Model([op.result(op.convert(x, "f32"))], [x], "m"), tmp_path / "m.xml")
     with pytest.raises(InputError, match=r"m\.xml puts out values from .* end the network with a"):
         _predict_all(tmp_path / "m.xml", mixed, tmp_path / "out")
+
+
+def test_maps_are_not_kept_for_all_images(
+    exported: Path, steel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of images would not fit into memory."""
+    maps: list[weakref.ref[np.ndarray]] = []
+    alive: list[int] = []
+    run = WholeRunner.run
+
+    def watched(self: WholeRunner, pixels: np.ndarray) -> Inference:
+        found = run(self, pixels)
+        maps.append(weakref.ref(found.probabilities))
+        alive.append(sum(one() is not None for one in maps))
+        return found
+
+    monkeypatch.setattr(WholeRunner, "run", watched)
+    images = [*list_images(steel / "train_images")] * 4
+    report = Network.load(exported).evaluate(images, labels=False)
+    assert report.images == len(maps) == 48
+    assert max(alive) <= 10
