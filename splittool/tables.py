@@ -3,7 +3,8 @@
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -147,3 +148,39 @@ def as_html(tables: "Sequence[RenderableType]") -> str:
     return console.export_html(
         inline_styles=True, code_format="<pre style='line-height:normal'>{code}</pre>"
     )
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a table of `make_table` says, for who draws it otherwise.
+
+    Attributes:
+        title: What it shows.
+        columns: Their names.
+        rows: As many texts each.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def content(shown: "RenderableType") -> Cells | str:
+    """The cells of a table, or the text of anything else that a report shows."""
+    from rich.console import Group
+    from rich.table import Table
+
+    if isinstance(shown, Table):
+        columns = [[_text(cell) for cell in column.cells] for column in shown.columns]
+        names = [_text(column.header) for column in shown.columns]
+        return Cells(_text(shown.title), names, list(zip(*columns, strict=True)))
+    if isinstance(shown, Group):
+        return "\n".join(map(_text, shown.renderables))
+    return _text(shown)
+
+
+def _text(part: Any) -> str:
+    """What one part of a table says: `Words`, rich's `Text`, or a string."""
+    if isinstance(part, Words):
+        return part.text
+    return str(part or "")

@@ -25,6 +25,7 @@ LAYERS: list[set[str]] = [
     {"split"},
     {"network", "serving"},
     {"benchmark", "figures"},
+    {"page"},
     {"cli"},
 ]
 WITHOUT_TORCH = {
@@ -37,6 +38,7 @@ WITHOUT_TORCH = {
     "split",
     "network",
     "serving",
+    "page",
 }
 
 

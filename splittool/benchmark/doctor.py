@@ -17,7 +17,7 @@ from splittool.runtime.myriad import COMPILER_VARIABLE, find_compiler, tools_fol
 
 _MOVIDIUS = "03e7"  # the USB vendor
 _RULE_FOLDERS = ("/etc/udev/rules.d", "/lib/udev/rules.d", "/usr/lib/udev/rules.d")
-_EXTRAS = {"plots": "matplotlib", "codec": "imagecodecs"}
+_EXTRAS = {"plots": "matplotlib", "page": "bokeh", "codec": "imagecodecs"}
 _RULE = 'SUBSYSTEM=="usb", ATTRS{idVendor}=="03e7", MODE="0666"'
 
 

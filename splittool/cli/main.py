@@ -90,6 +90,7 @@ COMMANDS = {
     "compare": ("compare:compare", "Compare cuts with compressed images and coded masks."),
     "plan": ("plan:plan", "Choose where to cut."),
     "plot": ("plot:plot", "Draw a figure from reports."),
+    "page": ("page:page", "Put reports on one page to decide by."),
     "doctor": ("doctor:doctor", "Say what is here, and how to get what is missing."),
 }
 
@@ -166,8 +167,8 @@ def root(
     """Cut neural networks between a device and the cloud.
 
     Find where to cut, cut, prove the cut, price it and run both halves. A typical chain: synth,
-    train, export, cut, profile, bench-vpu, bitrate, calibrate, infer, compare, plan, plot. Every
-    command prints a table on a terminal and one JSON report when piped or with --json.
+    train, export, cut, profile, bench-vpu, bitrate, calibrate, infer, compare, plan, plot, page.
+    Every command prints a table on a terminal and one JSON report when piped or with --json.
     """
 
 

@@ -55,15 +55,11 @@ class Material:
         Raises:
             InputError: A file is missing or damaged, or a report of its kind has no figure.
         """
-        if isinstance(source, Report):
-            self._add_report(source, "", str(source.__struct_config__.tag))
-            return
-        point, _, name = str(source).rpartition("=")
+        name = "" if isinstance(source, Report) else str(source)
         if name.endswith(".jsonl"):
-            self.history = read_history(Path(name))
+            self.history = read_history(Path(name.rpartition("=")[2]))
             return
-        shown = "standard input" if name == "-" else name
-        self._add_report(decode_any(_read(name), shown), point, shown)
+        self._add_report(*open_report(source))
 
     def _add_report(self, report: Report, point: str, shown: str) -> None:
         if isinstance(report, TrainReport):
@@ -106,6 +102,22 @@ class Material:
             if point is not None:
                 found[point] = run.fps
         return found
+
+
+def open_report(source: str | Path | Report) -> tuple[Report, str, str]:
+    """A report, the name that the user gave it, and what to call its file.
+
+    Args:
+        source: The report, its file, "-" for standard input, or "NAME=FILE".
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    if isinstance(source, Report):
+        return source, "", str(source.__struct_config__.tag)
+    point, _, name = str(source).rpartition("=")
+    shown = "standard input" if name == "-" else name
+    return decode_any(_read(name), shown), point, shown
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

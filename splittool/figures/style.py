@@ -5,6 +5,7 @@ Every figure is one printed column wide, tells series apart by marker or hatch a
 reports give the same file.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,11 @@ STYLE: Any = {
 }
 
 
+def literal(name: str) -> str:
+    """A name for a label: a dollar in it is a dollar, not the beginning of a formula."""
+    return name.replace("$", r"\$")
+
+
 def save(figure: "Figure", path: Path) -> None:
     """Write a figure; the suffix says the format.
 
@@ -44,6 +50,16 @@ def save(figure: "Figure", path: Path) -> None:
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
     with replacing(path) as temporary, mpl.rc_context(STYLE):
         figure.savefig(temporary, dpi=300, metadata=undated)
+
+
+def svg(figure: "Figure") -> bytes:
+    """A figure as an SVG file."""
+    import matplotlib as mpl
+
+    file = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
 
 
 @contextmanager

@@ -52,6 +52,7 @@ from splittool.reports.infer import ImageRecord as ImageRecord
 from splittool.reports.infer import InferReport as InferReport
 from splittool.reports.infer import OutputRecord as OutputRecord
 from splittool.reports.infer import ScoreRecord as ScoreRecord
+from splittool.reports.page import PageReport as PageReport
 from splittool.reports.plan import PlanReport as PlanReport
 from splittool.reports.plan_rows import HeadRateRecord as HeadRateRecord
 from splittool.reports.plan_rows import LimitsRecord as LimitsRecord

@@ -20,6 +20,7 @@ NAMES = [
     "torch",
     "CUDA",
     "extra plots",
+    "extra page",
     "extra codec",
 ]
 

@@ -1,0 +1,36 @@
+"""`splittool page`: one HTML page that shows reports and decides."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from splittool.cli.options import Force
+from splittool.cli.output import Output
+
+
+def page(
+    ctx: typer.Context,
+    reports: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="REPORT...",
+            help="Reports of any command, at most one of plan; - for one on stdin, NAME=FILE.",
+        ),
+    ],
+    output_file: Annotated[Path, typer.Option("--output", "-o", help="The page: .html.")] = Path(
+        "decision.html"
+    ),
+    force: Force = False,
+) -> None:
+    """Put reports on one page to decide by, and to send on.
+
+    One HTML file without any other, under 5 MB: what was measured on what, the chosen cut and why,
+    the alternatives, where the time goes, Dice with its intervals against bytes and work, and the
+    paper's figures. On the page of a plan rates, limits and objective can be turned; table and
+    choice follow by the arithmetic of plan. It opens in any browser, prints, and asks no network.
+    """
+    output: Output = ctx.obj
+    from splittool.page.building import build_page
+
+    output.emit(build_page(reports, output_file, force))

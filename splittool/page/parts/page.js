@@ -1,0 +1,235 @@
+// What a person sees of it: the knobs, the chosen cut, the table and the charts.
+(() => {
+  const {plan, charts} = JSON.parse(document.getElementById("data").textContent);
+  const at = id => document.getElementById(id);
+  const LIMITS = ["min_dice", "max_edge_gflops", "min_fps", "max_latency_ms"];
+  const LIMIT_NAMES = {
+    min_dice: "lowest Dice", max_edge_gflops: "work on the device", min_fps: "frames per second", max_latency_ms: "latency",
+  };
+  const SIDES = {edge: "the device", link: "the link", cloud: "the cloud"};
+
+  /** At most four characters below 10,000, as in the tables of reports. */
+  function short(value) {
+    if (value === null) return "-";
+    return value.toFixed(value === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2);
+  }
+
+  function kilobytes(size) {
+    return size >= 1e3 || !size ? (size / 1e3).toFixed(0) : String(Number((size / 1e3).toPrecision(2)));
+  }
+
+  /** A place and how the input or the crossing tensors are sent there. */
+  function name(row) {
+    const places = row.kind === "cut" ? row.at.join(" + ") : row.point;
+    if (!row.measured) return places;
+    if (row.kind === "edge-only") return `${places} (masks)`;
+    if (row.kind === "cloud-only") return `${places} (${row.codec}${row.quality === null ? "" : ` q${row.quality}`})`;
+    return `${places} (${row.bits === null ? "mixed bits" : `${row.bits}-bit`} ${row.codec ?? ""})`;
+  }
+
+  function element(tag, text, attributes = {}) {
+    const made = document.createElement(tag);
+    made.textContent = text;
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  }
+
+  function isolated(text) {
+    return element("bdi", text);
+  }
+
+  const form = at("knobs");
+
+  /** What the controls say; null where one of them says nothing that can be used. */
+  function terms() {
+    const value = id => at(id).value.trim() === "" ? null : Number(at(id).value);
+    const computed = side => at(`${side}-times`)?.value !== "measured";
+    for (const side of ["edge", "cloud"])
+      for (const control of [at(side), form.querySelector(`[data-for=${side}]`)]) control.disabled = !computed(side);
+    const found = {
+      mbps: value("mbps"), rtt: value("rtt"),
+      edge: computed("edge") ? value("edge") : null, cloud: computed("cloud") ? value("cloud") : null,
+      objective: at("objective").value,
+      limits: Object.fromEntries(LIMITS.map(id => [id, value(id)])),
+    };
+    return form.checkValidity() ? found : null;
+  }
+
+  function fill() {
+    const start = {mbps: plan.link_mbps, rtt: plan.rtt_ms, edge: plan.edge.gflops_per_second, cloud: plan.cloud.gflops_per_second, ...plan.limits};
+    for (const id of ["mbps", "rtt", "edge", "cloud", ...LIMITS]) at(id).value = start[id] ?? "";
+    for (const id of ["edge-times", "cloud-times"]) if (at(id)) at(id).value = "measured";
+    at("objective").value = plan.objective;
+    for (const id of ["mbps", "edge", "cloud", "min_fps", "max_latency_ms"]) at(id).min = Number.MIN_VALUE;
+    for (const id of ["rtt", "min_dice", "max_edge_gflops"]) at(id).min = 0;
+    at("min_dice").max = 1;
+  }
+
+  function follow(slider) {
+    const text = at(slider.dataset.for).value, log = slider.dataset.scale === "log";
+    slider.value = log ? Math.log10(Number(text)) : Number(text);
+  }
+
+  function lead(slider) {
+    const value = Number(slider.value), log = slider.dataset.scale === "log";
+    at(slider.dataset.for).value = Number((log ? 10 ** value : value).toPrecision(3));
+  }
+
+  function quoted(word) {
+    return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
+  }
+
+  function command(words) {
+    return words.map(word => quoted(String(word))).join(" ");
+  }
+
+  function planCommand(given) {
+    const rate = (side, value) => value === null ? plan[side].given : `${value}GFLOPS`;
+    const words = ["splittool", "plan", plan.source.path, "--edge", rate("edge", given.edge), "--cloud", rate("cloud", given.cloud)];
+    words.push("--link", `${given.mbps}Mbps`, "--rtt", `${given.rtt}ms`, "--bits", plan.bits, "--best", given.objective);
+    for (const shape of plan.shapes) words.push("--shape", shape);
+    for (const file of plan.inferred) words.push("--infer", file.path);
+    if (plan.answer === "given") words.push("--answer-bytes", plan.answer_bytes);
+    for (const [id, value] of Object.entries(given.limits))
+      if (value !== null) words.push(`--${id.replace("_ms", "").replaceAll("_", "-")}`, value);
+    return command(words);
+  }
+
+  function cutCommand(row) {
+    const words = ["splittool", "cut", plan.source.path];
+    for (const shape of plan.shapes) words.push("--shape", shape);
+    for (const place of row.at) words.push("--at", place);
+    return command(words);
+  }
+
+  /** The choice and why, as sentences. */
+  function reasons(found, given) {
+    const row = found.rows[found.chosen], out = found.rows.filter(each => each.excluded.length);
+    const why = out.length ? ` ${out.length} of ${found.rows.length} rows are outside of the limits.` : "";
+    if (!row) return [element("strong", "Nothing fits all limits."), `${why} Relax one of them.`];
+    const value = `${short(row.latency_ms)} ms of latency, ${row.fps === null ? "no bound on the" : short(row.fps)} frames per second`;
+    const dice = row.dice === null ? ", Dice not measured" : `, Dice ${row.dice.toFixed(3)}`;
+    const whole = found.rows[0].dice;
+    const loss = row.dice !== null && whole !== null && row.dice < whole ? ` (the whole network: ${whole.toFixed(3)})` : "";
+    const slow = row.bottleneck ? ` Slowest is ${SIDES[row.bottleneck]}.` : "";
+    const best = ` It is the best in ${given.objective === "fps" ? "frames per second" : "latency"} of ${found.rows.length - out.length} rows.`;
+    const strong = document.createElement("strong");
+    strong.append(isolated(name(row)));
+    return [strong, `: ${value}${dice}${loss}.${best}${slow}${why}`];
+  }
+
+  function line(row, chosen) {
+    const cells = [
+      [`${chosen ? "✓ " : ""}${name(row)}`, "place"],
+      [[row.head_ms, row.transfer_ms, row.tail_ms].map(short).join(" + "), "head + link + tail, ms"],
+      [short(row.latency_ms), "latency, ms"], [short(row.fps), "FPS"], [row.bottleneck ?? "-", "slowest"],
+      [`${short(row.head_gflops)} (${(row.head_gflops_share * 100).toFixed(0)} %)`, "GFLOPs on the device"],
+      [kilobytes(row.payload_bytes), "kB sent"], [row.dice === null ? "-" : row.dice.toFixed(3), "Dice"],
+      [row.excluded.map(id => LIMIT_NAMES[id]).join(", ") || "-", "outside of"],
+    ];
+    const made = element("tr", "");
+    if (chosen) made.className = "chosen";
+    else if (row.excluded.length) made.className = "excluded";
+    for (const [text, label] of cells) {
+      const cell = element("td", "", {"data-label": label});
+      cell.append(isolated(text));
+      made.append(cell);
+    }
+    return made;
+  }
+
+  let drawn = null; // the document of the chart of times, once it is there
+
+  function draw(rows) {
+    if (!drawn) return;
+    const bars = rows.slice(0, 12).reverse();
+    const label = (row, index) => `${bars.length - index}. ${name(row).slice(0, 20)}`;
+    const data = {place: bars.map(label), name: bars.map(name)};
+    for (const field of ["head_ms", "transfer_ms", "wait_ms", "tail_ms"]) data[field] = bars.map(row => row[field]);
+    const plot = drawn.roots()[0];
+    plot.y_range.factors = data.place;
+    plot.height = 150 + 24 * bars.length;
+    drawn.get_model_by_name("times").data = data;
+  }
+
+  let last = null;
+
+  function update() {
+    const given = terms();
+    for (const input of form.querySelectorAll("input[type=number]")) input.toggleAttribute("aria-invalid", !input.validity.valid);
+    if (!given) {
+      at("chosen").replaceChildren("A field holds a value that cannot be used; rates are above 0, Dice is 0 to 1.");
+      return;
+    }
+    const found = Plan.choose(plan, given);
+    const numbers = Plan.shown(found, given.objective, at("every").checked);
+    at("chosen").replaceChildren(...reasons(found, given));
+    at("alternatives").tBodies[0].replaceChildren(...numbers.map(n => line(found.rows[n], n === found.chosen)));
+    at("plan-command").textContent = planCommand(given);
+    const cut = found.rows[found.chosen]?.kind === "cut" ? found.chosen : found.bestCut;
+    at("cut-command").textContent = cut === null ? "" : cutCommand(found.rows[cut]);
+    at("cut-command").hidden = cut === null;
+    last = numbers.map(number => found.rows[number]);
+    draw(last);
+  }
+
+  function connect() {
+    fill();
+    at("count").textContent = plan.rows.length;
+    at("optimum").textContent = name(plan.rows[plan.optimum]);
+    const sliders = [...form.querySelectorAll("input[type=range]")];
+    for (const slider of sliders) {
+      if (slider.dataset.scale === "log") [slider.min, slider.max] = [Math.log10(slider.min), Math.log10(slider.max)];
+      follow(slider);
+    }
+    form.addEventListener("input", event => {
+      if (event.target.type === "range") lead(event.target);
+      else sliders.filter(slider => slider.dataset.for === event.target.id).forEach(follow);
+      update();
+    });
+    form.addEventListener("reset", event => {
+      event.preventDefault();
+      fill();
+      sliders.forEach(follow);
+      update();
+    });
+    form.addEventListener("submit", event => event.preventDefault());
+    at("every").addEventListener("change", update);
+    update();
+  }
+
+  const plots = [], dark = matchMedia("(prefers-color-scheme: dark)");
+  let printing = false;
+
+  /** Give legends the colour of text; drawing them again, Bokeh reads the other colours anew. */
+  function colour() {
+    if (printing) return; // what is drawn dark, the style sheet turns light on paper
+    document.documentElement.dataset.drawn = dark.matches ? "dark" : "light";
+    const text = getComputedStyle(document.documentElement).getPropertyValue("--text").trim();
+    for (const plot of plots)
+      for (const each of plot.above) each.label_text_color = text;
+  }
+
+  if (plan) connect();
+  for (const [id, item] of Object.entries(charts))
+    if (item) Bokeh.embed.embed_item(item, id).then(view => {
+      plots.push(view.roots[0].model);
+      colour();
+      if (id !== "times") return;
+      drawn = view.roots[0].model.document;
+      draw(last ?? []);
+    });
+  dark.addEventListener("change", colour);
+
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    printing = true;
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const each of opened) each.open = true;
+  });
+  addEventListener("afterprint", () => {
+    printing = false;
+    for (const each of opened) each.open = false;
+    colour();
+  });
+})();

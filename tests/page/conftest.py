@@ -1,0 +1,40 @@
+"""Reports of a tiny network, and pages of them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from splittool.benchmark.options import Schedule
+from splittool.benchmark.run import bench
+from splittool.benchmark.workload import Workload
+from splittool.network.comparison import CompareOptions, compare
+from splittool.network.network import Network
+from splittool.reports import Report, encode
+
+TERMS = {"edge": "100GFLOPS", "cloud": "5TFLOPS", "link": "100Mbps"}
+
+
+@pytest.fixture(scope="session")
+def folder(models: Path, steel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network, images, and reports of them: compare, plan, cut --all and bench-vpu --splits."""
+    folder = tmp_path_factory.mktemp("page")
+    for name in ("tiny.xml", "tiny.bin"):
+        shutil.copy(models / name, folder)
+    shutil.copytree(steel, folder / "steel")
+    network = Network.load(folder / "tiny.xml")
+    how = CompareOptions(codecs=["fast"], formats=["jpeg"], qualities=[80, 20], halved=False)
+    images = folder / "steel" / "train_images"
+    write(folder / "compare.json", compare(network, images, bits=[8, 2], how=how))
+    write(folder / "cuts.json", network.cuts(every=True))
+    heads = Workload([folder / "tiny.xml"], splits=True)
+    write(folder / "heads.json", bench(heads, schedule=Schedule(iterations=4, warmup_s=0)))
+    infer = [folder / "compare.json"]
+    write(folder / "plan.json", network.plan(**TERMS, infer=infer))
+    measured = {**TERMS, "edge": folder / "heads.json"}
+    write(folder / "measured.json", network.plan(**measured, rtt="5ms", infer=infer))
+    return folder
+
+
+def write(path: Path, report: Report) -> None:
+    path.write_bytes(encode(report))
