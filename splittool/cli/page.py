@@ -23,12 +23,12 @@ def page(
     ),
     force: Force = False,
 ) -> None:
-    """Put reports on one page to decide by, and to send on.
+    """Put reports on one page to decide by.
 
-    One HTML file without any other, under 5 MB: what was measured on what, the chosen cut and why,
-    the alternatives, where the time goes, Dice with its intervals against bytes and work, and the
-    paper's figures. On the page of a plan rates, limits and objective can be turned; table and
-    choice follow by the arithmetic of plan. It opens in any browser, prints, and asks no network.
+    One HTML file to send on, without any other, under 5 MB: what was measured on what, the chosen
+    cut and why, the alternatives, where time and energy go, Dice with its intervals against bytes
+    and work, and the paper's figures. On the page of a plan rates, limits and objective can be
+    turned; table and choice follow by the arithmetic of plan. It prints, and asks no network.
     """
     output: Output = ctx.obj
     from splittool.page.building import build_page

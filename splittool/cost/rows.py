@@ -130,6 +130,8 @@ class Pricing:
             quality=sent.quality,
             encode_ms=sent.encode_ms,
             decode_ms=sent.decode_ms,
+            head_busy_ms=edge,
+            tail_busy_ms=cloud,
         )
         row = self._with_energy(row, busy["edge"] / 1e3)
         return replace(row, excluded=excluded_by(row, self.limits))

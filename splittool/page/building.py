@@ -12,6 +12,7 @@ from splittool.page import charts
 from splittool.page.drawings import drawings
 from splittool.page.points import Point, points_of
 from splittool.page.sources import Source, files_of, read_sources
+from splittool.quantities.energy import RADIOS
 from splittool.reports import (
     BitrateReport,
     CompareReport,
@@ -74,6 +75,8 @@ def _contents(sources: Sequence[Source]) -> dict[str, Any]:
         "plan": _clean(msgspec.to_builtins(plan)) if plan else None,
         "scripts": charts.scripts(),
         "times": charts.times() if plan else None,
+        "energies": charts.energies() if plan and plan.energy else None,
+        "radios": list(RADIOS.values()),
         "accuracy": charts.accuracy(points, "payload_bytes") if points else None,
         "work": charts.accuracy(points, "gflops") if _worked(points) else None,
         "images": _images(sources),

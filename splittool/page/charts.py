@@ -15,12 +15,20 @@ from splittool.tables import printable
 if TYPE_CHECKING:
     from bokeh.models import Plot
 
-# What a frame waits for, the name of its row's field, and how it is filled.
-STACK = (
+# Parts of a bar: what they are called, the name of the row's field, and how they are filled.
+Part = tuple[str, str, str, str]
+TIMES: Sequence[Part] = (
     ("head", "head_ms", "#0072B2", " "),
+    ("encoding", "encode_ms", "#56B4E9", "-"),
     ("link", "transfer_ms", "#E69F00", "/"),
     ("round trip", "wait_ms", "#999999", "."),
+    ("decoding", "decode_ms", "#F0E442", "-"),
     ("tail", "tail_ms", "#009E73", "x"),
+)
+ENERGIES: Sequence[Part] = (
+    ("computing", "computing_mj", "#0072B2", " "),
+    ("radio", "radio_mj", "#E69F00", "/"),
+    ("waiting", "waiting_mj", "#999999", "."),
 )
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "plus", "x")
 _LINE = 19  # pixels of the legend
@@ -44,27 +52,36 @@ def scripts() -> str:
 
 def times() -> dict[str, Any]:
     """Where the time of a frame goes, a bar for each row; the page's script fills it."""
+    return _bars(TIMES, "ms", "ms of a frame, one after the other")
+
+
+def energies() -> dict[str, Any]:
+    """Where the energy of the device goes, likewise."""
+    return _bars(ENERGIES, "mJ", "mJ of a frame on the device")
+
+
+def _bars(parts: Sequence[Part], unit: str, label: str) -> dict[str, Any]:
     from bokeh.models import ColumnDataSource, FactorRange
 
-    fields = [field for _, field, _, _ in STACK]
+    fields = [field for _, field, _, _ in parts]
     empty: dict[str, list[Any]] = {name: [] for name in ("place", "name", *fields)}
-    source = ColumnDataSource(empty, name="times")
-    plot = _figure(y_range=FactorRange(), x_axis_label="ms of a frame, one after the other")
+    source = ColumnDataSource(empty, name="rows")
+    plot = _figure(y_range=FactorRange(), x_axis_label=label)
     plot.hbar_stack(
         fields,
         y="place",
         height=0.7,
         source=source,
-        color=[colour for _, _, colour, _ in STACK],
-        hatch_pattern=[pattern for _, _, _, pattern in STACK],
+        color=[colour for _, _, colour, _ in parts],
+        hatch_pattern=[pattern for _, _, _, pattern in parts],
         hatch_alpha=0.5,
         hatch_scale=8,
-        legend_label=[label for label, _, _, _ in STACK],
+        legend_label=[name for name, _, _, _ in parts],
     )
     plot.ygrid.visible = False
     plot.x_range.start = 0
-    tooltips = [("", "@name")] + [(label, f"@{field}{{0.00}} ms") for label, field, _, _ in STACK]
-    _finish(plot, tooltips)
+    _finish(plot, [("", "@name")] + [(n, f"@{field}{{0.00}} {unit}") for n, field, _, _ in parts])
+    plot.legend[0].ncols = 3
     return _item(plot)
 
 
@@ -174,4 +191,5 @@ def _finish(plot: Any, tooltips: list[tuple[str, str]]) -> None:
 def _item(plot: "Plot") -> dict[str, Any]:
     from bokeh.embed import json_item
 
-    return json_item(plot)  # type: ignore[return-value, unused-ignore]
+    item: dict[str, Any] = json_item(plot)
+    return item

@@ -75,7 +75,8 @@ class PlanRow(msgspec.Struct, frozen=True):
     device is computing, radio and waiting, as `splittool.cost.energy` defines them, and null where
     no figures were given; `waiting_mj` is null where the idle power is not known. `battery_hours`
     are at the plan's frame rate, null for rows that do not reach it, or at the row's own if none is
-    given.
+    given. `head_busy_ms` and `tail_busy_ms` are what a stream of frames takes of each side's time,
+    without coding: less than `head_ms` and `tail_ms` where frames overlap; null in older plans.
     """
 
     point: str
@@ -106,6 +107,8 @@ class PlanRow(msgspec.Struct, frozen=True):
     battery_hours: float | None = None
     encode_ms: float | None = None
     decode_ms: float | None = None
+    head_busy_ms: float | None = None
+    tail_busy_ms: float | None = None
 
     def cells(self) -> list[str]:
         """What a table shows of its times and bytes; coding is part of head and tail.

@@ -13,6 +13,8 @@ from splittool.network.network import Network
 from splittool.reports import Report, encode
 
 TERMS = {"edge": "100GFLOPS", "cloud": "5TFLOPS", "link": "100Mbps"}
+ENERGY = {"edge_energy": "0.02J/GFLOP", "radio": "wifi", "idle_power": "0.5W"}
+POWER = {"edge_energy": "1.5W", "radio": "lte"}
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +32,9 @@ def folder(models: Path, steel: Path, tmp_path_factory: pytest.TempPathFactory) 
     heads = Workload([folder / "tiny.xml"], splits=True)
     write(folder / "heads.json", bench(heads, schedule=Schedule(iterations=4, warmup_s=0)))
     infer = [folder / "compare.json"]
-    write(folder / "plan.json", network.plan(**TERMS, infer=infer))
+    write(folder / "plan.json", network.plan(**TERMS, **ENERGY, infer=infer))
     measured = {**TERMS, "edge": folder / "heads.json"}
-    write(folder / "measured.json", network.plan(**measured, rtt="5ms", infer=infer))
+    write(folder / "measured.json", network.plan(**measured, **POWER, rtt="5ms", infer=infer))
     return folder
 
 

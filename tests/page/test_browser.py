@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from splittool.cost.limits import excluded_by
-from splittool.cost.plans import PlanOptions, plan
+from splittool.cost.plan_options import PlanOptions
+from splittool.cost.plans import plan
 from splittool.network.network import Network
 from splittool.page.building import build_page
 from splittool.reports import LimitsRecord, PlanReport, PlanRow, encode, read_report
@@ -21,7 +22,8 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"' $$\\frac$$"
 SETTINGS = 25  # of each of two plans
-VALUES = ("head_ms", "transfer_ms", "tail_ms", "latency_ms", "fps")
+VALUES = ("head_ms", "transfer_ms", "tail_ms", "latency_ms", "fps", "energy_mj")
+ENERGIES = {"plan": "0.02J/GFLOP", "measured": "1.5W"}
 
 
 @pytest.fixture(scope="session")
@@ -105,10 +107,11 @@ def choose(browser: Any, knobs: dict[str, Any]) -> dict[str, Any]:
     """What the page's arithmetic makes of some knobs."""
     return browser.execute_script(  # type: ignore[no-any-return]
         """
-        const terms = {...arguments[0], limits: arguments[0]};
+        const {plan} = JSON.parse(document.getElementById("data").textContent);
+        const energy = {...arguments[0], watts: plan.energy.edge.watts};
+        const terms = {...arguments[0], limits: arguments[0], energy};
         for (const side of ["edge", "cloud"])
           if (terms[`${side}-times`] === "measured") terms[side] = null;
-        const {plan} = JSON.parse(document.getElementById("data").textContent);
         return Plan.choose(plan, terms);
         """,
         knobs,
@@ -126,7 +129,11 @@ def any_setting(number: random.Random, measured: bool) -> dict[str, Any]:
         "rtt": number.choice([0.0, number.uniform(0, 50)]),
         "edge": 10 ** number.uniform(-1, 3),
         "cloud": 10 ** number.uniform(1, 4),
-        "objective": number.choice(["latency", "fps"]),
+        "objective": number.choice(["latency", "fps", "energy"]),
+        "mw_per_mbps": round(number.uniform(1, 900), 3),
+        "base_mw": round(number.uniform(0, 6000), 3),
+        "idle_watts": number.choice([None, round(number.uniform(0, 2), 3)]),
+        "max_energy_mj": limit(10 ** number.uniform(-1, 3)),
         "min_dice": limit(number.uniform(0, 0.1)),
         "max_latency_ms": limit(10 ** number.uniform(-1, 2)),
         "min_fps": limit(10 ** number.uniform(0, 3)),
@@ -142,7 +149,8 @@ def expected(folder: Path, network: Network, knobs: dict[str, Any]) -> PlanRepor
     edge = f"{knobs['edge']}GFLOPS"
     if knobs.get("edge-times") == "measured":
         edge = str(folder / "heads.json")
-    names = ("min_dice", "max_edge_gflops", "min_fps", "max_latency_ms")
+    names = ("min_dice", "max_edge_gflops", "min_fps", "max_latency_ms", "max_energy_mj")
+    measured = "edge-times" in knobs
     options = PlanOptions(
         edge,
         f"{knobs['cloud']}GFLOPS",
@@ -151,6 +159,9 @@ def expected(folder: Path, network: Network, knobs: dict[str, Any]) -> PlanRepor
         infer=[folder / "compare.json"],
         best=knobs["objective"],
         limits=LimitsRecord(**{name: knobs[name] for name in names}),
+        edge_energy=ENERGIES["measured" if measured else "plan"],
+        radio=f"{knobs['mw_per_mbps']}mW/Mbps+{knobs['base_mw']}mW",
+        idle_power=None if knobs["idle_watts"] is None else f"{knobs['idle_watts']}W",
     )
     return plan(network.record, network.graph, network.info, options)
 
@@ -184,6 +195,7 @@ def test_the_arithmetic_is_that_of_plan(
             ("chosen", wanted.chosen),
             ("bestCut", wanted.best_cut),
             ("optimum", wanted.optimum),
+            ("energyOptimum", wanted.energy_optimum),
         ):
             ours = found[key]
             assert (ours is None) == (place is None)

@@ -2,9 +2,12 @@
 (() => {
   const {plan, charts} = JSON.parse(document.getElementById("data").textContent);
   const at = id => document.getElementById(id);
-  const LIMITS = ["min_dice", "max_edge_gflops", "min_fps", "max_latency_ms"];
+  const LIMITS = ["min_dice", "max_edge_gflops", "min_fps", "max_latency_ms", "max_energy_mj"].filter(at);
+  const NUMBERS = ["mbps", "rtt", "edge", "cloud", "mw_per_mbps", "base_mw", "idle_watts"].filter(at);
+  const ABOVE_ZERO = ["mbps", "edge", "cloud", "min_fps", "max_latency_ms", "max_energy_mj"];
+  const OBJECTIVES = {latency: "latency", fps: "frames per second", energy: "energy"};
   const LIMIT_NAMES = {
-    min_dice: "lowest Dice", max_edge_gflops: "work on the device", min_fps: "frames per second", max_latency_ms: "latency",
+    min_dice: "lowest Dice", max_edge_gflops: "work on the device", min_fps: "frames per second", max_latency_ms: "latency", max_energy_mj: "energy",
   };
   const SIDES = {edge: "the device", link: "the link", cloud: "the cloud"};
 
@@ -50,18 +53,24 @@
       mbps: value("mbps"), rtt: value("rtt"),
       edge: computed("edge") ? value("edge") : null, cloud: computed("cloud") ? value("cloud") : null,
       objective: at("objective").value,
+      energy: plan?.energy ? {
+        watts: plan.energy.edge.watts, idle_watts: value("idle_watts"),
+        mw_per_mbps: value("mw_per_mbps"), base_mw: value("base_mw"),
+      } : null,
       limits: Object.fromEntries(LIMITS.map(id => [id, value(id)])),
     };
     return form.checkValidity() ? found : null;
   }
 
   function fill() {
-    const start = {mbps: plan.link_mbps, rtt: plan.rtt_ms, edge: plan.edge.gflops_per_second, cloud: plan.cloud.gflops_per_second, ...plan.limits};
-    for (const id of ["mbps", "rtt", "edge", "cloud", ...LIMITS]) at(id).value = start[id] ?? "";
+    const start = {mbps: plan.link_mbps, rtt: plan.rtt_ms, edge: plan.edge.gflops_per_second, cloud: plan.cloud.gflops_per_second};
+    for (const id of LIMITS) start[id] = plan.implied.includes(id) ? null : plan.limits[id];
+    if (plan.energy) Object.assign(start, {...plan.energy.radio, idle_watts: plan.energy.idle_watts});
+    for (const id of [...NUMBERS, ...LIMITS]) at(id).value = start[id] ?? "";
+    if (at("radio")) at("radio").selectedIndex = 0;
     for (const id of ["edge-times", "cloud-times"]) if (at(id)) at(id).value = "measured";
     at("objective").value = plan.objective;
-    for (const id of ["mbps", "edge", "cloud", "min_fps", "max_latency_ms"]) at(id).min = Number.MIN_VALUE;
-    for (const id of ["rtt", "min_dice", "max_edge_gflops"]) at(id).min = 0;
+    for (const id of [...NUMBERS, ...LIMITS]) at(id).min = ABOVE_ZERO.includes(id) ? Number.MIN_VALUE : 0;
     at("min_dice").max = 1;
   }
 
@@ -91,7 +100,12 @@
     for (const file of plan.inferred) words.push("--infer", file.path);
     if (plan.answer === "given") words.push("--answer-bytes", plan.answer_bytes);
     for (const [id, value] of Object.entries(given.limits))
-      if (value !== null) words.push(`--${id.replace("_ms", "").replaceAll("_", "-")}`, value);
+      if (value !== null) words.push(`--${id.replace(/_m[sj]$/, "").replaceAll("_", "-")}`, value + (id === "max_energy_mj" ? "mJ" : ""));
+    if (plan.fps !== null) words.push("--fps", plan.fps);
+    if (given.energy) {
+      words.push("--edge-energy", plan.energy.edge.given, "--radio", `${given.energy.mw_per_mbps}mW/Mbps+${given.energy.base_mw}mW`);
+      if (given.energy.idle_watts !== null) words.push("--idle-power", `${given.energy.idle_watts}W`);
+    }
     return command(words);
   }
 
@@ -105,14 +119,17 @@
   /** The choice and why, as sentences. */
   function reasons(found, given) {
     const row = found.rows[found.chosen], out = found.rows.filter(each => each.excluded.length);
-    const why = out.length ? ` ${out.length} of ${found.rows.length} rows are outside of the limits.` : "";
+    const dices = found.limits.min_dice !== null && given.limits.min_dice === null;
+    const least = dices ? ` Without a lowest Dice, a row may lose 0.005 of the whole network's: ${found.limits.min_dice.toFixed(3)} or more.` : "";
+    const why = (out.length ? ` ${out.length} of ${found.rows.length} rows are outside of the limits.` : "") + least;
     if (!row) return [element("strong", "Nothing fits all limits."), `${why} Relax one of them.`];
-    const value = `${short(row.latency_ms)} ms of latency, ${row.fps === null ? "no bound on the" : short(row.fps)} frames per second`;
+    const spent = given.energy ? `, ${short(row.energy_mj)} mJ` : "";
+    const value = `${short(row.latency_ms)} ms of latency${spent}, ${row.fps === null ? "no bound on the" : short(row.fps)} frames per second`;
     const dice = row.dice === null ? ", Dice not measured" : `, Dice ${row.dice.toFixed(3)}`;
     const whole = found.rows[0].dice;
     const loss = row.dice !== null && whole !== null && row.dice < whole ? ` (the whole network: ${whole.toFixed(3)})` : "";
     const slow = row.bottleneck ? ` Slowest is ${SIDES[row.bottleneck]}.` : "";
-    const best = ` It is the best in ${given.objective === "fps" ? "frames per second" : "latency"} of ${found.rows.length - out.length} rows.`;
+    const best = ` It is the best in ${OBJECTIVES[given.objective]} of ${found.rows.length - out.length} rows.`;
     const strong = document.createElement("strong");
     strong.append(isolated(name(row)));
     return [strong, `: ${value}${dice}${loss}.${best}${slow}${why}`];
@@ -121,10 +138,11 @@
   function line(row, chosen) {
     const cells = [
       [`${chosen ? "✓ " : ""}${name(row)}`, "place"],
-      [[row.head_ms, row.transfer_ms, row.tail_ms].map(short).join(" + "), "head + link + tail, ms"],
+      [[row.head_ms + (row.encode_ms ?? 0), row.transfer_ms, row.tail_ms + (row.decode_ms ?? 0)].map(short).join(" + "), "head + link + tail, ms"],
       [short(row.latency_ms), "latency, ms"], [short(row.fps), "FPS"], [row.bottleneck ?? "-", "slowest"],
       [`${short(row.head_gflops)} (${(row.head_gflops_share * 100).toFixed(0)} %)`, "GFLOPs on the device"],
       [kilobytes(row.payload_bytes), "kB sent"], [row.dice === null ? "-" : row.dice.toFixed(3), "Dice"],
+      ...(plan.energy ? [[short(row.energy_mj), "mJ"]] : []),
       [row.excluded.map(id => LIMIT_NAMES[id]).join(", ") || "-", "outside of"],
     ];
     const made = element("tr", "");
@@ -138,18 +156,18 @@
     return made;
   }
 
-  let drawn = null; // the document of the chart of times, once it is there
+  const drawn = []; // the charts of times and of energy, once they are there
 
   function draw(rows) {
-    if (!drawn) return;
     const bars = rows.slice(0, 12).reverse();
     const label = (row, index) => `${bars.length - index}. ${name(row).slice(0, 20)}`;
     const data = {place: bars.map(label), name: bars.map(name)};
-    for (const field of ["head_ms", "transfer_ms", "wait_ms", "tail_ms"]) data[field] = bars.map(row => row[field]);
-    const plot = drawn.roots()[0];
-    plot.y_range.factors = data.place;
-    plot.height = 150 + 24 * bars.length;
-    drawn.get_model_by_name("times").data = data;
+    for (const {roots: [plot], source, fields} of drawn) {
+      const columns = {...data, ...Object.fromEntries(fields.map(field => [field, bars.map(row => row[field] ?? 0)]))};
+      plot.y_range.factors = data.place;
+      plot.height = 150 + 24 * bars.length;
+      source.data = columns;
+    }
   }
 
   let last = null;
@@ -184,6 +202,7 @@
     }
     form.addEventListener("input", event => {
       if (event.target.type === "range") lead(event.target);
+      else if (event.target.id === "radio") [at("mw_per_mbps").value, at("base_mw").value] = event.target.value.split(" ");
       else sliders.filter(slider => slider.dataset.for === event.target.id).forEach(follow);
       update();
     });
@@ -215,8 +234,9 @@
     if (item) Bokeh.embed.embed_item(item, id).then(view => {
       plots.push(view.roots[0].model);
       colour();
-      if (id !== "times") return;
-      drawn = view.roots[0].model.document;
+      const roots = [view.roots[0].model], source = roots[0].document.get_model_by_name("rows");
+      if (!source) return;
+      drawn.push({roots, source, fields: Object.keys(source.data).filter(field => /_m[sj]$/.test(field))});
       draw(last ?? []);
     });
   dark.addEventListener("change", colour);
