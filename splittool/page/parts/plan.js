@@ -54,10 +54,10 @@ const Plan = (() => {
 
   /** The limits, and those that nobody gave: Dice as good as the whole network's, and the frame rate wanted. */
   function implied(report, limits) {
-    const measured = report.rows.map(row => row.dice).filter(dice => dice !== null);
     const found = {...limits};
-    if (found.min_dice === null && measured.length)
-      found.min_dice = Math.max((report.rows[0].dice ?? Math.max(...measured)) - NEARLY, 0);
+    const whole = report.rows.find(row => row.kind === "cloud-only" && !row.measured).dice;
+    const scored = report.rows.some(row => row.measured && row.kind !== "edge-only" && row.dice !== null);
+    if (found.min_dice === null && whole !== null && scored) found.min_dice = Math.max(whole - NEARLY, 0);
     if (found.min_fps === null) found.min_fps = report.fps;
     return found;
   }
