@@ -27,6 +27,7 @@ report compare.json splittool compare unet.xml unet.validation.txt --at maxpool_
 say splittool plot compare.json -o compare.svg --force
 report plan.json splittool plan unet.xml --edge 100GFLOPS --cloud 5TFLOPS --link 100Mbps \
     --infer compare.json
+say splittool page plan.json compare.json cuts.json profile.json -o decision.html --force
 
-printf '\nIn %s: unet.curves.png, cuts.svg, compare.svg, split-4-bit/overlays, and the tables as JSON:\n' "$1"
+printf '\nIn %s: decision.html, unet.curves.png, cuts.svg, compare.svg, split-4-bit/overlays, and the tables as JSON:\n' "$1"
 printf 'table-1.json, table-2.json, profile.json, cuts.json, compare.json, plan.json\n'
