@@ -1,5 +1,5 @@
 #!/bin/sh
-# The whole chain on synthetic steel, from images to a split network that runs.
+# The whole chain on synthetic steel, from images to a split network that runs and a page that decides.
 # Usage: examples/demo.sh FOLDER
 set -eu
 mkdir -p "$1"
@@ -7,27 +7,31 @@ cd "$1"
 
 say() { printf '\n$ %s\n' "$*"; "$@"; }
 
-# Tables go to the terminal, and as JSON reports to files, so that both can be looked at.
+# Long reports go to files; what a person wants to see goes to the terminal as well, as tables.
+keep() { file="$1"; shift; printf '\n$ %s > %s\n' "$*" "$file"; "$@" --json > "$file"; }
 report() { file="$1"; shift; say "$@"; "$@" --json > "$file"; }
 
-say splittool synth steel --images 64 --force
-say splittool train steel --arch unet --epochs 20 --crop 256x384 -o unet.pt --force
-say splittool export unet.pt -o unet.xml --force
-say splittool cut unet.pt --at maxpool_2 --force
-report profile.json splittool profile unet.xml --no-layers
-report cuts.json splittool cut unet.xml --all
-say splittool plot cuts.json -o cuts.svg --force
-say splittool bench-vpu head.xml --minutes 0.2 --window 4
-report table-1.json splittool bitrate unet.xml --bits 16 --fps 12 --fps 10 --images steel/train_images
-report table-2.json splittool bitrate unet.xml --bits 4 --fps 12 --fps 10 --images steel/train_images
-say splittool infer unet.xml unet.validation.txt -o whole --force
-say splittool infer cut.json unet.validation.txt -o split-4-bit --bits 4 --force
-report compare.json splittool compare unet.xml unet.validation.txt --at maxpool_2 --bits 8,4,2 \
-    --codec fast --formats jpeg --qualities 85,50,20
-say splittool plot compare.json -o compare.svg --force
-report plan.json splittool plan unet.xml --edge 100GFLOPS --cloud 5TFLOPS --link 100Mbps \
-    --infer compare.json
-say splittool page plan.json compare.json cuts.json profile.json -o decision.html --force
+say splittool synth steel --images 600 --force
+say splittool train steel --arch splitnet --widths 16,32,64 --epochs 10 --batch-size 8 --crop 128x256 \
+    --validation 0.075 --lambda 0.1 --force
+say splittool export splitnet.pt --force
 
-printf '\nIn %s: decision.html, unet.curves.png, cuts.svg, compare.svg, split-4-bit/overlays, and the tables as JSON:\n' "$1"
-printf 'table-1.json, table-2.json, profile.json, cuts.json, compare.json, plan.json\n'
+# Cut it at its bottleneck, and price that cut and all others.
+say splittool cut splitnet.pt --at latent --force
+keep profile.json splittool profile splitnet.xml --no-layers
+keep cuts.json splittool cut splitnet.xml --all
+say splittool plot cuts.json -o cuts.svg --force
+keep speed.json splittool bench-vpu head.xml --minutes 0.1 --window 3
+report bitrate.json splittool bitrate splitnet.xml --fps 12 --fps 10 --images steel/train_images
+
+# Run both halves on sheets that training did not see, beside a plain cut and the input as JPEG.
+say splittool infer cut.json splitnet.validation.txt -o split --fps 12 --force
+say splittool compare splitnet.xml splitnet.validation.txt --at latent --at encoder.blocks_1.0.activation \
+    --bits 4 --codec fast --formats jpeg --qualities 85,50,20 --no-half-size -o compare.json --force
+say splittool plot compare.json -o compare.svg --force
+report plan.json splittool plan splitnet.xml --edge 100GFLOPS --cloud 5TFLOPS --link 20Mbps --rtt 30ms \
+    --infer compare.json
+say splittool page plan.json compare.json cuts.json speed.json -o decision.html --force
+
+printf '\nOpen %s/decision.html. Beside it: splitnet.curves.png, cuts.svg, compare.svg, split/overlays,\n' "$1"
+printf 'and the reports: profile.json, cuts.json, speed.json, bitrate.json, compare.json, plan.json\n'

@@ -63,10 +63,10 @@ def decode(runs: NDArray[np.int64], height: int, width: int) -> Mask:
             f"runs reach pixel {last_pixel(runs)} of an image of {height}x{width} = "
             f"{height * width} pixels"
         )
-    steps = np.zeros(height * width + 1, dtype=np.int8)
-    np.add.at(steps, runs[:, 0] - 1, 1)
-    np.add.at(steps, runs.sum(axis=1) - 1, -1)
-    return np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_).reshape(width, height).T
+    starts = runs[:, 0] - 1
+    edges = np.column_stack([starts, starts + runs[:, 1]]).ravel()
+    lengths = np.diff(edges, prepend=0, append=height * width)  # outside, inside, outside, ...
+    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(width, height).T
 
 
 def encode(mask: Mask) -> str:

@@ -5,6 +5,7 @@ how many workers load it and on how many processes it is trained.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from splittool.data.image_codecs import through
 from splittool.data.images import Canvas, Pixels
 from splittool.data.kaggle import Sample
 from splittool.training.balance import choose_class
-from splittool.training.warp import random_warp
+from splittool.training.warp import Warp, Window, random_warp
 
 WARPED = 0.75  # share of the images that an affine map is applied to
 
@@ -64,29 +65,51 @@ class SegmentationDataset(Dataset[Item]):
         """Pixels (3, H, W) uint8, masks (C, H, W) uint8, and the valid (rows, columns)."""
         index, seed, change = key
         sample = self.samples[index]
-        pixels, masks = sample.image(), sample.masks(self.classes)
         rng = np.random.default_rng(seed)
-        if change:
-            pixels, masks = augment(pixels, masks, rng)
-            if self.affine and rng.random() < WARPED:
-                pixels, masks = random_warp(rng)(pixels, masks)
-        if self.jpeg is not None:  # as a camera would, after the light has fallen
-            quality = int(rng.integers(self.jpeg[0], self.jpeg[1] + 1))
-            pixels = through(pixels, "jpeg", quality).pixels
-        pixels, masks = self.canvas.image(pixels), self.canvas.masks(masks)
-        valid = self.canvas.valid(sample.height, sample.width)
-        if self.crop is not None:
-            # Within the image: a window of nothing but padding would teach nothing.
-            focus = None if self.focus is None else self.focus[index]
-            top, left = choose_window(masks[:, : valid[0], : valid[1]], self.crop, rng, focus)
-            bottom, right = top + self.crop[0], left + self.crop[1]
-            pixels, masks = pixels[top:bottom, left:right], masks[:, top:bottom, left:right]
-            valid = (min(valid[0], bottom) - top, min(valid[1], right) - left)
+        how = Change.drawn(rng, self.affine) if change else Change()
+        pixels, masks = sample.image(), how.masks(sample.masks(self.classes))
+        if self.crop is not None and self.jpeg is None and masks.shape[1:] == self._size:
+            # Most of a large image is not looked at: only the window is changed.
+            window, valid = self._window(index, masks, self._size, rng)
+            pixels, masks = how.pixels(pixels, window), masks[:, *window]
+        else:
+            pixels = how.pixels(pixels)
+            if self.jpeg is not None:  # as a camera would, after the light has fallen
+                quality = int(rng.integers(self.jpeg[0], self.jpeg[1] + 1))
+                pixels = through(pixels, "jpeg", quality).pixels
+            pixels, masks = self.canvas.image(pixels), self.canvas.masks(masks)
+            valid = self.canvas.valid(sample.height, sample.width)
+            if self.crop is not None:
+                window, valid = self._window(index, masks, valid, rng)
+                pixels, masks = pixels[window], masks[:, *window]
         return (
             torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
             torch.from_numpy(np.ascontiguousarray(masks).view(np.uint8)),
             torch.tensor(valid),
         )
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.canvas.height, self.canvas.width
+
+    def _window(
+        self,
+        index: int,
+        masks: NDArray[np.bool_],
+        valid: tuple[int, int],
+        rng: np.random.Generator,
+    ) -> tuple[Window, tuple[int, int]]:
+        """Rows and columns to show, and how many of them the image covers."""
+        assert self.crop is not None
+        # Within the image: a window of nothing but padding would teach nothing.
+        focus = None if self.focus is None else self.focus[index]
+        top, left = choose_window(masks[:, : valid[0], : valid[1]], self.crop, rng, focus)
+        bottom, right = (
+            min(start + length, whole)
+            for start, length, whole in zip((top, left), self.crop, masks.shape[1:], strict=True)
+        )
+        covered = (min(valid[0], bottom) - top, min(valid[1], right) - left)
+        return (slice(top, bottom), slice(left, right)), covered
 
 
 def choose_window(
@@ -119,23 +142,47 @@ def choose_window(
     return int(np.clip(centre[0], 0, free[0])), int(np.clip(centre[1], 0, free[1]))
 
 
-def augment(
-    pixels: Pixels, masks: NDArray[np.bool_], rng: np.random.Generator
-) -> tuple[Pixels, NDArray[np.bool_]]:
-    """Flip along either axis, and change the lighting: gain, offset and gamma.
+@dataclass(frozen=True)
+class Change:
+    """How an image is changed before it is learnt from; by default, not at all.
 
-    Args:
-        pixels: (H, W, 3).
-        masks: (C, H, W).
-        rng: Decides.
+    Attributes:
+        flips: Whether rows and columns are turned round.
+        levels: (256,) what becomes of each grey level; None leaves them.
+        warp: An affine map; None leaves every pixel where it is.
     """
-    for axis in (0, 1):
-        if rng.random() < 0.5:
-            pixels, masks = np.flip(pixels, axis), np.flip(masks, axis + 1)
-    levels = np.linspace(0, 1, 256) ** rng.uniform(0.8, 1.25)
-    levels = levels * rng.uniform(0.8, 1.2) + rng.uniform(-0.1, 0.1)
-    table = (levels.clip(0, 1) * 255).round().astype(np.uint8)
-    return table[pixels], masks
+
+    flips: tuple[bool, bool] = (False, False)
+    levels: NDArray[np.uint8] | None = None
+    warp: Warp | None = None
+
+    @staticmethod
+    def drawn(rng: np.random.Generator, affine: bool = False) -> "Change":
+        """Flips along either axis; light: gain, offset and gamma; and mostly a warp, if asked for.
+
+        Args:
+            rng: Decides.
+            affine: Whether images are warped.
+        """
+        flips = (rng.random() < 0.5, rng.random() < 0.5)
+        levels = np.linspace(0, 1, 256) ** rng.uniform(0.8, 1.25)
+        levels = levels * rng.uniform(0.8, 1.2) + rng.uniform(-0.1, 0.1)
+        table = (levels.clip(0, 1) * 255).round().astype(np.uint8)
+        warped = affine and rng.random() < WARPED
+        return Change(flips, table, random_warp(rng) if warped else None)
+
+    def masks(self, masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(C, H, W) masks, changed."""
+        turned = np.flip(masks, tuple(axis + 1 for axis in (0, 1) if self.flips[axis]))
+        return turned if self.warp is None else self.warp.masks(turned)
+
+    def pixels(self, pixels: Pixels, window: Window | None = None) -> Pixels:
+        """(H, W, 3) pixels, changed; of a window of the result, if one is given."""
+        turned = np.flip(pixels, tuple(axis for axis in (0, 1) if self.flips[axis]))
+        if self.warp is not None:
+            return self.warp.pixels(turned, window, self.levels)
+        part = turned if window is None else turned[window]
+        return part if self.levels is None else self.levels.take(part)
 
 
 class EpochSampler(Sampler[list[Key]]):

@@ -13,6 +13,10 @@ LOG_SCALE = 0.15
 LOG_ASPECT = 0.075
 SHIFT = 15.0  # pixels
 
+Window = tuple[slice, slice]
+
+_ROOM = 3  # pixels around what is looked at, for rounding and for the neighbours of the bilinear
+
 
 @dataclass(frozen=True)
 class Warp:
@@ -26,46 +30,70 @@ class Warp:
     matrix: NDArray[np.float64]
     shift: NDArray[np.float64]
 
-    def __call__(
-        self, pixels: Pixels, masks: NDArray[np.bool_]
-    ) -> tuple[Pixels, NDArray[np.bool_]]:
-        """Map an image, bilinearly, and its masks, to the nearest pixel.
+    def pixels(
+        self,
+        pixels: Pixels,
+        window: Window | None = None,
+        levels: NDArray[np.uint8] | None = None,
+    ) -> Pixels:
+        """Map an image, bilinearly, or only what a window of the result shows.
 
-        What comes from outside is a reflection of the inside, so a mask and the defect under it
-        are reflected together.
+        What comes from outside is a reflection of the inside.
 
         Args:
             pixels: (H, W, 3).
-            masks: (C, H, W).
+            window: The rows and columns of the result that are wanted; None for all.
+            levels: (256,) what becomes of each grey level before; only levels that are needed are
+                looked up.
         """
-        size = pixels.shape[:2]
-        margins = self._margins(size)
-        padded = np.pad(pixels, (*margins, (0, 0)), mode="symmetric")
-        coefficients = self._coefficients(size, margins)
-        moved = _transform(padded, coefficients, size, Image.Resampling.BILINEAR)
-        moved_masks = np.zeros_like(masks)
-        for number in np.flatnonzero(masks.any((1, 2))):
-            plane = np.pad(masks[number], margins, mode="symmetric").astype(np.uint8)
-            nearest = _transform(plane, coefficients, size, Image.Resampling.NEAREST)
-            moved_masks[number] = nearest > 0
-        return moved, moved_masks
+        height, width = pixels.shape[:2]
+        rows, columns = window or (slice(0, height), slice(0, width))
+        (a, b, c), (d, e, f) = self._lines(height, width)
+        corners_x, corners_y = (
+            np.array([v * x + w * y + z for x in _ends(columns) for y in _ends(rows)])
+            for v, w, z in ((a, b, c), (d, e, f))
+        )
+        left, top = int(corners_x.min()) - _ROOM, int(corners_y.min()) - _ROOM
+        right, bottom = int(corners_x.max()) + _ROOM, int(corners_y.max()) + _ROOM
+        near = pixels[_reflected(top, bottom, height)[:, None], _reflected(left, right, width)]
+        near = near if levels is None else levels.take(near)
+        x, y = columns.start, rows.start
+        coefficients = (a, b, a * x + b * y + c - left, d, e, d * x + e * y + f - top)
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        return _transform(near, coefficients, size, Image.Resampling.BILINEAR)
 
-    def _margins(self, size: tuple[int, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Rows above and below, columns left and right, that the corners of the result reach."""
-        half = np.array([size[1], size[0]]) / 2
+    def masks(self, masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Map (C, H, W) masks to the nearest pixel, reflected together with their defects."""
+        height, width = masks.shape[1:]
+        half = np.array([width, height]) / 2
         reach = np.abs(self.matrix) @ half + np.abs(self.shift) - half
-        across, down = (int(max(0, np.ceil(r)) + 1) for r in reach)
-        return (down, down), (across, across)
+        across, down = (int(max(0, np.ceil(r))) + 1 for r in reach)
+        (a, b, c), (d, e, f) = self._lines(height, width)
+        coefficients = (a, b, c + across, d, e, f + down)
+        moved = np.zeros_like(masks)
+        for number in np.flatnonzero(masks.any((1, 2))):
+            margins = ((down, down), (across, across))
+            plane = np.pad(masks[number], margins, mode="symmetric").astype(np.uint8)
+            nearest = _transform(plane, coefficients, (height, width), Image.Resampling.NEAREST)
+            moved[number] = nearest > 0
+        return moved
 
-    def _coefficients(
-        self, size: tuple[int, ...], margins: tuple[tuple[int, int], tuple[int, int]]
-    ) -> tuple[float, ...]:
-        """Pillow's (a, b, c, d, e, f): x = a X + b Y + c, y = d X + e Y + f."""
-        middle = np.array([size[1], size[0]]) / 2
-        offset = np.array([margins[1][0], margins[0][0]])
-        constant = middle + self.shift - self.matrix @ middle + offset
-        (a, b), (d, e) = self.matrix
-        return (float(a), float(b), float(constant[0]), float(d), float(e), float(constant[1]))
+    def _lines(self, height: int, width: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """X = a X + b Y + c and y = d X + e Y + f, where (X, Y) is a place in the result."""
+        middle = np.array([width, height]) / 2
+        constant = middle + self.shift - self.matrix @ middle
+        lines = np.column_stack([self.matrix, constant]).tolist()
+        return tuple(lines[0]), tuple(lines[1])
+
+
+def _ends(part: slice) -> tuple[int, int]:
+    return part.start, part.stop
+
+
+def _reflected(start: int, stop: int, length: int) -> NDArray[np.intp]:
+    """Places from start to stop, those beyond the ends reflected inside."""
+    places = np.arange(start, stop) % (2 * length)
+    return np.where(places < length, places, 2 * length - 1 - places)
 
 
 def random_warp(rng: np.random.Generator) -> Warp:

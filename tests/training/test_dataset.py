@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from splittool.data.images import Canvas
 from splittool.data.kaggle import read_folder
 from splittool.training.dataset import (
+    Change,
     EpochSampler,
     Key,
     SegmentationDataset,
-    augment,
     choose_window,
     systematic_sample,
 )
@@ -94,7 +94,8 @@ def test_augmentation_moves_masks_with_their_pixels(seed: int) -> None:
     pixels = np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
     bright = grey > 100
     masks = np.stack([bright, ~bright])
-    moved, moved_masks = augment(pixels, masks, rng)
+    how = Change.drawn(rng)
+    moved, moved_masks = how.pixels(pixels), how.masks(masks)
     assert moved.shape == pixels.shape
     assert moved_masks.shape == masks.shape
     low, high = moved[moved_masks[1]], moved[moved_masks[0]]
@@ -105,10 +106,8 @@ def test_augmentation_moves_masks_with_their_pixels(seed: int) -> None:
 def test_augmentation_depends_on_its_seed_alone() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
     masks = pixels.transpose(2, 0, 1) > 99
-    results = [
-        [array.tobytes() for array in augment(pixels, masks, np.random.default_rng(seed))]
-        for seed in (*range(20), *range(20))
-    ]
+    changes = [Change.drawn(np.random.default_rng(seed)) for seed in (*range(20), *range(20))]
+    results = [(how.pixels(pixels).tobytes(), how.masks(masks).tobytes()) for how in changes]
     assert results[:20] == results[20:]
     assert len({pixels for pixels, _ in results}) == 20
     assert len({masks for _, masks in results}) == 4  # as it is, two flips, both
@@ -223,3 +222,20 @@ def test_images_through_jpeg(dataset: SegmentationDataset) -> None:
     key = (3, (0, 1, 3), False)
     errors = [(dataset[key][0].float() - d[key][0].float()).abs().mean() for d in (fine, coarse)]
     assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_a_window_is_the_same_whether_the_rest_is_changed_or_not(steel: Path, affine: bool) -> None:
+    """Only where an image needs no padding, the rest is left out."""
+    samples, classes = read_folder(steel)
+    focus = np.full((len(samples), len(classes)), 1 / len(classes))
+    small, large = (
+        SegmentationDataset(samples, classes, Canvas(*size, "pad"), (32, 48), None, focus, affine)
+        for size in ((64, 96), (64, 128))
+    )
+    for index in range(len(samples)):
+        key = (index, (3, index), True)
+        (near, near_masks, near_valid), (far, far_masks, _) = small[key], large[key]
+        assert near_valid.tolist() == [32, 48]
+        assert torch.equal(near_masks, far_masks)
+        assert int((near.int() - far.int()).abs().max()) <= 1  # of rounding
