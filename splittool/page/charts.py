@@ -92,7 +92,8 @@ def accuracy(points: Sequence[Point], field: str) -> dict[str, Any]:
         points: What was measured.
         field: "payload_bytes" or "gflops".
     """
-    from bokeh.models import ColumnDataSource, Range1d, Whisker
+    from bokeh.models import ColumnDataSource, Range1d
+    from bokeh.models.annotations import Whisker
 
     log = field == "payload_bytes"
     values = {point: getattr(point, field) for point in points}
@@ -100,7 +101,7 @@ def accuracy(points: Sequence[Point], field: str) -> dict[str, Any]:
     ends = [end for point in shown for end in point.ends]
     room = 0.05 * (max(ends) - min(ends) or 1)
     plot = _figure(
-        y_range=Range1d(min(ends) - room, max(ends) + room),
+        y_range=Range1d(start=min(ends) - room, end=max(ends) + room),
         x_axis_type="log" if log else "linear",
         x_axis_label="bytes of a frame" if log else "GFLOPs on the device",
         y_axis_label="Dice over defective pairs",
@@ -191,5 +192,4 @@ def _finish(plot: Any, tooltips: list[tuple[str, str]]) -> None:
 def _item(plot: "Plot") -> dict[str, Any]:
     from bokeh.embed import json_item
 
-    item: dict[str, Any] = json_item(plot)
-    return item
+    return dict(json_item(plot))
