@@ -33,6 +33,7 @@ def folder(models: Path, steel: Path, tmp_path_factory: pytest.TempPathFactory) 
     write(folder / "heads.json", bench(heads, schedule=Schedule(iterations=4, warmup_s=0)))
     infer = [folder / "compare.json"]
     write(folder / "plan.json", network.plan(**TERMS, **ENERGY, infer=infer))
+    write(folder / "timed.json", network.plan(**TERMS, infer=infer))
     measured = {**TERMS, "edge": folder / "heads.json"}
     write(folder / "measured.json", network.plan(**measured, **POWER, rtt="5ms", infer=infer))
     return folder

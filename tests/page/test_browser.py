@@ -49,13 +49,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def pages(folder: Path) -> dict[str, Path]:
-    """A page of everything, one whose head times were measured, and one of hostile names."""
+    """Pages of everything, of measured head times, of hostile names, and of no energy."""
     others = [folder / name for name in ("compare.json", "cuts.json", "heads.json")]
     hostile = read_report(folder / "plan.json", PlanReport)
     hostile.source = replace(hostile.source, path=HOSTILE)
     hostile.rows = [replace(row, codec=HOSTILE, named=False) for row in hostile.rows]
     (folder / "hostile.json").write_bytes(encode(hostile))
-    found = {"plan": others, "measured": [], "hostile": []}
+    found = {"plan": others, "measured": [], "hostile": [], "timed": []}
     for name, more in found.items():
         build_page([folder / f"{name}.json", *more], folder / f"{name}.html", force=True)
     return {name: folder / f"{name}.html" for name in found}
@@ -228,7 +228,19 @@ def test_the_command_says_what_the_knobs_do(browser: Any, pages: dict[str, Path]
     assert browser.find_element("id", "mbps").get_property("value") == "100"
 
 
-@pytest.mark.parametrize("name", ["plan", "measured", "hostile"])
+@pytest.mark.parametrize("name", ["plan", "measured", "timed"])
+def test_it_opens_with_what_the_plan_chose(
+    browser: Any, pages: dict[str, Path], folder: Path, name: str
+) -> None:
+    report = read_report(folder / f"{name}.json", PlanReport)
+    assert report.best is not None
+    show(browser, pages[name])
+    found = set_knobs(browser, {})
+    assert "Nothing fits" not in found["told"]
+    assert report.best.point in found["row"]
+
+
+@pytest.mark.parametrize("name", ["plan", "measured", "timed", "hostile"])
 def test_nothing_goes_wrong_and_nothing_is_fetched(
     browser: Any, pages: dict[str, Path], name: str
 ) -> None:

@@ -63,7 +63,7 @@ const Plan = (() => {
   }
 
   function breaks(row, [name, value, highest], limits) {
-    const limit = limits[name], found = value(row);
+    const limit = limits[name] ?? null, found = value(row); // a page without energy has no knob for it
     if (limit === null) return false;
     return found === null || (highest ? found > limit : found < limit);
   }
