@@ -1,4 +1,5 @@
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,14 @@ import pytest
 
 from splittool.errors import InputError
 from splittool.reports import (
+    ArmRecord,
     BenchReport,
     BitrateReport,
     BitrateRow,
     CalibrationReport,
+    CompareReport,
     CutReport,
+    FileRecord,
     Report,
     SplitsReport,
     SynthReport,
@@ -156,3 +160,31 @@ def test_every_kind_has_its_own_schema() -> None:
     assert len(kinds) == len(set(kinds))
     assert all(str(kind).startswith("splittool.") for kind in kinds)
     assert {BenchReport, SplitsReport} <= set(Report.__subclasses__())
+
+
+def test_names_of_cuts_can_be_read_at_80_columns() -> None:
+    from rich.console import Console
+
+    point = "encoder.blocks_1.0.activation"
+    arms = [
+        ArmRecord(
+            "cut", point, bits, codec, payload_bytes_per_frame=123456.0, edge_gflops=12.3,
+            dice=0.8, dice_interval=(0.7, 0.9), dice_loss=0.01, edge_parameters=10**7,
+            cloud_gflops=45.6, cloud_parameters=10**8,
+        )
+        for bits in (16, 4)
+        for codec in ("raw", "fast", "small")
+    ]  # fmt: skip
+    source = FileRecord("unet.xml", 1, "0" * 64)
+    whole = ArmRecord("whole", dice=0.8, edge_gflops=57.9)
+    report = CompareReport(
+        source=source, device="CPU", precision_requested="auto", precision_actual="f32",
+        threshold=0.5, images=9, defective_pairs=9, floor=0.9, arms=[whole, *arms],
+    )  # fmt: skip
+    console = Console(width=80, record=True, file=io.StringIO())
+    for table in report.tables():
+        console.print(table)
+    text = console.export_text()
+    assert "…" not in text
+    assert point in text
+    assert all(part in text for part in ("123,456", "12.30+45.60", "10,000+100,000"))

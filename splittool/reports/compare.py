@@ -152,27 +152,41 @@ def _answer_tables(arms: Sequence[ArmRecord]) -> "list[Table]":
 
 
 def _cut_tables(title: str, arms: Sequence[ArmRecord]) -> "list[RenderableType]":
+    """What cuts send, and what they leave to each side: in one table no name would fit."""
     if not arms:
         return [title]
     codecs = list(dict.fromkeys(arm.codec for arm in arms))
-    rows: dict[tuple[str | None, str | None, int | None], list[ArmRecord]] = {}
+    rows: dict[tuple[str, int | None], list[ArmRecord]] = {}
     for arm in arms:
-        rows.setdefault((arm.network, arm.point, arm.bits), []).append(arm)
-    lines = [
+        rows.setdefault((_place(arm), arm.bits), []).append(arm)
+    sent = [
         [
-            str(point) if network is None else f"{network}\n{point}",
+            place,
             "-" if number is None else str(number),
             *(_sizes(members, codec) for codec in codecs),
             _dice(members[0]),
             _loss(members[0]),
-            _sides(members[0].edge_gflops, members[0].cloud_gflops, "{:.2f}"),
-            _sides(_kilo(members[0].edge_parameters), _kilo(members[0].cloud_parameters), "{:.0f}"),
         ]
-        for (network, point, number), members in rows.items()
+        for (place, number), members in rows.items()
     ]
-    columns = ["cut at", "bits", *(f"{codec}\nbytes" for codec in codecs)]
-    sides = ["GFLOPs\nedge+cloud", "kparams\nedge+cloud"]
-    return [make_table(title, [*columns, "Dice", "loss", *sides], lines)]
+    sides = [
+        [
+            place,
+            _sides(arm.edge_gflops, arm.cloud_gflops, "{:.2f}"),
+            _sides(_kilo(arm.edge_parameters), _kilo(arm.cloud_parameters), "{:,.0f}"),
+        ]
+        for place, arm in {_place(arm): arm for arm in arms}.items()
+    ]
+    columns = ["cut at", "bits", *(f"{codec}\nbytes" for codec in codecs), "Dice", "loss"]
+    left = ["cut at", "GFLOPs, edge+cloud", "kparams, edge+cloud"]
+    return [
+        make_table(title, columns, sent),
+        make_table("what each cut leaves to both sides", left, sides),
+    ]
+
+
+def _place(arm: ArmRecord) -> str:
+    return str(arm.point) if arm.network is None else f"{arm.network}\n{arm.point}"
 
 
 def _image_tables(arms: Sequence[ArmRecord]) -> "list[RenderableType]":
