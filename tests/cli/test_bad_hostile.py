@@ -281,7 +281,7 @@ CASES: list[Case] = [
     ("billion laughs", PROFILE, BAD, ["unet.xml"], write("unet.xml", LAUGHS)),
     # cuts that were made by hand
     ("type of a tensor", INFER, BAD, ["cut.json", "crossing tensors"], tensor(type="u64", bits=64)),
-    ("unknown type", INFER, BAD, ["type evil"], tensor(type="evil")),
+    ("unknown type", INFER, BAD, ["cut.json", "evil"], tensor(type="evil")),
     ("shape below 0", INFER, BAD, ["cut.json"], tensor(shape=[-1, 4, 64, 96])),
     ("huge shape of a tensor", INFER, BAD, ["cut.json"], tensor(shape=[2**62, 2**62])),
     ("tensors dropped", INFER, BAD, ["cut.json"], cut(lambda c: c["split"]["tensors"].pop())),

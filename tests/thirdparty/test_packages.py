@@ -281,7 +281,8 @@ def test_the_best_cut_of_a_zoo_network_is_no_worse_than_any_place(name: str, mbp
     graph = read_graph(load_model(path))
     terms = Deployment(RateRecord("", 10), RateRecord("", 1000), Link("link", mbps), bits=8)
     report = choose(FileRecord("x", 1, "0"), graph, [], terms, Goal())
-    times = terms.times(graph, operation_costs(graph), tensor_bytes(graph, terms.bits))
+    sizes = tensor_bytes(graph, terms.bits)
+    times = terms.amounts(graph, operation_costs(graph), sizes)["latency"]
     cut = best_cut(graph, times)
     assert cut is not None
     assert find_cut(graph, *cut.at).head == cut.head
