@@ -22,7 +22,7 @@ keep profile.json splittool profile splitnet.xml --no-layers
 keep cuts.json splittool cut splitnet.xml --all
 say splittool plot cuts.json -o cuts.svg --force
 keep speed.json splittool bench-vpu head.xml --minutes 0.1 --window 3
-report bitrate.json splittool bitrate splitnet.xml --fps 12 --fps 10 --images steel/train_images
+keep bitrate.json splittool bitrate splitnet.xml --fps 12 --fps 10 --images steel/train_images
 
 # Run both halves on sheets that training did not see, beside a plain cut and the input as JPEG.
 say splittool infer cut.json splitnet.validation.txt -o split --fps 12 --force

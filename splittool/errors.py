@@ -64,6 +64,10 @@ class InputError(SplittoolError):
     exit_code = ExitCode.BAD_INPUT
 
 
+class NoMapsError(InputError):
+    """A network puts out something else than one map of the image's size for each class."""
+
+
 class UncalibratedError(InputError):
     """There are no calibrated ranges for this cut, or not for these bits."""
 

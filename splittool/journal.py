@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from errno import ENOSPC
 from pathlib import Path
-from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import msgspec
@@ -116,10 +115,5 @@ class Journal(Generic[Line]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

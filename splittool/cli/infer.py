@@ -121,7 +121,7 @@ def infer(
         if source.suffix == ".json":
             link = LinkOptions(bits, codec, ranges, not per_tensor, key_interval or 1)
             split = SplitNetwork.open(source)
-            if split.draws_masks and (note := split.runner(options, link).link.note):
+            if note := split.link(link).note:
                 output.note(f"note: {note}")
             report = split.evaluate(
                 images, labels=truth, folder=output_folder, options=options, link=link,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from splittool.figures.style import COLOURS, MARKERS, new_figure
+from splittool.figures.style import COLOURS, MARKERS, literal, new_figure
 from splittool.reports import ArmRecord
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def _lines(arms: Sequence[ArmRecord]) -> dict[str, list[ArmRecord]]:
 
 def _label(arm: ArmRecord) -> str:
     if arm.kind == "image":
-        return f"input as {arm.series}"
+        return literal(f"input as {arm.series}")
     name = f"cut {arm.point}" if arm.kind == "cut" and arm.network is None else arm.series
-    return f"{name} ({arm.edge_gflops:.2g} GFLOPs)"
+    return literal(f"{name} ({arm.edge_gflops:.2g} GFLOPs)")
 
 
 def _smallest(members: Sequence[ArmRecord]) -> list[ArmRecord]:

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from splittool.figures.style import COLOURS, new_figure
+from splittool.figures.style import COLOURS, literal, new_figure
 from splittool.reports import BenchReport
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def over_time(runs: Mapping[str, BenchReport]) -> "Figure":
                 times,
                 [w.fps for w in run.windows],
                 color=colour,
-                label=f"{name[-32:]} (n = {run.frames:,})",
+                label=f"{literal(name[-32:])} (n = {run.frames:,})",
             )
             for marks, line, mark in (
                 ([w.p50_ms for w in run.windows], "-", "median"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from splittool.cost.bitrate import mbps, split_bytes
-from splittool.figures.style import COLOURS, HATCHES, MARKERS, new_figure, short_name
+from splittool.figures.style import COLOURS, HATCHES, MARKERS, literal, new_figure, short_name
 from splittool.reports import SplitRecord
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def layers(networks: Mapping[str, Sequence[SplitRecord]], bits: int, fps: float)
                 "hatch": HATCHES[number % len(HATCHES)],
                 "edgecolor": "white",
                 "linewidth": 0.3,
-                "label": name,
+                "label": literal(name),
             }
             rate_axis.bar(places, [_mbps(split, bits, fps) for split in splits], **look)
             layer_axis.bar(places, [split.head_weighted_layers for split in splits], **look)
@@ -69,7 +69,7 @@ def tradeoff(networks: Mapping[str, Sequence[SplitRecord]], bits: int) -> "Figur
             colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
             axis.plot(*zip(*points, strict=True), marker, color=colour, fillstyle="none", alpha=0.6)
             best = pareto(points)
-            label = f"{name} (n = {len(cuts)} cuts)"
+            label = f"{literal(name)} (n = {len(cuts)} cuts)"
             axis.step(
                 *zip(*best, strict=True), where="post", marker=marker, color=colour, label=label
             )

@@ -83,7 +83,7 @@ def new_figure(height: float) -> Iterator["Figure"]:
 def short_name(name: str, most: int = 24) -> str:
     """A name that fits into a figure: a long one, such as ONNX has, loses its first parts."""
     if len(name) <= most:
-        return name
+        return literal(name)
     end = name[1 - most :]
     separators = [end.index(mark) for mark in "/.:" if mark in end[:-1]]
-    return "…" + end[min(separators, default=0) :]
+    return "…" + literal(end[min(separators, default=0) :])

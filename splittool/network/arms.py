@@ -24,6 +24,7 @@ from splittool.network.network import Network
 from splittool.reports import ArmRecord, FileRecord, file_record
 from splittool.split import latent
 from splittool.split.evaluation import Task
+from splittool.split.image_ports import put_maps, take_pixels
 from splittool.split.link import tensor_spec
 from splittool.split.options import RunOptions
 from splittool.split.runners import (
@@ -32,8 +33,6 @@ from splittool.split.runners import (
     TailRunner,
     WholeRunner,
     canvas_of,
-    put_maps,
-    take_pixels,
 )
 from splittool.split.split_network import SplitNetwork
 

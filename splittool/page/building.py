@@ -55,9 +55,7 @@ def build_page(
             " give fewer reports"
         )
     write_bytes(target, text)
-    return PageReport(
-        reports=[source.shown for source in sources], images=0, page=file_record(target)
-    )
+    return PageReport(reports=[source.shown for source in sources], page=file_record(target))
 
 
 def _contents(sources: Sequence[Source]) -> dict[str, Any]:

@@ -11,13 +11,12 @@ if TYPE_CHECKING:
 
 
 class PageReport(Report, tag="splittool.page/1"):
-    """A page, the reports that are on it, and how many images."""
+    """A page, and the reports that are on it."""
 
     reports: list[str]
-    images: int
     page: FileRecord
 
     def tables(self) -> "Sequence[RenderableType]":
         """Where the page is."""
-        what = f"{len(self.reports)} reports" + (f", {self.images} images" if self.images else "")
-        return [f"wrote {self.page.path} ({what}, {self.page.bytes / 1e6:.1f} MB)"]
+        size = f"{self.page.bytes / 1e6:.1f} MB"
+        return [f"wrote {self.page.path} ({len(self.reports)} reports, {size})"]

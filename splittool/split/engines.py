@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
@@ -12,7 +11,6 @@ from splittool.errors import UsageError
 from splittool.runtime.devices import compile_model
 from splittool.runtime.ir import core
 from splittool.runtime.onnx_runtime import OnnxSession
-from splittool.split.options import Normalisation
 
 Values = NDArray[Any]
 Change = Callable[[Values], Values]
@@ -114,27 +112,3 @@ def open_engine(model: ov.Model, device: str, precision: str, onnx: Path | None)
     if onnx is not None:
         return OnnxEngine(onnx, device, precision)
     return OpenVinoEngine(model, device, precision)
-
-
-def pixels_for(port: ov.Output, normalisation: Normalisation | None) -> Change | None:
-    """How (1, 3, H, W) pixels become what an input takes, as `take_pixels` does in a graph."""
-    shape, dtype = tuple(port.get_shape()), port.get_element_type().to_dtype()
-    last = shape[1] != 3
-    if not last and normalisation is None and dtype == np.uint8:
-        return None
-
-    def change(pixels: Values) -> Values:
-        values = pixels
-        if normalisation is not None:
-            values = (values.astype(np.float32) - normalisation.mean) / normalisation.scale
-        values = values.transpose(0, 2, 3, 1) if last else values
-        return np.ascontiguousarray(values.astype(dtype, copy=False))
-
-    return change
-
-
-def maps_from(port: ov.Output, image: tuple[int, ...]) -> Change | None:
-    """How an output becomes (1, C, H, W) maps, as `put_maps` does in a graph."""
-    if tuple(port.get_shape())[2:] == image[2:]:
-        return None
-    return lambda maps: np.ascontiguousarray(maps.transpose(0, 3, 1, 2))

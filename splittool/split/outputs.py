@@ -11,7 +11,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from splittool.cost.bitrate import mbps
+from splittool.errors import InputError
 from splittool.files import make_folder, write_bytes
 from splittool.progress import Progress, counter
 from splittool.reports import FileRecord, ImageRecord, InferReport, OutputRecord, encode
@@ -19,7 +19,7 @@ from splittool.split.engines import Engine
 from splittool.split.evaluation import Task
 from splittool.split.link import Link
 from splittool.split.options import RunOptions
-from splittool.split.prediction import describe_link
+from splittool.split.prediction import base_report, describe_link
 from splittool.split.runners import HeadRunner
 
 Values = NDArray[Any]
@@ -98,7 +98,7 @@ def compare_outputs(
         progress: Told after each image.
 
     Raises:
-        InputError: An image is damaged.
+        InputError: An image is damaged, or an output is no finite number.
         OutputError: The report cannot be written.
     """
     advance = counter(progress, len(task.samples), "images")
@@ -113,13 +113,17 @@ def compare_outputs(
         whole = halves.tail.run(tensors)
         beside = beside or [_Beside() for _ in split]
         shapes = [values.shape for values in split]
-        for sums, one, other in zip(beside, split, whole, strict=True):
+        for name, sums, one, other in zip(halves.names, beside, split, whole, strict=True):
+            _require_finite(halves, name, one, other)
             sums.add(one, other)
         size = (sample.height, sample.width)
         rows.append(ImageRecord(sample.name, *size, sample.file_bytes, len(frame), {}, None))
         advance()
     seconds = perf_counter() - started
-    report = _report(halves, task, options, rows, seconds)
+    elements = sum(int(np.prod(spec.shape)) for spec in halves.head.specs)
+    described = (halves.record, halves.point, halves.head.compiled)
+    report = base_report(*described, options, rows, elements, seconds)
+    describe_link(report, halves.link, halves.tail)
     named = zip(halves.names, beside, shapes, strict=True)
     report.outputs = [sums.record(name, shape) for name, sums, shape in named]
     if folder is not None:
@@ -129,39 +133,10 @@ def compare_outputs(
     return report
 
 
-def _report(
-    halves: AnyHalves,
-    task: Task,
-    options: RunOptions,
-    rows: list[ImageRecord],
-    seconds: float,
-) -> InferReport:
-    sent = fmean(row.payload_bytes or 0 for row in rows)
-    elements = sum(int(np.prod(spec.shape)) for spec in halves.head.specs)
-    pixels = fmean(row.height * row.width for row in rows)
-    files = [row.file_bytes for row in rows if row.file_bytes is not None]
-    engine = halves.head.compiled
-    report = InferReport(
-        source=halves.record,
-        cut=halves.point,
-        bits=None,
-        folder=None,
-        device=", ".join(engine.devices),
-        precision_requested=options.precision,
-        precision_actual=engine.precision,
-        runtime=engine.runtime,
-        threshold=task.threshold,
-        images=len(rows),
-        seconds=seconds,
-        images_per_second=len(rows) / seconds,
-        payload_bytes_per_frame=sent,
-        bits_per_element=sent * 8 / elements,
-        image_file_bytes_per_frame=fmean(files) if files else None,
-        raw_image_bytes_per_frame=3 * pixels,
-        mbps={f"{rate:g}": mbps(sent, rate) for rate in options.fps},
-        scores=None,
-        rows=rows,
-        bits_per_pixel=sent * 8 / pixels,
-    )
-    describe_link(report, halves.link, halves.tail)
-    return report
+def _require_finite(halves: AnyHalves, name: str, *outputs: Values) -> None:
+    """Refuse what no difference can be told of."""
+    if not all(np.isfinite(values).all() for values in outputs):
+        raise InputError(
+            f"{halves.record.path}: output {name} holds values that are no finite numbers; give a"
+            " network whose weights are"
+        )

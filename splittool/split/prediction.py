@@ -194,21 +194,54 @@ def _report(
 ) -> InferReport:
     """Means per frame, rates and scores of a set of predictions."""
     runner, rows = subject.runner, [done.row for done in finished]
+    elements = finished[-1].inference.elements
+    described = (subject.record, subject.cut, runner.compiled)
+    report = base_report(*described, options, rows, elements, seconds)
+    report.scores = score(
+        task.classes, [done.counts for done in finished if done.counts is not None]
+    )
+    report.encode_ms = _mean([done.inference.encode_ms for done in finished])
+    report.decode_ms = _mean([done.inference.decode_ms for done in finished])
+    if isinstance(runner, SplitRunner):
+        describe_link(report, runner.link, runner.tail.compiled)
+    report.whole = _against_whole(finished)
+    return report
+
+
+def base_report(
+    record: FileRecord,
+    cut: str | None,
+    engine: Engine,
+    options: RunOptions,
+    rows: list[ImageRecord],
+    elements: int | None,
+    seconds: float,
+) -> InferReport:
+    """What a report says of any network: where it ran, how fast, and mean bytes per frame.
+
+    Args:
+        record: The file it comes from.
+        cut: The split point; None for a whole network.
+        engine: The network, or its head, on its device.
+        options: How it ran, and frame rates to give Mbit/s for.
+        rows: The images.
+        elements: Values that cross for each; None for a whole network.
+        seconds: How long all took.
+    """
     payload = _mean([row.payload_bytes for row in rows])
     files = _mean([row.file_bytes for row in rows])
-    elements = finished[-1].inference.elements
     sent = files if payload is None else payload
     pixels = fmean(row.height * row.width for row in rows)
-    report = InferReport(
-        source=subject.record,
-        cut=subject.cut,
+    return InferReport(
+        source=record,
+        cut=cut,
         bits=None,
         folder=None,
-        device=", ".join(runner.compiled.devices),
+        device=", ".join(engine.devices),
         precision_requested=options.precision,
-        precision_actual=runner.compiled.precision,
-        runtime=runner.compiled.runtime,
-        threshold=task.threshold,
+        precision_actual=engine.precision,
+        runtime=engine.runtime,
+        threshold=options.threshold,
         images=len(rows),
         seconds=seconds,
         images_per_second=len(rows) / seconds,
@@ -217,16 +250,10 @@ def _report(
         image_file_bytes_per_frame=files,
         raw_image_bytes_per_frame=3 * pixels,
         mbps={} if sent is None else {f"{rate:g}": mbps(sent, rate) for rate in options.fps},
-        scores=score(task.classes, [done.counts for done in finished if done.counts is not None]),
+        scores=None,
         rows=rows,
         bits_per_pixel=None if payload is None else payload * 8 / pixels,
-        encode_ms=_mean([done.inference.encode_ms for done in finished]),
-        decode_ms=_mean([done.inference.decode_ms for done in finished]),
     )
-    if isinstance(runner, SplitRunner):
-        describe_link(report, runner.link, runner.tail.compiled)
-    report.whole = _against_whole(finished)
-    return report
 
 
 def _against_whole(finished: Sequence[_Finished]) -> AgainstWholeRecord | None:

@@ -8,7 +8,7 @@ import openvino as ov
 
 from splittool.data.images import Canvas
 from splittool.data.samples import Picture, Pictures, Truth
-from splittool.errors import InputError, UsageError
+from splittool.errors import InputError, NoMapsError, UsageError
 from splittool.files import refuse_existing, sha256, write_bytes
 from splittool.graph.halves import Halves
 from splittool.graph.reading import load_model
@@ -42,7 +42,6 @@ from splittool.split.runners import (
     SplitRunner,
     TailRunner,
     canvas_of,
-    number_of_maps,
 )
 from splittool.vocabulary import RangesMethod
 
@@ -82,17 +81,6 @@ class SplitNetwork:
     def point(self) -> str:
         """The split point."""
         return self.report.split.point
-
-    @property
-    def draws_masks(self) -> bool:
-        """Whether the network puts out one map of the image's size for each class.
-
-        Raises:
-            InputError: A file is missing or not the one that was verified.
-        """
-        shape = tuple(self.report.every_input[0].shape)
-        planes = shape if shape[1:2] == (3,) else (*shape[:1], 3, *shape[1:3])
-        return number_of_maps(self._read_tail(), planes) > 0
 
     @property
     def halves(self) -> Halves:
@@ -224,11 +212,14 @@ class SplitNetwork:
         """
         target = None if folder is None else Path(folder)
         link = _changed(link, bits, None)
-        if not labels and not self.draws_masks:
+        try:
+            runner = self.runner(options, link)
+        except NoMapsError:
+            if labels is not None and labels is not False:
+                raise
             halves = self._halves_of_any_network(options, link)
             task = image_task(images, halves.head, options)
             return compare_outputs(halves, task, options, target, progress)
-        runner = self.runner(options, link)
         task = make_task(images, labels, runner, options)
         subject = Subject(file_record(self.path), runner, self.point)
         return predict(subject, task, options, target, progress)

@@ -3,12 +3,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from splittool.cost.splits import describe_split_points, describe_splits
 from splittool.figures import costs, curves, networks, style
+from splittool.figures.comparison import comparison
 from splittool.graph.graph import Graph
-from splittool.reports import SplitRecord
+from splittool.reports import ArmRecord, SplitRecord
 
 
 def record(epoch: int, loss: float, dice: float | None) -> dict[str, object]:
@@ -149,3 +151,15 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'splittool\[plots\]'"):
         curves.training_curves(HISTORY)
+
+
+def test_dollars_in_names_are_no_formula(named: list[SplitRecord], tmp_path: Path) -> None:
+    hostile = [replace(split, point=f"$\\frac$ {split.point}") for split in named]
+    for kind, drawn in (
+        ("layers", networks.layers({"$\\frac$": hostile}, 4, 10.0)),
+        ("tradeoff", networks.tradeoff({"$\\frac$": hostile}, 4)),
+        ("cost", costs.cost(hostile)),
+        ("comparison", comparison([ArmRecord("cut", "$\\frac$", 4, "raw", dice=0.5,
+                                             payload_bytes_per_frame=9)])),
+    ):  # fmt: skip
+        style.save(drawn, tmp_path / f"{kind}.svg")

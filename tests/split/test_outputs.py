@@ -45,7 +45,6 @@ def test_outputs_are_held_against_the_whole_network(
     classifier: Path, images: list[np.ndarray], tmp_path: Path
 ) -> None:
     split = st.load(classifier).cut("features").write(tmp_path / "cut")
-    assert not split.draws_masks
     fine = split.evaluate(images, bits=16, options=F32)
     coarse = split.evaluate(images, bits=2, options=F32, folder=tmp_path / "out")
     assert [output.name for output in fine.outputs] == ["classes", "mean"]
@@ -97,3 +96,24 @@ def test_the_command_shows_them(
     assert '"same_largest"' in capfd.readouterr().out
     assert run([*command, "--min-dice", "0.5", "--force"]) == ExitCode.BAD_INPUT
     assert "--min-dice needs labels with defects" in capfd.readouterr().err
+
+
+def test_what_is_no_number_is_refused(tmp_path: Path) -> None:
+    """The largest difference of nothing but NaN must not be 0: the root of a dark image."""
+    image = op.parameter([1, 3, 12, 16], ov.Type.u8, name="image")
+    x = op.convert(image, "f32")
+    x.set_friendly_name("features")
+    root = op.sqrt(op.subtract(op.reduce_mean(x, op.constant([2, 3])), op.constant(np.float32(60))))
+    save_ir(ov.Model([op.result(root)], [image], "m"), tmp_path / "m.xml", half=False)
+    split = st.load(tmp_path / "m.xml").cut("features").write(tmp_path / "cut")
+    with pytest.raises(InputError, match="no finite numbers"):
+        split.evaluate(np.zeros((12, 16, 3), dtype=np.uint8), options=F32)
+
+
+def test_masks_of_one_array_are_labels(exported: Path, steel: Path, tmp_path: Path) -> None:
+    split = st.load(exported).cut("maxpool_1").write(tmp_path / "cut")
+    image = next((steel / "train_images").iterdir())
+    truth = np.ones((4, 64, 96), dtype=bool)
+    report = split.evaluate(image, labels=truth)
+    assert report.scores is not None
+    assert report.scores.defective_pairs == 4
