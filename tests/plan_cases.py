@@ -1,5 +1,6 @@
 """What tests of plans share: a benchmark, and plans of small graphs."""
 
+from pathlib import Path
 from typing import Any
 
 from splittool.cost.deployment import Deployment
@@ -8,12 +9,17 @@ from splittool.cost.plans import Goal, choose
 from splittool.graph.graph import Graph
 from splittool.quantities import Link
 from splittool.reports import (
+    ArmRecord,
     BenchReport,
+    BenchSetReport,
+    CompareReport,
     FileRecord,
     LimitsRecord,
     PlanReport,
     PlanRow,
     RateRecord,
+    Report,
+    encode,
 )
 
 SOURCE = FileRecord("x.xml", 1, "0")
@@ -41,6 +47,39 @@ BENCH = BenchReport(
     windows=[],
     interrupted=False,
 )
+
+
+def bench_set(*runs: BenchReport) -> BenchSetReport:
+    """A report of `bench-vpu` on several models."""
+    return BenchSetReport(
+        rounds=1,
+        interleaved=False,
+        runs=list(runs),
+        fps=[[run.fps] for run in runs],
+        references=[],
+        interrupted=False,
+    )
+
+
+def written(path: Path, report: Report) -> str:
+    """The name of a file with the report."""
+    path.write_bytes(encode(report))
+    return str(path)
+
+
+def compared(*arms: ArmRecord) -> CompareReport:
+    """A report of `compare`."""
+    return CompareReport(
+        source=SOURCE,
+        device="CPU",
+        precision_requested="auto",
+        precision_actual="f32",
+        threshold=0.5,
+        images=1,
+        defective_pairs=1,
+        floor=0.5,
+        arms=list(arms),
+    )
 
 
 def terms(edge: float, cloud: float, mbps: float, **others: Any) -> Deployment:

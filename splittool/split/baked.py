@@ -25,7 +25,7 @@ from splittool.reports import BakedRecord, CutReport, TensorRecord, read_report
 from splittool.runtime.ir import read_info, write_info
 from splittool.split.calibration_file import calibrated_specs
 from splittool.split.files import BothForms, Form, Written, verification_record, write_halves
-from splittool.split.link import tensor_spec
+from splittool.split.link import cut_specs
 
 BakedBits = Literal[8, 4]
 _BYTE = opset.constant(np.float32(16))
@@ -53,7 +53,7 @@ def bake(
     cut = read_report(path, CutReport)
     if cut.baked:
         raise InputError(f"{path} is baked already; bake the cut that it was made from")
-    specs = [tensor_spec(record) for record in cut.split.tensors]
+    specs = cut_specs(path, cut)
     specs = calibrated_specs(path, specs, [bits] * len(specs))
     proof = _Joined(halves, specs, bits)
 

@@ -151,7 +151,7 @@ def open_link(path: Path, cut: CutReport, options: LinkOptions = DEFAULT_LINK) -
         UsageError: Bits or a codec make no sense for this cut, or frames are to say what changed
             with ranges of their own.
     """
-    specs = [tensor_spec(record) for record in cut.split.tensors]
+    specs = cut_specs(path, cut)
     latent = latent_specs(path, cut, specs) if cut.codec_model else None
     sending = _latent_sending(latent, options)
     if latent and sending:
@@ -238,7 +238,7 @@ def open_receivers(path: Path, cut: CutReport) -> list[Receiver]:
     Raises:
         InputError: A tensor is of a type that cannot be sent, or the calibration is damaged.
     """
-    specs = [tensor_spec(record) for record in cut.split.tensors]
+    specs = cut_specs(path, cut)
     digest = sha256(path)
     # With a model, frames that it codes and frames of quantised numbers are both read.
     found = [Receiver(frame_cut_id(digest), latent_specs(path, cut, specs) or specs)]
@@ -283,6 +283,18 @@ def chosen_ways(
     text = ",".join(f"{n}={c}" for n, c in codec.items()) if isinstance(codec, Mapping) else codec
     codecs = parse_codecs(text).of(names)
     return [bits[name] for name in names], [codecs[name] for name in names]
+
+
+def cut_specs(path: Path, cut: CutReport) -> list[TensorSpec]:
+    """What both sides know of the crossing tensors of a cut on disk.
+
+    Raises:
+        InputError: cut.json names one of a type that cannot be sent.
+    """
+    try:
+        return [tensor_spec(record) for record in cut.split.tensors]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def tensor_spec(record: TensorRecord) -> TensorSpec:

@@ -32,7 +32,7 @@ from splittool.split.calibration_file import FILE_NAME, with_ranges
 from splittool.split.engines import open_engine
 from splittool.split.evaluation import Task, class_names, image_task, make_task, one_image
 from splittool.split.files import DESCRIPTION
-from splittool.split.link import Link, open_link, tensor_spec
+from splittool.split.link import Link, cut_specs, open_link
 from splittool.split.options import LinkOptions, RunOptions
 from splittool.split.outputs import AnyHalves, compare_outputs, output_name
 from splittool.split.prediction import Subject, predict
@@ -110,7 +110,7 @@ class SplitNetwork:
             DeviceError: The device is not there.
         """
         model = self._read_head()
-        specs = [tensor_spec(record) for record in self.report.split.tensors]
+        specs = cut_specs(self.path, self.report)
         file = self._onnx_file(self.report.head, options)
         return HeadRunner(self.path, model, self.info, specs, options, file)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from plan_cases import BENCH, SOURCE, planned, row
+from plan_cases import BENCH, SOURCE, bench_set, planned, row, written
 
 from splittool.cost.deployment import Deployment
 from splittool.cost.energy import (
@@ -26,15 +26,12 @@ from splittool.graph.split_points import find_cut
 from splittool.quantities import Link
 from splittool.quantities.energy import parse_edge_energy, parse_radio
 from splittool.reports import (
-    BenchReport,
-    BenchSetReport,
     EdgeEnergyRecord,
     EnergyRecord,
     FileRecord,
     PowerRecord,
     RadioRecord,
     RateRecord,
-    encode,
 )
 from splittool.runtime.ir import ModelInfo
 
@@ -134,19 +131,6 @@ def test_the_radio_of_huang() -> None:
     assert radio_millijoules(radio, 1e6, 10) == pytest.approx((4383.9 + 1288.04) * 0.8)
 
 
-def written(path: Path, *runs: BenchReport) -> str:
-    report = BenchSetReport(
-        rounds=1,
-        interleaved=False,
-        runs=list(runs),
-        fps=[[run.fps] for run in runs],
-        references=[],
-        interrupted=False,
-    )
-    path.write_bytes(encode(report if len(runs) > 1 else runs[0]))
-    return str(path)
-
-
 def test_joules_of_a_benchmark(tmp_path: Path, paper_graph: Graph) -> None:
     source = FileRecord("unet.xml", 1, "abc")
     run = msgspec.structs.replace(BENCH, source=source, power=POWER)
@@ -169,7 +153,7 @@ def test_joules_of_heads(tmp_path: Path, paper_graph: Graph) -> None:
         )
         for point, joules in ((None, 0.9), ("maxpool_1", 0.2), ("maxpool_2", 0.5))
     ]
-    path = written(tmp_path / "bench.json", *runs)
+    path = written(tmp_path / "bench.json", bench_set(*runs))
     record, _ = read_edge_energy(parse_edge_energy(path), source, paper_graph)
     joules = operation_joules(record, paper_graph, operation_costs(paper_graph), {})
     for point, expected in (("maxpool_1", 0.2), ("maxpool_2", 0.5)):

@@ -2,21 +2,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from plan_cases import SOURCE, compared
 
 from splittool.cost.measurements import Sent, read_frames, read_measured
 from splittool.errors import InputError, UsageError
 from splittool.graph.graph import Graph
 from splittool.reports import (
     ArmRecord,
-    CompareReport,
-    FileRecord,
     InferReport,
     Report,
     ScoreRecord,
     encode,
 )
 
-SOURCE = FileRecord("x.xml", 1, "0")
 INFER = InferReport(
     source=SOURCE,
     cut="maxpool_1",
@@ -38,22 +36,12 @@ INFER = InferReport(
     rows=[],
     codec="fast",
 )
-COMPARE = CompareReport(
-    source=SOURCE,
-    device="CPU",
-    precision_requested="auto",
-    precision_actual="f32",
-    threshold=0.5,
-    images=1,
-    defective_pairs=1,
-    floor=0.5,
-    arms=[
-        ArmRecord("whole", dice=0.8),
-        ArmRecord("image", codec="file", payload_bytes_per_frame=90, dice=0.8),
-        ArmRecord("image", codec="jpeg", quality=50, payload_bytes_per_frame=9, dice=0.7),
-        ArmRecord("cut", "maxpool_1", 2, "small", payload_bytes_per_frame=50, dice=0.6),
-        ArmRecord("cut", "maxpool_1", 8, "raw", payload_bytes_per_frame=400, dice=0.8),
-    ],
+COMPARE = compared(
+    ArmRecord("whole", dice=0.8),
+    ArmRecord("image", codec="file", payload_bytes_per_frame=90, dice=0.8),
+    ArmRecord("image", codec="jpeg", quality=50, payload_bytes_per_frame=9, dice=0.7),
+    ArmRecord("cut", "maxpool_1", 2, "small", payload_bytes_per_frame=50, dice=0.6),
+    ArmRecord("cut", "maxpool_1", 8, "raw", payload_bytes_per_frame=400, dice=0.8),
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from openvino import Model, Type
 from openvino import opset13 as op
-from plan_cases import SOURCE, planned, row, terms
+from plan_cases import SOURCE, compared, planned, row, terms
 
 from splittool.cost.deployment import Deployment, answer_estimate, tensor_bytes
 from splittool.cost.limits import nothing_fits
@@ -23,7 +23,6 @@ from splittool.graph.split_points import find_cut, split_points
 from splittool.quantities import Link
 from splittool.reports import (
     ArmRecord,
-    CompareReport,
     HeadRateRecord,
     InferReport,
     LimitsRecord,
@@ -111,23 +110,13 @@ def test_the_optimum_is_that_of_all_cuts(
 
 def test_the_answer_is_given_measured_or_estimated(paper_graph: Graph, tmp_path: Path) -> None:
     info = ModelInfo(split_points=POINTS)
-    compared = CompareReport(
-        source=SOURCE,
-        device="CPU",
-        precision_requested="auto",
-        precision_actual="f32",
-        threshold=0.5,
-        images=1,
-        defective_pairs=1,
-        floor=0.5,
-        arms=[
-            ArmRecord("whole", dice=0.8),
-            ArmRecord("answer", network="small.pt", payload_bytes_per_frame=90, dice=0.7),
-            ArmRecord("answer", payload_bytes_per_frame=111.5, dice=0.8),
-        ],
+    report = compared(
+        ArmRecord("whole", dice=0.8),
+        ArmRecord("answer", network="small.pt", payload_bytes_per_frame=90, dice=0.7),
+        ArmRecord("answer", payload_bytes_per_frame=111.5, dice=0.8),
     )
     path = tmp_path / "compare.json"
-    path.write_bytes(encode(compared))
+    path.write_bytes(encode(report))
 
     def found(**more: Any) -> PlanReport:
         options = PlanOptions("100GFLOPS", "5TFLOPS", "1kbps", rtt="10ms", **more)

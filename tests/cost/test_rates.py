@@ -2,7 +2,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from plan_cases import BENCH
+from plan_cases import BENCH, bench_set, written
 
 from splittool.cost.operations import operation_costs
 from splittool.cost.rates import operation_latencies, operation_periods, read_rate
@@ -12,8 +12,6 @@ from splittool.graph.reading import load_model
 from splittool.graph.split_points import find_cut
 from splittool.quantities import parse_compute
 from splittool.reports import (
-    BenchReport,
-    BenchSetReport,
     FileRecord,
     RateRecord,
     encode,
@@ -68,19 +66,6 @@ def test_benchmarks_that_give_no_rate(exported: Path, checkpoint: Path, tmp_path
         read(write(tmp_path, source=changed), source, graph)
 
 
-def _bench_set(path: Path, *runs: BenchReport) -> str:
-    report = BenchSetReport(
-        rounds=1,
-        interleaved=False,
-        runs=list(runs),
-        fps=[[run.fps] for run in runs],
-        references=[],
-        interrupted=False,
-    )
-    path.write_bytes(encode(report))
-    return str(path)
-
-
 def test_heads_of_the_planned_model(tmp_path: Path, paper_graph: Graph) -> None:
     source = FileRecord("unet.xml", 1, "abc")
     own = msgspec.structs.replace(BENCH, source=source)
@@ -90,7 +75,7 @@ def test_heads_of_the_planned_model(tmp_path: Path, paper_graph: Graph) -> None:
         msgspec.structs.replace(own, point="maxpool_1", fps=40.0),
         msgspec.structs.replace(BENCH, fps=1000.0),  # of another model
     ]
-    rate = read(_bench_set(tmp_path / "set.json", *runs), source, paper_graph)
+    rate = read(written(tmp_path / "set.json", bench_set(*runs)), source, paper_graph)
     assert [(head.point, head.fps) for head in rate.heads] == [
         ("maxpool_1", 40),
         ("maxpool_2", 20),
@@ -112,7 +97,7 @@ def test_a_larger_head_is_not_quicker(tmp_path: Path, paper_graph: Graph) -> Non
         msgspec.structs.replace(own, point="maxpool_1", fps=40.0),
         msgspec.structs.replace(own, point="maxpool_2", fps=41.0),
     ]
-    rate = read(_bench_set(tmp_path / "set.json", *runs), source, paper_graph)
+    rate = read(written(tmp_path / "set.json", bench_set(*runs)), source, paper_graph)
     seconds = operation_periods(rate, paper_graph, operation_costs(paper_graph))
     assert min(seconds.values()) >= 0
     head = find_cut(paper_graph, "maxpool_2").head
@@ -120,7 +105,7 @@ def test_a_larger_head_is_not_quicker(tmp_path: Path, paper_graph: Graph) -> Non
 
 
 def test_a_set_of_other_models(tmp_path: Path, paper_graph: Graph) -> None:
-    path = _bench_set(tmp_path / "set.json", BENCH, BENCH)
+    path = written(tmp_path / "set.json", bench_set(BENCH, BENCH))
     with pytest.raises(InputError, match=r"set\.json has no run of unet\.xml; .* --splits"):
         read(path, FileRecord("unet.xml", 1, "abc"), paper_graph)
 
@@ -129,7 +114,7 @@ def test_a_set_of_one_is_like_the_one(tmp_path: Path, paper_graph: Graph) -> Non
     """One head takes what it took; the operations after it run at its mean rate."""
     source = FileRecord("unet.xml", 1, "abc")
     run = msgspec.structs.replace(BENCH, source=source, point="maxpool_1")
-    rate = read(_bench_set(tmp_path / "set.json", run), source, paper_graph)
+    rate = read(written(tmp_path / "set.json", bench_set(run)), source, paper_graph)
     assert rate == msgspec.structs.replace(
         read(write(tmp_path, source=source, point="maxpool_1"), source, paper_graph),
         given=rate.given,
@@ -163,7 +148,7 @@ def test_the_head_of_a_cut_on_disk_is_used_for_that_head(
     source, graph = file_record(exported), read_graph(load_model(exported))
     run = msgspec.structs.replace(BENCH, source=file_record(cut_folder / "head.xml"), fps=1141.0)
     tail = msgspec.structs.replace(BENCH, source=file_record(cut_folder / "tail.xml"))
-    rate = read(_bench_set(tmp_path / "set.json", run, tail), source, graph)
+    rate = read(written(tmp_path / "set.json", bench_set(run, tail)), source, graph)
     (head,) = rate.heads
     assert (head.point, head.fps) == ("maxpool_2", 1141)
     seconds = operation_periods(rate, graph, operation_costs(graph))
