@@ -242,7 +242,7 @@ def many(cut: Path, images: Path, port: int, clients: int) -> list[str]:
     """Many clients with one frame each; all must get the same answer."""
     from splittool.data.images import read_image
     from splittool.serving.connection import Address, Connection, TransientError
-    from splittool.serving.protocol import Question
+    from splittool.serving.question import Question
 
     split = splittool.open(cut)
     head = split.head(splittool.RunOptions(precision="f32"))

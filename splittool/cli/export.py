@@ -1,24 +1,35 @@
-"""`splittool export`: a checkpoint as OpenVINO IR."""
+"""`splittool export`: a checkpoint as OpenVINO IR, or a cut as a model repository of a server."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from splittool.cli.options import NO_COMPILER, BlobShaves, Force, TargetOption
+from splittool.cli.options import NO_COMPILER, BlobShaves, Force
 from splittool.cli.output import Output
 from splittool.quantities import Size, parse_size
+from splittool.vocabulary import ExportTargetName
+
+if TYPE_CHECKING:
+    from splittool.reports import Report
+
+_OF_CHECKPOINTS = ("size", "precision", "blob_shaves")
+_OF_TRITON = ("instances", "queue")
 
 
 def export(
     ctx: typer.Context,
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .pt checkpoint.")],
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="A .pt checkpoint; for servers a cut.json."),
+    ],
     output_file: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="The .xml to write; its .bin goes beside it. [default: MODEL's name, here]",
+            help="The .xml to write, its .bin goes beside it; or the folder of a repository."
+            " [default: MODEL's name, here; or repository/]",
         ),
     ] = None,
     size: Annotated[
@@ -28,25 +39,76 @@ def export(
         ),
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="Precision of the stored weights, f16 or f32.")
-    ] = "f16",
-    target: TargetOption = "openvino",
+        str | None,
+        typer.Option(help="Precision of the stored weights, f16 or f32. [default: f16]"),
+    ] = None,
+    target: Annotated[
+        ExportTargetName,
+        typer.Option(
+            help="What to write for: openvino (the one installed), openvino-2022 (2022.3), myriad"
+            " (2021.x, with a .blob where the compiler is); of a cut: triton.",
+        ),
+    ] = "openvino",
     blob_shaves: BlobShaves = None,
+    instances: Annotated[
+        int | None,
+        typer.Option(min=1, max=1024, help="Processes in Triton that run the tail. [default: 1]"),
+    ] = None,
+    queue: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65536, help="Frames that wait in Triton; more are refused. [default: 32]"
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
-    """Convert a checkpoint to OpenVINO IR.
+    """Convert a checkpoint to OpenVINO IR, or a cut for a server.
 
     Pixels go in, probabilities come out. Normalisation and sigmoid are inside the graph; batch
     normalisation is folded into the convolutions. The result is compared with torch on a random
     image. For older runtimes (--target) newer operations are replaced by older ones that compute
     the same. With --target myriad, a .blob is compiled as well, by the vendor's compiler; the
     doctor command says how to get it.
+
+    With --target triton, MODEL is a cut.json, and what is written is a model repository that
+    answers frames as the command serve does.
     """
     output: Output = ctx.obj
+    given = locals()
+    if target == "triton":
+        output.emit(_repository(given))
+        return
+    _refuse(given, _OF_TRITON, "is for --target triton")
     from splittool.conversion.export import export as export_checkpoint
 
-    target_file = output_file or Path(model.name).with_suffix(".xml")
-    report = export_checkpoint(model, target_file, size, precision, target, blob_shaves, force)
+    file = output_file or Path(model.name).with_suffix(".xml")
+    report = export_checkpoint(model, file, size, precision or "f16", target, blob_shaves, force)
     if target == "myriad" and report.blob is None:
         output.note(NO_COMPILER)
     output.emit(report)
+
+
+def _repository(given: dict[str, Any]) -> "Report":
+    """What the command's options say of a model repository."""
+    _refuse(given, _OF_CHECKPOINTS, "is for checkpoints, not for cuts")
+    from splittool.serving.extras import require_serving
+
+    require_serving()
+    from splittool.serving.triton_repository import TritonOptions, export_triton
+
+    chosen = {name: given[name] for name in _OF_TRITON if given[name] is not None}
+    folder = given["output_file"] or Path("repository")
+    return export_triton(given["model"], folder, TritonOptions(**chosen), given["force"])
+
+
+def _refuse(given: dict[str, Any], names: tuple[str, ...], why: str) -> None:
+    """Refuse options that do not go with the others.
+
+    Raises:
+        UsageError: One is given.
+    """
+    from splittool.errors import UsageError
+
+    for name in names:
+        if given[name] is not None:
+            raise UsageError(f"--{name.replace('_', '-')} {why}; leave it out")

@@ -77,7 +77,7 @@ COMMANDS = {
     "synth": ("synth:synth", "Make synthetic steel sheets with masks."),
     "data": ("data:data", "Bring data sets into the layout that train and infer read."),
     "train": ("train:train", "Train a segmentation network."),
-    "export": ("export:export", "Convert a checkpoint to OpenVINO IR."),
+    "export": ("export:export", "Convert a checkpoint to OpenVINO IR, or a cut for a server."),
     "cut": ("cut:cut", "Cut a network into head and tail."),
     "profile": ("profile_model:profile", "Count operations, parameters and memory."),
     "bench-vpu": ("bench_vpu:bench_vpu", "Measure frames per second over time."),

@@ -9,7 +9,7 @@ from splittool.cli.output import Output
 from splittool.errors import UsageError
 from splittool.quantities import parse_link, parse_milliseconds
 from splittool.quantities.energy import EdgeEnergy, Radio, parse_edge_energy, parse_radio
-from splittool.vocabulary import Fit, RangesFrom, RuntimeName, TargetName
+from splittool.vocabulary import Fit, RangesFrom, RuntimeName
 
 if TYPE_CHECKING:
     from splittool.split.options import Normalisation, RunOptions
@@ -131,14 +131,6 @@ TokenFile = Annotated[
     Path | None, typer.Option("--token-file", help="File with the token that callers show.")
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.")]
-TargetOption = Annotated[
-    TargetName,
-    typer.Option(
-        "--target",
-        help="OpenVINO version to write the IR for: openvino (the one installed), openvino-2022"
-        " (2022.3), or myriad (2021.x, with a .blob where the compiler is).",
-    ),
-]
 BlobShaves = Annotated[
     int | None,
     typer.Option(

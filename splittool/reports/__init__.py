@@ -63,6 +63,7 @@ from splittool.reports.profiles import LayerRecord as LayerRecord
 from splittool.reports.profiles import ModelAnalyzerRecord as ModelAnalyzerRecord
 from splittool.reports.profiles import ProfileReport as ProfileReport
 from splittool.reports.relay import RelayReport as RelayReport
+from splittool.reports.repository import RepositoryReport as RepositoryReport
 from splittool.reports.send import SendReport as SendReport
 from splittool.reports.serve import ServedRecord as ServedRecord
 from splittool.reports.serve import ServeReport as ServeReport

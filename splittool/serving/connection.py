@@ -10,7 +10,8 @@ from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from splittool.errors import DeviceError, FrameError, InputError, SplittoolError, UsageError
-from splittool.serving.protocol import Question, make_request, read_response
+from splittool.serving.protocol import make_request, read_response
+from splittool.serving.question import Question
 from splittool.serving.security import HEADER, Tls, is_loopback
 
 _LARGEST_ANSWER = 256 << 20  # bytes
@@ -187,6 +188,8 @@ def _sorted(error: Any, target: str) -> TransientError | FinalError:
         return FinalError(InputError(f"{said}; the server takes no frames as large as these"))
     if code == _CODE.FAILED_PRECONDITION:
         return FinalError(FrameError(said))
+    if "has no available versions" in text:  # Triton, while it loads a model or ends
+        return TransientError(said)
     if code == _CODE.DEADLINE_EXCEEDED:
         return TimedOutError(f"server {target} did not answer in time")
     if code in _FINAL:

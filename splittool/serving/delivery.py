@@ -13,7 +13,7 @@ from splittool.data.images import Pixels
 from splittool.errors import DeviceError, FrameError, StoppedError
 from splittool.serving.answer import Subject, decode_answer
 from splittool.serving.connection import Connection, FinalError, TimedOutError, TransientError
-from splittool.serving.protocol import MASKS, Question
+from splittool.serving.question import MASKS, Question
 from splittool.split.segmentation import Segmentation
 
 Fallback = Literal["edge", "wait", "fail"]

@@ -14,7 +14,7 @@ from splittool.codec.envelope import largest_frame
 from splittool.codec.masks import MOST_PIXELS
 from splittool.errors import InputError, SplittoolError, UsageError
 from splittool.serving.answer import Subject, encode_answer
-from splittool.serving.protocol import MASKS, Question
+from splittool.serving.question import MASKS, Question
 from splittool.split.calibration_file import FILE_NAME
 from splittool.split.files import DESCRIPTION
 from splittool.split.link import open_receivers, receive

@@ -6,8 +6,6 @@ element of coded bytes (`splittool.serving.answer`), or `probabilities`, FP32 of
 """
 
 import struct
-from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -15,30 +13,10 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2 as pb
 
 from splittool.errors import InputError
-
-FRAME, MASKS, PROBABILITIES = "frame", "masks", "probabilities"
-OUTPUTS = (MASKS, PROBABILITIES)
+from splittool.serving.question import FRAME, MASKS, PROBABILITIES, Question, read_question
 
 _LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor in raw contents
-
-
-@dataclass(frozen=True)
-class Question:
-    """What an edge asks for one frame.
-
-    Attributes:
-        frame: One coded frame.
-        height: Rows of the image; None takes the network's.
-        width: Its columns; None takes the network's.
-        threshold: Probability from which a pixel belongs to a class; None leaves it to the server.
-        output: "masks" or "probabilities"; None leaves it to the server.
-    """
-
-    frame: bytes
-    height: int | None = None
-    width: int | None = None
-    threshold: float | None = None
-    output: str | None = None
+_VALUE = "parameter_choice"
 
 
 def make_request(name: str, version: str, identity: str, question: Question) -> Any:
@@ -68,13 +46,8 @@ def read_request(request: Any) -> Question:
     tensor = request.inputs[0]
     if tensor.name != FRAME or tensor.datatype != "BYTES" or list(tensor.shape) != [1]:
         raise InputError(f"the request's input must be {FRAME!r}, BYTES of the shape [1]")
-    return Question(
-        _frame_of(request, tensor),
-        _whole(request, "height"),
-        _whole(request, "width"),
-        _threshold(request),
-        _output(request),
-    )
+    names = [output.name for output in request.outputs]
+    return read_question(_frame_of(request, tensor), _parameters(request), names)
 
 
 def _frame_of(request: Any, tensor: Any) -> bytes:
@@ -96,34 +69,13 @@ def read_bytes(raw: bytes, name: str) -> bytes:
     return bytes(raw[_LENGTH.size :])
 
 
-def _whole(request: Any, name: str) -> int | None:
-    if name not in request.parameters:
-        return None
-    parameter = request.parameters[name]
-    if parameter.WhichOneof("parameter_choice") != "int64_param" or parameter.int64_param < 1:
-        raise InputError(f"parameter {name!r} is not a whole number above 0")
-    return int(parameter.int64_param)
-
-
-def _threshold(request: Any) -> float | None:
-    if "threshold" not in request.parameters:
-        return None
-    parameter = request.parameters["threshold"]
-    kind = parameter.WhichOneof("parameter_choice")
-    try:
-        value = float(getattr(parameter, kind)) if kind else float("nan")
-    except ValueError:
-        value = float("nan")
-    if not isfinite(value):
-        raise InputError("parameter 'threshold' is not a number")
-    return value
-
-
-def _output(request: Any) -> str | None:
-    names = [output.name for output in request.outputs]
-    if len(names) > 1 or (names and names[0] not in OUTPUTS):
-        raise InputError(f"ask for one output, {' or '.join(map(repr, OUTPUTS))}")
-    return names[0] if names else None
+def _parameters(request: Any) -> dict[str, object]:
+    """Values by name; one without a value is not a number."""
+    kinds = {name: each.WhichOneof(_VALUE) for name, each in request.parameters.items()}
+    return {
+        name: getattr(request.parameters[name], kind) if kind else float("nan")
+        for name, kind in kinds.items()
+    }
 
 
 def masks_response(request: Any, version: str, answer: bytes) -> Any:

@@ -22,14 +22,8 @@ from splittool.errors import (
 )
 from splittool.serving.models import Answered, Repository, ServedModel, UnknownModelError
 from splittool.serving.observation import Observer, tell
-from splittool.serving.protocol import (
-    FRAME,
-    MASKS,
-    PROBABILITIES,
-    masks_response,
-    probabilities_response,
-    read_request,
-)
+from splittool.serving.protocol import masks_response, probabilities_response, read_request
+from splittool.serving.question import FRAME, MASKS, PROBABILITIES
 
 _PLATFORM = "splittool"
 # The first that fits; what none fits is a defect of this server.

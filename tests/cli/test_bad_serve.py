@@ -1,4 +1,4 @@
-"""What can be wrong with serve, send and relay: one line, the right exit code, nothing begun."""
+"""What can be wrong with serve, send, relay and repositories: one line, the right exit code."""
 
 from pathlib import Path
 
@@ -52,6 +52,13 @@ CASES = [
     ("send unet.xml steel/train_images", BAD, "unet.xml is not JSON"),
     ("send cut/cut.json steel/train_images film.mp4", USAGE, "is a stream of pictures"),
     ("send cut/cut.json film.mp4 --model cut", BAD, "film.mp4"),
+    ("export cut --target triton --size 64x96", USAGE, "--size is for checkpoints"),
+    ("export cut --target triton --precision f16", USAGE, "--precision is for checkpoints"),
+    ("export cut --target triton --instances 0", USAGE, "0"),
+    ("export missing --target triton", BAD, "there is no file missing"),
+    ("export unet.xml --target triton", BAD, "unet.xml is not JSON"),
+    ("export cut --target triton -o unet.xml", FAILED, "unet.xml"),
+    ("export unet.pt --instances 2", USAGE, "--instances is for --target triton"),
     ("relay nowhere", USAGE, "nowhere is not HOST:PORT"),
     ("relay localhost:0", USAGE, "is not HOST:PORT"),
     ("relay localhost:8001 --rate fast", USAGE, "--rate 'fast' is not a known link"),

@@ -21,7 +21,8 @@ from splittool.errors import DeviceError, InputError, UsageError
 from splittool.serving.answer import Subject, decode_answer
 from splittool.serving.models import Defaults, Place
 from splittool.serving.observation import JsonLines
-from splittool.serving.protocol import Question, make_request
+from splittool.serving.protocol import make_request
+from splittool.serving.question import Question
 from splittool.serving.server import Server, ServerOptions, embedded
 from splittool.split.link import Link
 from splittool.split.options import LinkOptions

@@ -1,0 +1,47 @@
+"""Model repositories: folders that other servers take their models from."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from splittool.files import (
+    filled_folder,
+    make_folder,
+    output_errors,
+    refuse_existing,
+    replace_together,
+    temporary_folder,
+)
+
+Content = bytes | Path
+
+
+def write_repository(
+    folder: Path, files: Mapping[str, Content], stale: Iterable[str] = (), force: bool = False
+) -> None:
+    """Write a repository, all of its files or none.
+
+    Args:
+        folder: The repository.
+        files: By name, with folders in it: what to write, or which file to copy. The last one
+            appears last.
+        stale: Names that an earlier one may have left, which go if they are not among the files.
+        force: Replace files that exist.
+
+    Raises:
+        OutputError: The files exist or cannot be written.
+    """
+    every = [folder / name for name in files]
+    refuse_existing([path for path in every if path.exists()], force)
+    with filled_folder(folder), output_errors(folder), temporary_folder(folder) as temporary:
+        written = [temporary / str(number) for number in range(len(files))]
+        for path, content in zip(written, files.values(), strict=True):
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            else:
+                shutil.copyfile(content, path)
+        for path in every:
+            make_folder(path.parent)
+        replace_together(list(zip(written, every, strict=True)))
+        for name in set(stale) - set(files):
+            (folder / name).unlink(missing_ok=True)
