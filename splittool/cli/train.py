@@ -148,6 +148,10 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that load images.")] = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    log_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write TensorBoard's event files there."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a stopped run left off.")
     ] = False,
@@ -195,7 +199,7 @@ def train(
     )  # fmt: skip
     model = output_file or Path(f"{arch}.pt")
     starts = (backbone_weights, start_from, tuple(teacher or ()))
-    options = TrainingOptions(device, workers, resume, force, *starts, max_pixels=max_pixels)
+    options = TrainingOptions(device, workers, resume, force, *starts, max_pixels, log_dir)
     try:
         with output.progress() as bar:
             watch, draw = _notes(output), _curves(output)

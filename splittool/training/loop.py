@@ -147,6 +147,7 @@ class Trainer:
             InputError: An image cannot be read any more; the state is saved.
             TrainingError: The loss is not a number, or a process that loads images was killed.
         """
+        self.observer.run_begins(self.checkpoint.classes, self.history)
         with Interrupt() as interrupt:
             try:
                 while self.position.epoch <= self.settings.epochs:

@@ -26,9 +26,10 @@ from splittool.training.balance import balance_classes
 from splittool.training.codec_model import fit_codec_model, mean_frame_bytes
 from splittool.training.dataset import SegmentationDataset
 from splittool.training.distributed import World, world
+from splittool.training.event_log import event_log
 from splittool.training.loop import Images, Trainer
 from splittool.training.objective import Models
-from splittool.training.observer import Observer
+from splittool.training.observer import Observer, Observers
 from splittool.training.outputs import Outputs
 from splittool.training.precision import choose_device, choose_precision
 from splittool.training.settings import RECIPES, Settings, make_settings
@@ -52,6 +53,7 @@ class TrainingOptions:
         start: A checkpoint of the same network and classes that all weights start from.
         teachers: Checkpoints of any networks of the same classes to learn from.
         max_pixels: The largest image, height times width, that is read.
+        log_dir: A folder for TensorBoard's event files, or None.
     """
 
     device: str = "auto"
@@ -62,6 +64,7 @@ class TrainingOptions:
     start: Path | None = None
     teachers: tuple[Path, ...] = ()
     max_pixels: int = MAX_PIXELS
+    log_dir: Path | None = None
 
 
 def train(
@@ -90,6 +93,7 @@ def train(
 
     Raises:
         OutputError: An output exists or cannot be written.
+        MissingExtraError: A folder for event files is given, and TensorBoard is not installed.
         InputError: The images, or a file to start from, cannot be used.
         TrainingError: The loss is not a number, the state belongs to another run, or no epoch
             could be scored.
@@ -102,8 +106,14 @@ def train(
     outputs = Outputs.beside(output)
     device = choose_device(options.device)
     settings = _settle(settings, options, device)
-    with outputs.claimed(options.resume, options.force), world(device) as processes:
-        watchers = (progress if processes.rank == 0 else nobody, observer or Observer())
+    replaces = options.resume or options.force
+    with (
+        outputs.claimed(options.resume, options.force),
+        event_log(options.log_dir, replaces) as log,
+        world(device) as processes,
+    ):
+        told = Observers(observer or Observer(), log)
+        watchers = (progress if processes.rank == 0 else nobody, told)
         trainer = _prepare(folder, settings, options, outputs, processes, watchers)
         trainer.run()
         if trainer.best < 0:
