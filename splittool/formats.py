@@ -1,5 +1,7 @@
-"""Models of formats that are not read here, and how each becomes one that is."""
+"""Models of formats that are not read here, and how each becomes one that is; programs."""
 
+import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 # How a network of PyTorch becomes ONNX; H and W are for the user to fill in.
@@ -20,10 +22,7 @@ _ENGINE = (
 _FORMATS = {
     ".pth": _PICKLE,
     ".ckpt": _PICKLE,
-    ".pt2": "is an exported program of PyTorch; convert it:"
-    " torch.onnx.export(torch.export.load('{name}').module(), torch.zeros(1, 3, H, W),"
-    " '{stem}.onnx')",
-    ".json": "is not a model that is read here; of a program of Paddle 3 make ONNX: paddle2onnx"
+    ".json": "is no model that OpenVINO reads; of a program of Paddle 3 make ONNX: paddle2onnx"
     " --model_dir . --model_filename {name} --params_filename {stem}.pdiparams --save_file"
     " {stem}.onnx",
     ".safetensors": "holds weights without their network; load them into it with"
@@ -50,3 +49,33 @@ def how_to_convert(path: Path) -> str | None:
 def fill_in(text: str, path: Path) -> str:
     """An instruction with the names of a file in it."""
     return text.replace("{name}", path.name).replace("{stem}", path.stem)
+
+
+# What PyTorch writes to be read without the program that defines the network. Reading runs it.
+TORCHSCRIPT = "a TorchScript program"
+EXPORTED = "an exported program of PyTorch"
+PROGRAM_SUFFIXES = {".pt2": EXPORTED, ".ts": TORCHSCRIPT, ".torchscript": TORCHSCRIPT}
+_MEMBERS = {"/constants.pkl": TORCHSCRIPT, "/models/model.json": EXPORTED}
+
+
+def program_kind(path: Path) -> str | None:
+    """What program of PyTorch a file holds: `TORCHSCRIPT`, `EXPORTED`, or None if it holds none.
+
+    Nothing is run: the suffix says it, and of a .pt the names in the archive.
+    """
+    if path.suffix == ".pt" and path.is_file():
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return program_among(archive.namelist())
+        except (zipfile.BadZipFile, OSError, ValueError):
+            return None  # whoever reads it says what is wrong
+    return PROGRAM_SUFFIXES.get(path.suffix)
+
+
+def program_among(names: Iterable[str]) -> str | None:
+    """What program an archive of PyTorch with these names in it holds; None if none."""
+    names = list(names)
+    for end, kind in _MEMBERS.items():
+        if any(name.endswith(end) for name in names):
+            return kind
+    return None

@@ -60,12 +60,14 @@ class Workload:
         shapes: Input shapes to set, such as "1x3x256x1600" or "NAME=1x3x256x1600".
         splits: Measure the head of every named split point as well; for a single model.
         images: Folders, images or lists to run on; random values if empty.
+        trust: Read programs of PyTorch, too, which can run code.
     """
 
     models: Sequence[Model]
     shapes: Sequence[str] = ()
     splits: bool = False
     images: Sequence[str] = ()
+    trust: bool = False
 
     def subjects(self) -> list[Subject]:
         """Read everything.
@@ -77,7 +79,7 @@ class Workload:
         if self.splits and len(self.models) > 1:
             raise UsageError("`splits` is for one model; give one")
         images = expand_inputs(self.images) if self.images else []
-        found = [subject(model, self.shapes) for model in self.models]
+        found = [subject(model, self.shapes, self.trust) for model in self.models]
         if self.splits:
             found = [*heads(found[0]), *found]
         return [on_images(one, images) for one in found] if images else found
@@ -90,7 +92,7 @@ def workload(models: "Model | Sequence[Model] | Workload") -> Workload:
     return Workload([models] if isinstance(models, Model) else list(models))
 
 
-def subject(model: Model, shapes: Sequence[str] = ()) -> Subject:
+def subject(model: Model, shapes: Sequence[str] = (), trust: bool = False) -> Subject:
     """A model as it is.
 
     Raises:
@@ -99,7 +101,9 @@ def subject(model: Model, shapes: Sequence[str] = ()) -> Subject:
     """
     if isinstance(model, Subject):
         return model
-    network = model if isinstance(model, Network) else Network.load(model, list(shapes) or None)
+    network = (
+        model if isinstance(model, Network) else Network.load(model, list(shapes) or None, trust)
+    )
     path = network.path
     onnx = path if path is not None and path.suffix == ".onnx" else None
     return Subject(network.model, network.record, onnx=onnx)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from splittool.cli.options import RuntimeOption, Shapes, positive
+from splittool.cli.options import RuntimeOption, Shapes, Trust, positive
 from splittool.cli.output import Output
 from splittool.errors import UsageError
 
@@ -98,6 +98,7 @@ def bench_vpu(
         typer.Option(help="myriad-x: estimate FPS without a device; nothing is measured."),
     ] = None,
     shape: Shapes = None,
+    trust: Trust = False,
     min_fps: Annotated[
         float | None, typer.Option(help="Exit with 5 if a model is slower than this.")
     ] = None,
@@ -136,7 +137,7 @@ def bench_vpu(
 
     if estimate:
         with output.progress() as progress:
-            workload = Workload(models, shape or [], splits)
+            workload = Workload(models, shape or [], splits, trust=trust)
             estimated = estimate_fps(workload, estimate, progress, output.note)
         output.emit(estimated)
         return
@@ -145,7 +146,7 @@ def bench_vpu(
     positive([] if max_drift is None else [max_drift], "--max-drift")
     with output.progress() as progress, Interrupt() as interrupt:
         report = bench(
-            Workload(models, shape or [], splits, images or []),
+            Workload(models, shape or [], splits, images or [], trust),
             minutes,
             DeviceOptions(
                 device, precision, hint, streams, requests, cache, runtime_python, runtime

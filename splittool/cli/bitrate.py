@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splittool.cli.options import Fps, Shapes, link_option
+from splittool.cli.options import Fps, Shapes, Trust, link_option
 from splittool.cli.output import Output
 from splittool.quantities import Link
 from splittool.vocabulary import LATENT_BITS
@@ -52,6 +52,7 @@ def bitrate(
         float | None, typer.Option(help="Exit with 5 if a split point needs more Mbit/s.")
     ] = None,
     shape: Shapes = None,
+    trust: Trust = False,
 ) -> None:
     """Compute the bitrate of each split point.
 
@@ -76,7 +77,7 @@ def bitrate(
         frames=read_frames(infer or []),
     )
     streams.check()
-    record, splits, usual_bits = _read(source, at or [], shape or [])
+    record, splits, usual_bits = _read(source, at or [], shape or [], trust)
     report = bitrate_report(record, splits, replace(streams, bits=bits or [usual_bits]))
     output.emit(report)
     if report.over_limit:
@@ -87,7 +88,7 @@ def bitrate(
 
 
 def _read(
-    source: str, at: list[str], shapes: list[str]
+    source: str, at: list[str], shapes: list[str], trust: bool
 ) -> "tuple[FileRecord | None, list[SplitRecord], int]":
     """The split points of a model; of a cut report, its own after the network's input.
 
@@ -110,7 +111,7 @@ def _read(
         return record, [input_split(report), report.split], usual_bits
     from splittool.network.network import Network
 
-    network = Network.load(source, shapes)
+    network = Network.load(source, shapes, trust)
     return network.record, described_at(network.graph, network.info, at), BITS
 
 

@@ -18,6 +18,7 @@ from splittool.cli.options import (
     RuntimeOption,
     Shapes,
     ThresholdOption,
+    Trust,
     link_option,
     run_options,
 )
@@ -95,6 +96,7 @@ def compare(
     precision: PrecisionOption = "auto",
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     shape: Shapes = None,
+    trust: Trust = False,
     report_file: Annotated[
         Path | None,
         typer.Option(
@@ -138,7 +140,7 @@ def compare(
         parse_numbers(qualities),
         run_options(given),
         half_size,
-        Rivals(cloud or (), device_network or (), cut or ()),
+        Rivals(cloud or (), device_network or (), cut or (), trust),
         at_dice or None,
         report_file,
         resume,
@@ -146,7 +148,7 @@ def compare(
         EnergyOptions(edge_energy, radio, link),
     )
     numbers = parse_numbers(bits)
-    network = Network.load(model, shape)
+    network = Network.load(model, shape, trust)
     with output.progress() as progress:
         report = compare_network(network, images, at, numbers, labels, how, progress)
     output.emit(report, kept=report_file is not None)

@@ -10,6 +10,7 @@ from splittool.cli.options import (
     Force,
     ModelArgument,
     Shapes,
+    Trust,
     compiler_for,
 )
 from splittool.cli.output import Output
@@ -39,6 +40,7 @@ def cut(
         typer.Option("--verify", help="Prove every cut listed; a cut that is made always is."),
     ] = False,
     shape: Shapes = None,
+    trust: Trust = False,
     output_folder: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for head, tail and cut.json.")
     ] = Path(),
@@ -109,7 +111,7 @@ def cut(
         raise UsageError("give either --at NAME to cut, or --list or --all to see where")
     if calibrate and not at:
         raise UsageError("--calibrate is for a cut that is made; give --at NAME")
-    network = Network.load(model, shape)
+    network = Network.load(model, shape, trust)
     if not at:
         _list(output, network, every, verify, tolerance)
         return

@@ -21,6 +21,7 @@ from splittool.cli.options import (
     ScaleOption,
     Shapes,
     ThresholdOption,
+    Trust,
     positive,
     run_options,
 )
@@ -80,6 +81,7 @@ def infer(
     mean: MeanOption = None,
     scale: ScaleOption = None,
     shape: Shapes = None,
+    trust: Trust = False,
     min_dice: Annotated[
         float | None, typer.Option(help="Exit with 5 if Dice over defective pairs is lower.")
     ] = None,
@@ -128,7 +130,7 @@ def infer(
                 progress=progress,
             )  # fmt: skip
         else:
-            network = Network.load(source, shape)
+            network = Network.load(source, shape, trust)
             report = network.evaluate(images, truth, output_folder, options, progress)
     if report.scores is None and truth is not False and not report.outputs:
         output.note("note: no train.csv beside the images: nothing is scored; give --labels")

@@ -60,6 +60,12 @@ Shapes = Annotated[
         help="Fix an open input: 1x3x256x1600, or NAME=1x3x256x1600; repeat for several.",
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Read programs of PyTorch, too (.pt2, TorchScript), which can run code."
+    ),
+]
 ImagesArgument = Annotated[
     list[str],
     typer.Argument(

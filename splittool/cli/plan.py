@@ -10,6 +10,7 @@ from splittool.cli.options import (
     ModelArgument,
     RadioOption,
     Shapes,
+    Trust,
     link_option,
     time_option,
 )
@@ -124,6 +125,7 @@ def plan(
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Show every row in the table.")] = False,
     shape: Shapes = None,
+    trust: Trust = False,
 ) -> None:
     """Choose where to cut.
 
@@ -172,9 +174,10 @@ def plan(
         fps,
         top,
         pareto,
+        trust,
     )
     options.check()
-    network = Network.load(model, shape)
+    network = Network.load(model, shape, trust)
     report = make_plan(network.record, network.graph, network.info, options)
     output.emit(report, every=every)
     if report.best is None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from splittool.cli.options import ModelArgument, Shapes
+from splittool.cli.options import ModelArgument, Shapes, Trust
 from splittool.cli.output import Output
 
 
@@ -15,6 +15,7 @@ def profile(
         bool, typer.Option("--layers/--no-layers", help="Show every operation in the table.")
     ] = True,
     shape: Shapes = None,
+    trust: Trust = False,
 ) -> None:
     """Count operations, parameters and memory.
 
@@ -26,5 +27,5 @@ def profile(
     output: Output = ctx.obj
     from splittool.network.network import Network
 
-    report = Network.load(model, shape).profile()
+    report = Network.load(model, shape, trust).profile()
     output.emit(report, layers=layers)

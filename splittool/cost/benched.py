@@ -30,13 +30,16 @@ class Benched:
     point: str | None = None
 
 
-def read_benched(path: Path, source: FileRecord, graph: Graph) -> list[Benched]:
+def read_benched(
+    path: Path, source: FileRecord, graph: Graph, trust: bool = False
+) -> list[Benched]:
     """Read a report of `bench-vpu`.
 
     Args:
         path: The report, of one model or of several.
         source: The file of the network to plan for.
         graph: Its graph.
+        trust: Whether another network that was measured may be a program that can run code.
 
     Returns:
         The measured heads of the planned network, the smallest first, the network itself among
@@ -55,7 +58,7 @@ def read_benched(path: Path, source: FileRecord, graph: Graph) -> list[Benched]:
             f" splittool bench-vpu {source.path} --splits"
         )
     if not found:
-        found = [Benched(runs[0], _gflops_of_another(path, runs[0]))]
+        found = [Benched(runs[0], _gflops_of_another(path, runs[0], trust))]
     for benched in found:
         if not 0 < benched.run.fps * benched.gflops < float("inf"):
             raise InputError(
@@ -101,9 +104,9 @@ def _point_of_head(path: Path, run: BenchReport, source: FileRecord) -> str | No
     return None
 
 
-def _gflops_of_another(path: Path, run: BenchReport) -> float:
+def _gflops_of_another(path: Path, run: BenchReport, trust: bool) -> float:
     """GFLOPs of a frame of what was measured: a model, or the head of one of its split points."""
-    graph = read_graph(load_model(_benched_model(path, run.source)))
+    graph = read_graph(load_model(_benched_model(path, run.source), trust=trust))
     costs = operation_costs(graph)
     return sum(costs[i].flops or 0 for i in head_operations(graph, run.point, costs)) / 1e9
 

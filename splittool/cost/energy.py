@@ -48,7 +48,7 @@ from splittool.reports import (
 
 
 def read_edge_energy(
-    energy: EdgeEnergy, source: FileRecord, graph: Graph
+    energy: EdgeEnergy, source: FileRecord, graph: Graph, trust: bool = False
 ) -> tuple[EdgeEnergyRecord, float | None]:
     """The energy of computing, as given or from a report of `bench-vpu` with joules.
 
@@ -56,6 +56,7 @@ def read_edge_energy(
         energy: The energy, or the report's file.
         source: The file of the model to plan for, which may be the measured one.
         graph: Its graph.
+        trust: Whether the measured model may be a program that can run code.
 
     Returns:
         The energy, and the idle power in watts that the report says; None if none does.
@@ -66,7 +67,7 @@ def read_edge_energy(
     if energy.report is None:
         given = EdgeEnergyRecord(energy.given, energy.joules_per_gflop, energy.watts)
         return given, None
-    found = read_benched(energy.report, source, graph)
+    found = read_benched(energy.report, source, graph, trust)
     joules = []
     for benched in found:
         if benched.run.power is None:

@@ -59,6 +59,8 @@ class PlanOptions:
             cut can do.
         top: How many distinct places to show; None shows the named, measured and chosen ones.
         pareto: Show only places that no other one beats in bytes, work on the device and Dice.
+        trust: Whether programs of PyTorch, which can run code, are read: the network was, and a
+            model that a report measured may be.
     """
 
     edge: str | float | Path | Compute
@@ -79,6 +81,7 @@ class PlanOptions:
     fps: float | None = None
     top: int | None = None
     pareto: bool = False
+    trust: bool = False
 
     def check(self) -> None:
         """Find what is out of range, before a network is read.

@@ -79,8 +79,8 @@ def plan(source: FileRecord, graph: Graph, info: ModelInfo, options: PlanOptions
     size = measured.image_bytes if options.image_bytes is None else options.image_bytes
     answer, source_of_answer = _answer(graph, measured, options)
     deployment = Deployment(
-        edge=read_rate(parse_compute(options.edge), source, graph),
-        cloud=read_rate(parse_compute(options.cloud), source, graph),
+        edge=read_rate(parse_compute(options.edge), source, graph, options.trust),
+        cloud=read_rate(parse_compute(options.cloud), source, graph, options.trust),
         link=parse_link(options.link),
         rtt_ms=parse_milliseconds(options.rtt),
         bits=options.bits,
@@ -91,7 +91,7 @@ def plan(source: FileRecord, graph: Graph, info: ModelInfo, options: PlanOptions
     )
     goal = Goal(options.best, options.limits, options.top, options.pareto)
     report = choose(source, graph, info.split_points, deployment, goal, measured)
-    report.shapes = list(options.shapes)
+    report.shapes, report.trust = list(options.shapes), options.trust
     report.answer = source_of_answer
     return report
 
@@ -100,7 +100,9 @@ def _energy(source: FileRecord, graph: Graph, options: PlanOptions) -> EnergyMod
     """What a frame costs the device; None where that was not given."""
     if options.edge_energy is None or options.radio is None:
         return None
-    edge, measured_idle = read_edge_energy(parse_edge_energy(options.edge_energy), source, graph)
+    edge, measured_idle = read_edge_energy(
+        parse_edge_energy(options.edge_energy), source, graph, options.trust
+    )
     given, battery = options.idle_power, options.battery
     record = EnergyRecord(
         edge,

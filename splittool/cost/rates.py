@@ -11,7 +11,9 @@ from splittool.quantities import Compute
 from splittool.reports import FileRecord, HeadRateRecord, RateRecord, file_record
 
 
-def read_rate(compute: Compute, source: FileRecord, graph: Graph) -> RateRecord:
+def read_rate(
+    compute: Compute, source: FileRecord, graph: Graph, trust: bool = False
+) -> RateRecord:
     """The rate of a side, as given or from a report of `bench-vpu`.
 
     A report of one whole network gives its frames per second times its GFLOPs, by this package's
@@ -23,6 +25,7 @@ def read_rate(compute: Compute, source: FileRecord, graph: Graph) -> RateRecord:
         compute: The rate, or the report's file.
         source: The file of the model to plan for, which may be the measured one.
         graph: Its graph.
+        trust: Whether the measured model may be a program that can run code.
 
     Raises:
         InputError: The report is of another kind, says 0 FPS, or its model is gone or changed.
@@ -30,7 +33,7 @@ def read_rate(compute: Compute, source: FileRecord, graph: Graph) -> RateRecord:
     if compute.gflops_per_second is not None:
         return RateRecord(given=compute.given, gflops_per_second=compute.gflops_per_second)
     path = Path(compute.given)
-    found = read_benched(path, source, graph)
+    found = read_benched(path, source, graph, trust)
     largest = found[-1]
     return RateRecord(
         given=compute.given,

@@ -10,9 +10,11 @@ from openvino.frontend import FrontEndManager
 
 from splittool.errors import InputError, UsageError
 from splittool.files import require_file
-from splittool.formats import how_to_convert
+from splittool.formats import PROGRAM_SUFFIXES, how_to_convert, program_kind
 from splittool.graph.guard import guard
 from splittool.graph.names import name_operations
+from splittool.graph.programs import read_program
+from splittool.graph.shapes import parse_shapes, require_fixed
 from splittool.runtime.ir import adopt_notes, core, fold_shapes, read_info
 
 SUFFIXES = (".pt", ".xml", ".onnx", ".tflite", ".pb", ".pdmodel")
@@ -27,25 +29,29 @@ _FORMATS = {
 }
 
 
-def load_model(path: Path, shapes: Sequence[str] = ()) -> ov.Model:
+def load_model(path: Path, shapes: Sequence[str] = (), trust: bool = False) -> ov.Model:
     """Read a model file: a checkpoint of ours, or any other that OpenVINO reads.
 
     Args:
         path: The file, or a SavedModel folder of TensorFlow.
         shapes: Input shapes to set: "1x3x256x1600", or "NAME=1x3x256x1600" where there are several
             inputs.
+        trust: Read programs of PyTorch, too, which can run code: TorchScript and .pt2.
 
     Raises:
-        InputError: It is missing, damaged, of an unknown kind, or its input shapes are not fixed.
+        InputError: It is missing, damaged, of an unknown kind, a program that is not trusted, or
+            its input shapes are not fixed.
         UsageError: A shape cannot be read, is of an unknown input, or does not fit the model.
         MissingExtraError: A .pt is given and torch is not installed.
     """
     if (path / SAVED_MODEL).is_file():
         return prepare(_read_foreign(path, "tf", "SavedModel of TensorFlow"), shapes, path)
-    if path.suffix not in SUFFIXES:
+    if path.suffix not in (*SUFFIXES, *PROGRAM_SUFFIXES):
         known = how_to_convert(path) or f"is not a model; give one of {', '.join(SUFFIXES)}"
         raise InputError(f"{path} {known}")
     require_file(path, "make one with: splittool train, then splittool export")
+    if kind := program_kind(path):
+        return prepare(read_program(path, kind, shapes, trust), (), path)
     if path.suffix in _FORMATS:
         model = _read_foreign(path, *_FORMATS[path.suffix])
     elif path.suffix == ".pt":
@@ -72,7 +78,8 @@ def prepare(model: ov.Model, shapes: Sequence[str], source: Path | str) -> ov.Mo
     """
     if shapes:
         _set_shapes(source, model, shapes)
-    _require_fixed_shapes(source, model)
+    for port in model.inputs:
+        require_fixed(source, port.get_node().get_friendly_name(), port.get_partial_shape())
     _require_size(source, model)
     _require_work(source, model)
     _require_info(source, model)
@@ -110,25 +117,10 @@ def _read(path: Path) -> ov.Model:
 
 def _set_shapes(path: Path | str, model: ov.Model, shapes: Sequence[str]) -> None:
     ports = {port.get_node().get_friendly_name(): port for port in model.inputs}
-    wanted = {}
-    for text in shapes:
-        name, _, dimensions = text.rpartition("=")
-        if not name and len(ports) > 1:
-            raise UsageError(
-                f"`shape` {text}: {path} has several inputs;"
-                f" give NAME={text}, where NAME is one of: {', '.join(ports)}"
-            )
-        name = name or next(iter(ports))
-        if name not in ports:
-            raise UsageError(
-                f"`shape` {text}: {path} has no input {name!r}; it has: {', '.join(ports)}"
-            )
-        shape = [_dimension(text) for text in dimensions.split("x")]
-        if 0 in shape:
-            raise UsageError(
-                f"`shape` {text[:80]}: give whole numbers above 0, such as 1x3x256x1600"
-            )
-        wanted[ports[name]] = ov.PartialShape(shape)
+    wanted = {
+        ports[name]: ov.PartialShape(shape)
+        for name, shape in parse_shapes(path, list(ports), shapes).items()
+    }
     try:
         model.reshape(wanted)
     except RuntimeError as error:
@@ -136,11 +128,6 @@ def _set_shapes(path: Path | str, model: ov.Model, shapes: Sequence[str]) -> Non
             f"{path} cannot take `shape` {' '.join(shapes)} ({_cause(error)});"
             " give a shape the network was made for"
         ) from None
-
-
-def _dimension(text: str) -> int:
-    """A dimension of a shape; 0 for what is none."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 def _check_kind(path: Path, kind: str, what: str) -> None:
@@ -197,17 +184,6 @@ def _expected_weights(path: Path) -> int:
     return max(ends)
 
 
-def _require_fixed_shapes(path: Path | str, model: ov.Model) -> None:
-    for port in model.inputs:
-        shape = port.get_partial_shape()
-        if shape.is_dynamic:
-            name = port.get_node().get_friendly_name()
-            raise InputError(
-                f"{path}: input {name!r} has the open shape {shape}; fix it with:"
-                f" `shape` {name}={_example(shape)}"
-            )
-
-
 _MOST_ELEMENTS = 2**30
 
 
@@ -235,14 +211,3 @@ def _require_info(source: Path | str, model: ov.Model) -> None:
         read_info(model)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-
-
-def _example(shape: ov.PartialShape) -> str:
-    """A shape that fits an open one: batch 1, and 224 where anything goes."""
-    if shape.rank.is_dynamic:
-        return "1x3x224x224"
-    dimensions = [
-        str(d.get_length() if d.is_static else 1 if not place else max(d.get_min_length(), 224))
-        for place, d in enumerate(shape)
-    ]
-    return "x".join(dimensions)

@@ -15,7 +15,7 @@ from torch import Tensor
 from splittool.data.images import Canvas
 from splittool.errors import InputError, StoppedError
 from splittool.files import require_file, write_bytes
-from splittool.formats import TORCH_TO_ONNX, fill_in
+from splittool.formats import TORCH_TO_ONNX, fill_in, program_among
 from splittool.models import NETWORKS, Segmenter, build
 from splittool.reports import EpochRecord
 
@@ -200,19 +200,10 @@ def _refuse_programs(path: Path) -> None:
         raise InputError(
             f"{path} would become {inflated:,} bytes in memory; it is damaged or meant to do harm"
         )
-    for end, program in _PROGRAMS.items():
-        if any(name.endswith(end) for name in names):
-            raise InputError(f"{path} {fill_in(program, path)}")
+    if program := program_among(names):
+        raise InputError(f"{path} is {program}, not a splittool checkpoint; {_FIX[MODEL]}")
 
 
-_PROGRAMS = {
-    "/constants.pkl": "is a TorchScript program, not a splittool checkpoint; convert it:"
-    " ov.save_model(ov.convert_model(torch.jit.load('{name}'), input=[1, 3, H, W]), '{stem}.xml'),"
-    " after: import torch, openvino as ov",
-    "/models/model.json": "is an exported program of PyTorch, not a splittool checkpoint; convert"
-    " it: torch.onnx.export(torch.export.load('{name}').module(), torch.zeros(1, 3, H, W),"
-    " '{stem}.onnx')",
-}
 _NEVER_RUN = (
     ", such as a whole network, which is never run; in the program that made it, export the network"
     f" to ONNX: {TORCH_TO_ONNX}"

@@ -58,7 +58,7 @@ class EnergyOptions:
                 f"`edge_energy` {computing} is a power, and the device's time is not known here;"
                 " give joules for work such as 0.02J/GFLOP, or the .json report of bench-vpu"
             )
-        record, _ = read_edge_energy(computing, network.record, network.graph)
+        record, _ = read_edge_energy(computing, network.record, network.graph, network.trust)
         energy = EnergyRecord(record, radio_record(parse_radio(self.radio)))
         return EnergyModel(energy, parse_link(self.link).mbps)
 

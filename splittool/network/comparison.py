@@ -45,11 +45,13 @@ class Rivals:
         clouds: Networks that run in the cloud, on the compressed input.
         devices: Networks that run on the device; their coded masks are sent.
         cuts: Files cut.json; each is sent with its default bits and codec.
+        trust: Read networks that are programs of PyTorch, too, which can run code.
     """
 
     clouds: Sequence[str | Path] = ()
     devices: Sequence[str | Path] = ()
     cuts: Sequence[str | Path] = ()
+    trust: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,10 @@ def _grid(
         if not 0 < dice <= 1:
             raise UsageError(f"`at_dice` {dice} is out of range; give 0 to 1")
     bits, codecs = [check_bits(number) for number in bits], _codecs(how.codecs)
-    opened = {path: Network.load(path) for path in [*how.rivals.clouds, *how.rivals.devices]}
+    rivals = how.rivals
+    opened = {
+        path: Network.load(path, trust=rivals.trust) for path in [*rivals.clouds, *rivals.devices]
+    }
     return Grid(
         points,
         bits,

@@ -17,6 +17,7 @@ import openvino as ov
 from splittool.cost.operations import OperationCost, operation_costs
 from splittool.cost.splits import describe_split_points, list_splits
 from splittool.errors import InputError, UsageError, VerificationError
+from splittool.formats import program_kind
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import Verifier, make_halves
 from splittool.graph.names import name_copy
@@ -55,22 +56,28 @@ class Network:
         model: The graph, with fixed input shapes.
         source: The file it was read from; None for one made in memory.
         shapes: The input shapes that it was read with, as `splittool cut --shape` takes them.
+        trust: Whether programs that can run code were let in.
 
     Attributes:
         model: The OpenVINO graph.
         path: The file; None for one made in memory.
         shapes: The input shapes that it was read with.
+        trust: Whether programs that can run code were let in.
     """
 
     def __init__(
-        self, model: ov.Model, source: Path | None = None, shapes: Sequence[str] = ()
+        self,
+        model: ov.Model,
+        source: Path | None = None,
+        shapes: Sequence[str] = (),
+        trust: bool = False,
     ) -> None:
-        self.model, self.path, self.shapes = model, source, tuple(shapes)
+        self.model, self.path, self.shapes, self.trust = model, source, tuple(shapes), trust
         self._onnx: Path | None = None
         self._last: tuple[RunOptions, WholeRunner] | None = None
 
     @staticmethod
-    def load(source: str | Path | ov.Model, shape: Shapes = None) -> "Network":
+    def load(source: str | Path | ov.Model, shape: Shapes = None, trust: bool = False) -> "Network":
         """Read a network.
 
         Args:
@@ -78,9 +85,12 @@ class Network:
                 a SavedModel folder, or an OpenVINO model, which is copied.
             shape: The shape of an input that is open: "1x3x256x1600" or (1, 3, 256, 1600); for
                 several inputs "NAME=1x3x256x1600", a list of such, or shapes by name.
+            trust: Read programs of PyTorch, too, which can run code: a .pt2, or TorchScript in a
+                .pt or .ts.
 
         Raises:
-            InputError: The file is missing, damaged, of an unknown kind, or its shapes are open.
+            InputError: The file is missing, damaged, of an unknown kind, a program that is not
+                trusted, or its shapes are open.
             UsageError: A shape does not fit.
         """
         if isinstance(source, ov.Model):
@@ -88,7 +98,7 @@ class Network:
             name_copy(copy, source)
             return Network(prepare(copy, shape_texts(shape), copy.get_friendly_name()))
         shapes = shape_texts(shape)
-        return Network(load_model(Path(source), shapes), Path(source), shapes)
+        return Network(load_model(Path(source), shapes, trust), Path(source), shapes, trust)
 
     @property
     def name(self) -> str:
@@ -231,7 +241,9 @@ class Network:
         from splittool.cost.plan_options import PlanOptions
         from splittool.cost.plans import plan
 
-        options = PlanOptions(edge, cloud, link, **{"shapes": self.shapes, **more})
+        options = PlanOptions(
+            edge, cloud, link, **{"shapes": self.shapes, "trust": self.trust, **more}
+        )
         return plan(self.record, self.graph, self.info, options)
 
     def cut(self, *at: str) -> "NetworkCut":
@@ -258,7 +270,7 @@ class Network:
         """
         if self.path is not None and self.path.suffix == ".onnx":
             return self
-        if self.path is None or self.path.suffix != ".pt":
+        if self.path is None or self.path.suffix != ".pt" or program_kind(self.path):
             raise UsageError(
                 f"{self.name} cannot be written as ONNX; give an .onnx file or a .pt checkpoint, or"
                 " another target"

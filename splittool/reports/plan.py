@@ -32,7 +32,8 @@ class PlanReport(Report, tag="splittool.plan/1"):
     the limits, null if there is none. `best_cut` is that of the best cut with a convolution or
     matrix product in its head, within the limits if any such cut is, null if there is no such cut.
     `optimum` is that of the least latency over all closed cuts, whatever the limits; it need not be
-    a split point in topological order. `shapes` are the input shapes that were asked for.
+    a split point in topological order. `shapes` are the input shapes that were asked for,
+    and `trust` says whether programs that can run code were let in.
     `answer_bytes` are those of edge only; `answer` says how they are known, null in older plans,
     where edge only sent nothing. `energy` is null where energies are not known, and
     `energy_optimum` is the row of the least energy over all closed cuts; `fps` is the frame rate
@@ -59,6 +60,7 @@ class PlanReport(Report, tag="splittool.plan/1"):
     not_counted: dict[str, int] = msgspec.field(default_factory=dict)
     refused: list[RefusedRecord] = msgspec.field(default_factory=list)
     shapes: list[str] = msgspec.field(default_factory=list)
+    trust: bool = False
     answer_bytes: float = 0.0
     answer: Literal["given", "measured", "estimated"] | None = None
     energy: EnergyRecord | None = None
@@ -228,7 +230,7 @@ class PlanReport(Report, tag="splittool.plan/1"):
         return [f"{why}; the best cut ({value}) is made with:", verbatim(self._cut_command(row))]
 
     def _cut_command(self, row: PlanRow) -> str:
-        words = ["splittool", "cut", self.source.path]
+        words = ["splittool", "cut", self.source.path, *(["--trust"] if self.trust else [])]
         for option, values in (("--shape", self.shapes), ("--at", row.at)):
             words += [word for value in values for word in (option, value)]
         return shlex.join(words)

@@ -24,9 +24,14 @@ def _paddle(folder: Path) -> Path:
     return folder / "two_levels.pdmodel"
 
 
+def _with_variables(folder: Path) -> Path:
+    return Path(shutil.copytree(GOLDEN / "with_variables", folder / "net"))
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "frozen graph": lambda folder: frozen_graph(folder / "net.pb"),
     "SavedModel": lambda folder: saved_model(folder / "net"),
+    "SavedModel with variables": _with_variables,
     "Paddle": _paddle,
 }
 
@@ -58,6 +63,19 @@ def test_a_saved_model_computes_what_its_graph_does(tmp_path: Path) -> None:
     assert one.shape == (1, 16, 16, 2)
     assert one.std() > 0.01
     assert np.array_equal(one, other)
+
+
+def test_variables_of_a_saved_model_are_read(tmp_path: Path) -> None:
+    """The golden output is TensorFlow's."""
+    path = _with_variables(tmp_path)
+    pixels = np.linspace(-1, 1, 3 * 16 * 16, dtype=np.float32).reshape(1, 16, 16, 3)
+    expected = np.load(GOLDEN / "with_variables.npy")
+    (maps,) = run_in_f32(load_model(path), [pixels])
+    assert expected.std() > 0.01
+    assert np.abs(maps - expected).max() < 1e-5
+    (path / "variables" / "variables.index").unlink()
+    with pytest.raises(InputError, match="cannot be read as a model"):
+        load_model(path)
 
 
 def test_an_open_batch_is_fixed(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@
     const rate = (side, value) => value === null ? plan[side].given : `${value}GFLOPS`;
     const words = ["splittool", "plan", plan.source.path, "--edge", rate("edge", given.edge), "--cloud", rate("cloud", given.cloud)];
     words.push("--link", `${given.mbps}Mbps`, "--rtt", `${given.rtt}ms`, "--bits", plan.bits, "--best", given.objective);
+    if (plan.trust) words.push("--trust");
     for (const shape of plan.shapes) words.push("--shape", shape);
     for (const file of plan.inferred) words.push("--infer", file.path);
     if (plan.answer === "given") words.push("--answer-bytes", plan.answer_bytes);
@@ -111,6 +112,7 @@
 
   function cutCommand(row) {
     const words = ["splittool", "cut", plan.source.path];
+    if (plan.trust) words.push("--trust");
     for (const shape of plan.shapes) words.push("--shape", shape);
     for (const place of row.at) words.push("--at", place);
     return command(words);
