@@ -90,6 +90,10 @@ def plan(
         float | None,
         typer.Option(help="The frame rate to be reached. [default: as each cut can do]"),
     ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(min=1, help="Say what so many devices need together, each at --fps."),
+    ] = None,
     best: Annotated[Objective, typer.Option(help="What the chosen row is best in.")] = "latency",
     min_dice: Annotated[
         float | None,
@@ -145,6 +149,10 @@ def plan(
     smartphones': wifi, lte and 3g of Huang et al., MobiSys 2012, table 4; 5g-low-band and 5g-mmwave
     lines through the data published with Narayanan et al., SIGCOMM 2021, fig. 11, where the power
     is that of the whole phone.
+
+    With --devices and --fps it says what many devices need together that send as the chosen row
+    does: Mbit/s = devices x FPS x 8 x bytes, and servers = devices x FPS x time of tail and
+    decoding. A server is what the rate of --cloud is of.
     """
     output: Output = ctx.obj
     from splittool.cost.limits import nothing_fits
@@ -175,6 +183,7 @@ def plan(
         top,
         pareto,
         trust,
+        devices,
     )
     options.check()
     network = Network.load(model, shape, trust)

@@ -61,6 +61,7 @@ class PlanOptions:
         pareto: Show only places that no other one beats in bytes, work on the device and Dice.
         trust: Whether programs of PyTorch, which can run code, are read: the network was, and a
             model that a report measured may be.
+        devices: How many devices send `fps` frames a second each; None for one.
     """
 
     edge: str | float | Path | Compute
@@ -82,6 +83,7 @@ class PlanOptions:
     top: int | None = None
     pareto: bool = False
     trust: bool = False
+    devices: int | None = None
 
     def check(self) -> None:
         """Find what is out of range, before a network is read.
@@ -101,6 +103,10 @@ class PlanOptions:
         require_positive(self.fps, "`fps`")
         if self.top is not None and self.top < 1:
             raise UsageError(f"`top` {self.top} is out of range; give 1 or more")
+        if self.devices is not None and self.devices < 1:
+            raise UsageError(f"`devices` {self.devices} is out of range; give 1 or more")
+        if self.devices is not None and self.fps is None:
+            raise UsageError("`devices` send frames at a rate; give it with `fps`")
         self._check_energy()
 
     def _check_energy(self) -> None:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from splittool.cost.deployment import Amount, Deployment, answer_estimate, tensor_bytes
 from splittool.cost.energy import EnergyModel, radio_record, read_edge_energy
+from splittool.cost.fleet import fleet
 from splittool.cost.limits import implied_limits, is_implied
 from splittool.cost.measurements import Measured, read_measured
 from splittool.cost.minimum_cut import CutCosts, best_cut
@@ -93,6 +94,8 @@ def plan(source: FileRecord, graph: Graph, info: ModelInfo, options: PlanOptions
     report = choose(source, graph, info.split_points, deployment, goal, measured)
     report.shapes, report.trust = list(options.shapes), options.trust
     report.answer = source_of_answer
+    if options.devices is not None and options.fps is not None and report.best is not None:
+        report.fleet = fleet(report.best, options.devices, options.fps)
     return report
 
 

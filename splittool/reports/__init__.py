@@ -46,6 +46,7 @@ from splittool.reports.energy import PowerRecord as PowerRecord
 from splittool.reports.energy import RadioRecord as RadioRecord
 from splittool.reports.export import BlobRecord as BlobRecord
 from splittool.reports.export import ExportReport as ExportReport
+from splittool.reports.fleet import FleetRecord as FleetRecord
 from splittool.reports.imports import ImportReport as ImportReport
 from splittool.reports.infer import AgainstWholeRecord as AgainstWholeRecord
 from splittool.reports.infer import ImageRecord as ImageRecord

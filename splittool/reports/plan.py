@@ -8,6 +8,7 @@ import msgspec
 from splittool.reports.base import FileRecord, Report
 from splittool.reports.cut import RefusedRecord
 from splittool.reports.energy import EnergyRecord
+from splittool.reports.fleet import FleetRecord
 from splittool.reports.plan_rows import (
     OUTSIDE,
     UNKNOWN,
@@ -39,7 +40,8 @@ class PlanReport(Report, tag="splittool.plan/1"):
     `energy_optimum` is the row of the least energy over all closed cuts; `fps` is the frame rate
     that was asked for. `implied` names the limits that nobody gave: a least Dice where any was
     measured, and `fps`. `shown` are the rows that were asked for, the best first; null for the
-    named, measured and chosen ones.
+    named, measured and chosen ones. `fleet` is what many devices need that send as the chosen row
+    does, null where their number was not given or no row is within the limits.
     """
 
     source: FileRecord
@@ -68,6 +70,7 @@ class PlanReport(Report, tag="splittool.plan/1"):
     fps: float | None = None
     implied: list[str] = msgspec.field(default_factory=list)
     shown: list[int] | None = None
+    fleet: FleetRecord | None = None
 
     @property
     def best(self) -> PlanRow | None:
@@ -135,6 +138,7 @@ class PlanReport(Report, tag="splittool.plan/1"):
             f"least latency of all closed cuts: {self._least(self.optimum, 'latency')}",
             *self._energy(),
             *self._dice(),
+            *self._fleet(),
         ]
         if hidden:
             lines.append(f"{hidden} more rows with --all")
@@ -216,6 +220,17 @@ class PlanReport(Report, tag="splittool.plan/1"):
             rate = "each row's own FPS" if self.fps is None else f"{self.fps:g} FPS"
             lines.append(f"hours on {self.energy.battery_wh:g} Wh at {rate}")
         return lines
+
+    def _fleet(self) -> list[str]:
+        """What many devices need, and what that rests on."""
+        row = self.best
+        if self.fleet is None or row is None:
+            return []
+        size = "measured" if row.measured else "computed"
+        rate = "given" if self.cloud.report is None else "measured"
+        decoding = "not counted" if row.decode_ms is None else "measured"
+        basis = f"bytes {size}, the cloud's rate {rate}, decoding {decoding}"
+        return [self.fleet.shown(basis)]
 
     def _next(self) -> "list[RenderableType]":
         """The command that makes the chosen cut, or else the best one there is."""

@@ -403,6 +403,13 @@ CASES: list[tuple[str, str, int, list[str], Spoil | None]] = [
     ("size too small", "synth new --size 1x1", USAGE, ["1x1", "32x32"], None),
     ("export size", "export unet.pt -o new.xml --size 33x64", USAGE, ["33x64"], None),
     ("missing option", "plan unet.xml", USAGE, ["--edge", "plan --help"], None),
+    (
+        "devices without a frame rate",
+        "plan unet.xml --edge 1GFLOPS --cloud 1TFLOPS --link 1Gbps --devices 1000",
+        USAGE,
+        ["--devices send frames", "--fps"],
+        None,
+    ),
     ("missing argument", "profile", USAGE, ["MODEL", "profile --help"], None),
     ("too many arguments", "profile unet.xml x", USAGE, ["(x)"], None),
     ("unknown link", f"{BITRATE} --link 5g", USAGE, ["'5g'", "100Mbps"], None),

@@ -1,6 +1,8 @@
 """Rows, limits and choices, by hand."""
 
+from dataclasses import replace
 from itertools import combinations
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from openvino import opset13 as op
 from plan_cases import SOURCE, compared, planned, row, terms
 
 from splittool.cost.deployment import Deployment, answer_estimate, tensor_bytes
+from splittool.cost.fleet import fleet
 from splittool.cost.limits import nothing_fits
 from splittool.cost.measurements import Measured, Sent, read_measured
 from splittool.cost.operations import operation_costs
@@ -449,6 +452,38 @@ def test_compressed_features_win_below_the_bytes_of_the_input(paper_graph: Graph
     assert chosen(700_000) == "maxpool_1"  # 1.4 bits
 
 
+def test_what_many_devices_need(paper_graph: Graph) -> None:
+    sent = Measured(cuts={("maxpool_1",): [Sent(50_000, None, 4, decode_ms=2.0)]})
+    report = planned(paper_graph, terms(100, 5000, 100), measured=sent)
+    found = row(report, "maxpool_1")
+    needed = fleet(found, 1000, 10.0)
+    busy_ms = (found.tail_busy_ms or 0) + 2.0
+    assert needed.frames_per_second == 10_000
+    assert needed.mbps == pytest.approx(10_000 * 50_000 * 8 / 1e6)
+    assert needed.busy_servers == pytest.approx(10_000 * busy_ms / 1e3)
+    assert needed.servers == ceil(needed.busy_servers)
+    assert needed.server_fps == pytest.approx(1e3 / busy_ms)
+
+
+def test_devices_that_do_all_need_no_server(paper_graph: Graph) -> None:
+    needed = fleet(planned(paper_graph, terms(100, 5000, 100)).rows[0], 1000, 10.0)
+    assert (needed.server_fps, needed.servers) == (None, 0)
+    assert "no server computes" in needed.shown("")
+
+
+def test_a_plan_says_what_its_devices_need(paper_graph: Graph) -> None:
+    options = PlanOptions(2000, 5000, 1000, bits=4, fps=10, devices=1000)
+    report = plan(SOURCE, paper_graph, ModelInfo(split_points=POINTS), options)
+    chosen = report.best
+    assert chosen is not None
+    assert report.fleet == fleet(chosen, 1000, 10)
+    said = [str(each) for each in report.tables() if "1,000 devices at 10 FPS" in str(each)]
+    assert len(said) == 1
+    assert "bytes computed, the cloud's rate given, decoding not counted" in said[0]
+    nothing = replace(options, limits=LimitsRecord(max_latency_ms=1e-6))
+    assert plan(SOURCE, paper_graph, ModelInfo(), nothing).fleet is None
+
+
 def test_a_plan_from_what_people_write(paper_graph: Graph) -> None:
     info = ModelInfo(split_points=POINTS)
     written = PlanOptions("100GFLOPS", "5TFLOPS", "100Mbps", rtt="10ms")
@@ -468,6 +503,8 @@ def test_a_plan_from_what_people_write(paper_graph: Graph) -> None:
         {"rtt": "1h"},
         {"bits": 17},
         {"image_bytes": 0},
+        {"devices": 1000},
+        {"devices": 0, "fps": 10},
         {"limits": LimitsRecord(min_dice=2)},
         {"limits": LimitsRecord(max_edge_gflops=-1)},
         {"limits": LimitsRecord(min_fps=0)},
