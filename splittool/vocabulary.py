@@ -16,7 +16,7 @@ RangesMethod = Literal["best", "min-max", "percentile", "mse"]
 # Precisions as other tools spell them: ours.
 PRECISION_SYNONYMS = {"fp32": "f32", "fp16": "f16"}
 
-ExportTargetName = Literal["openvino", "openvino-2022", "myriad", "triton"]
+ExportTargetName = Literal["openvino", "openvino-2022", "myriad", "triton", "ovms"]
 HalfTargetName = Literal["openvino", "openvino-2022", "myriad", "onnx"]
 RuntimeName = Literal["openvino", "onnxruntime"]
 Objective = Literal["latency", "fps", "energy"]

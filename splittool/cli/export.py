@@ -46,7 +46,8 @@ def export(
         ExportTargetName,
         typer.Option(
             help="What to write for: openvino (the one installed), openvino-2022 (2022.3), myriad"
-            " (2021.x, with a .blob where the compiler is); of a cut: triton.",
+            " (2021.x, with a .blob where the compiler is); of a cut: triton, or ovms for a baked"
+            " one.",
         ),
     ] = "openvino",
     blob_shaves: BlobShaves = None,
@@ -71,14 +72,17 @@ def export(
     doctor command says how to get it.
 
     With --target triton, MODEL is a cut.json, and what is written is a model repository that
-    answers frames as the command serve does.
+    answers frames as the command serve does. With --target ovms it is that of a cut made with
+    --bake-bits, whose tail OpenVINO Model Server runs as it is, on tensors of bytes.
     """
     output: Output = ctx.obj
     given = locals()
-    if target == "triton":
+    if target != "triton":
+        _refuse(given, _OF_TRITON, "is for --target triton")
+    if target in ("triton", "ovms"):
+        _refuse(given, _OF_CHECKPOINTS, "is for checkpoints, not for cuts")
         output.emit(_repository(given))
         return
-    _refuse(given, _OF_TRITON, "is for --target triton")
     from splittool.conversion.export import export as export_checkpoint
 
     file = output_file or Path(model.name).with_suffix(".xml")
@@ -90,14 +94,17 @@ def export(
 
 def _repository(given: dict[str, Any]) -> "Report":
     """What the command's options say of a model repository."""
-    _refuse(given, _OF_CHECKPOINTS, "is for checkpoints, not for cuts")
+    folder = given["output_file"] or Path("repository")
+    if given["target"] == "ovms":
+        from splittool.serving.ovms_repository import export_ovms
+
+        return export_ovms(given["model"], folder, given["force"])
     from splittool.serving.extras import require_serving
 
     require_serving()
     from splittool.serving.triton_repository import TritonOptions, export_triton
 
     chosen = {name: given[name] for name in _OF_TRITON if given[name] is not None}
-    folder = given["output_file"] or Path("repository")
     return export_triton(given["model"], folder, TritonOptions(**chosen), given["force"])
 
 

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-_START = {"triton": "tritonserver --model-repository {}"}
+_START = {
+    "triton": "tritonserver --model-repository {}",
+    "ovms": "ovms --config_path {}/config.json --port 9000",
+}
 
 
 class RepositoryReport(Report, tag="splittool.repository/1"):
@@ -22,7 +25,7 @@ class RepositoryReport(Report, tag="splittool.repository/1"):
 
     command = "splittool export CUT --target triton"
     source: FileRecord
-    target: Literal["triton"]
+    target: Literal["triton", "ovms"]
     folder: str
     model: str
     version: str

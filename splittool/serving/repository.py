@@ -1,7 +1,7 @@
 """Model repositories: folders that other servers take their models from."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from splittool.files import (
@@ -17,7 +17,11 @@ Content = bytes | Path
 
 
 def write_repository(
-    folder: Path, files: Mapping[str, Content], stale: Iterable[str] = (), force: bool = False
+    folder: Path,
+    files: Mapping[str, Content],
+    stale: Iterable[str] = (),
+    rewritten: Collection[str] = (),
+    force: bool = False,
 ) -> None:
     """Write a repository, all of its files or none.
 
@@ -26,13 +30,15 @@ def write_repository(
         files: By name, with folders in it: what to write, or which file to copy. The last one
             appears last.
         stale: Names that an earlier one may have left, which go if they are not among the files.
+        rewritten: Files that may be there, whatever `force` says: what to write has what they said.
         force: Replace files that exist.
 
     Raises:
         OutputError: The files exist or cannot be written.
     """
     every = [folder / name for name in files]
-    refuse_existing([path for path in every if path.exists()], force)
+    there = [name for name in files if (folder / name).exists() and name not in rewritten]
+    refuse_existing([folder / name for name in there], force)
     with filled_folder(folder), output_errors(folder), temporary_folder(folder) as temporary:
         written = [temporary / str(number) for number in range(len(files))]
         for path, content in zip(written, files.values(), strict=True):

@@ -88,7 +88,7 @@ def export_triton(
     config = text_format.MessageToString(_config(model, options)).encode()
     files[f"{place.name}/{_CONFIG}"] = config
     stale = [f"{place.name}/{place.version}/{name}" for name in (*TAIL, *ONNX_TAIL, FILE_NAME)]
-    write_repository(folder, files, stale, force)
+    write_repository(folder, files, stale, force=force)
     return RepositoryReport(
         source=file_record(place.path),
         target="triton",
