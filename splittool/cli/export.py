@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from splittool.cli.options import NO_COMPILER, BlobShaves, Force
+from splittool.cli.options import NO_COMPILER, BlobShaves, Force, Shapes, Trust
 from splittool.cli.output import Output
 from splittool.quantities import Size, parse_size
 from splittool.vocabulary import ExportTargetName
 
 if TYPE_CHECKING:
-    from splittool.reports import Report
+    from splittool.reports import ExportReport, Report
 
 _OF_CHECKPOINTS = ("size", "precision", "blob_shaves")
+_OF_PROGRAMS = ("shape",)
 _OF_TRITON = ("instances", "queue")
 
 
@@ -61,6 +62,8 @@ def export(
             min=1, max=65536, help="Frames that wait in Triton; more are refused. [default: 32]"
         ),
     ] = None,
+    shape: Shapes = None,
+    trust: Trust = False,
     force: Force = False,
 ) -> None:
     """Convert a checkpoint to OpenVINO IR, or a cut for a server.
@@ -71,6 +74,9 @@ def export(
     the same. With --target myriad, a .blob is compiled as well, by the vendor's compiler; the
     doctor command says how to get it.
 
+    A program of PyTorch, a .pt2 or TorchScript, is converted with --trust; whoever has its IR needs
+    no trust.
+
     With --target triton, MODEL is a cut.json, and what is written is a model repository that
     answers frames as the command serve does. With --target ovms it is that of a cut made with
     --bake-bits, whose tail OpenVINO Model Server runs as it is, on tensors of bytes.
@@ -80,16 +86,34 @@ def export(
     if target != "triton":
         _refuse(given, _OF_TRITON, "is for --target triton")
     if target in ("triton", "ovms"):
-        _refuse(given, _OF_CHECKPOINTS, "is for checkpoints, not for cuts")
+        _refuse(given, (*_OF_CHECKPOINTS, *_OF_PROGRAMS), "is for networks, not for cuts")
         output.emit(_repository(given))
         return
-    from splittool.conversion.export import export as export_checkpoint
-
-    file = output_file or Path(model.name).with_suffix(".xml")
-    report = export_checkpoint(model, file, size, precision or "f16", target, blob_shaves, force)
+    report = _ir(given)
     if target == "myriad" and report.blob is None:
         output.note(NO_COMPILER)
     output.emit(report)
+
+
+def _ir(given: dict[str, Any]) -> "ExportReport":
+    """The IR of a checkpoint, or of a program of PyTorch."""
+    from splittool.conversion.export import IrForm
+    from splittool.conversion.export import export as export_checkpoint
+    from splittool.formats import program_kind
+
+    model = given["model"]
+    file = given["output_file"] or Path(model.name).with_suffix(".xml")
+    how = given["precision"] or "f16", given["target"], given["blob_shaves"], given["force"]
+    if program_kind(model):
+        _refuse(given, ("size",), "is for checkpoints; a program takes --shape")
+        from splittool.network.ir_export import export_network
+        from splittool.network.network import Network
+
+        return export_network(
+            Network.load(model, given["shape"], given["trust"]), IrForm(file, *how)
+        )
+    _refuse(given, ("shape",), "is for programs of PyTorch; a checkpoint takes --size")
+    return export_checkpoint(model, file, given["size"], *how)
 
 
 def _repository(given: dict[str, Any]) -> "Report":

@@ -39,7 +39,8 @@ def blob_line(blob: BlobRecord) -> str:
 class ExportReport(Report, tag="splittool.conversion/1"):
     """A converted model.
 
-    `difference` is the largest difference of a probability from torch, which computes in 32 bits.
+    `difference` is the largest difference of a probability from torch, which computes in 32 bits;
+    None where it was not measured, as of a program of another tool.
     """
 
     source: FileRecord
@@ -50,19 +51,23 @@ class ExportReport(Report, tag="splittool.conversion/1"):
     output_shape: list[int]
     classes: list[str]
     split_points: list[str]
-    difference: float
+    difference: float | None
     target: str = "openvino"
     blob: BlobRecord | None = None
 
     def tables(self) -> "Sequence[RenderableType]":
         """What the graph is, and how far it is from torch."""
+        ours = self.difference is not None  # a checkpoint, made by this package
         rows = [
             ["weights", f"{self.weight_precision}, {self.weights.bytes:,} bytes"],
-            ["input", f"{self.input_shape} 8-bit pixels"],
-            ["output", f"{self.output_shape} probabilities"],
-            ["classes", ", ".join(self.classes)],
-            ["split points", ", ".join(self.split_points)],
-            ["largest difference from torch", f"{self.difference:.1e}"],
+            ["input", f"{self.input_shape}{' 8-bit pixels' if ours else ''}"],
+            ["output", f"{self.output_shape}{' probabilities' if ours else ''}"],
         ]
+        if self.difference is not None:
+            rows += [
+                ["classes", ", ".join(self.classes)],
+                ["split points", ", ".join(self.split_points)],
+                ["largest difference from torch", f"{self.difference:.1e}"],
+            ]
         table = make_table(f"{self.source.path} as {self.model.path}", ["", ""], rows)
         return [table, *([blob_line(self.blob)] if self.blob else [])]

@@ -24,11 +24,11 @@ def _torchscript(path: Path) -> None:
 MAKERS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "TorchScript": (
         _torchscript,
-        ["TorchScript program", "splittool"],
+        ["TorchScript program", "can run code", "give --trust"],
     ),
     "exported program": (
         lambda path: path.write_bytes(_exported_program()),
-        ["exported program of PyTorch", "splittool"],
+        ["exported program of PyTorch", "can run code", "give --trust"],
     ),
     "state dictionary": (
         lambda path: torch.save(_network().state_dict(), path),

@@ -23,6 +23,7 @@ COMMANDS = [
     "infer net.pt2 steel/train_images -o out",
     "compare net.pt2 steel/train_images --bits 8 --codec raw --formats png",
     "compare unet.xml steel/train_images --bits 8 --codec raw --formats png --cloud net.pt2",
+    "export net.pt2 -o new.xml",
     "plan net.pt2 --edge 1GFLOPS --cloud 1TFLOPS --link 100Mbps",
 ]
 
@@ -64,3 +65,17 @@ def test_a_program_is_not_written_as_onnx(
     command = "cut net.pt2 --trust --at maxpool_1 --target onnx"
     assert run(command.split()) == ExitCode.USAGE
     assert "cannot be written as ONNX" in capsys.readouterr().err
+
+
+def test_the_ir_of_a_program_needs_no_trust(program: Path) -> None:
+    assert run(f"export {program.name} --trust --precision f32".split()) == ExitCode.OK
+    assert load("net.xml").split_points == load("unet.xml").split_points
+
+
+@pytest.mark.parametrize("options", ["net.pt2 --size 64x96 --trust", "unet.pt --shape 1x3x64x96"])
+def test_sizes_are_of_checkpoints_and_shapes_of_programs(
+    options: str, program: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(f"export {options} -o new.xml".split()) == ExitCode.USAGE
+    assert "leave it out" in capsys.readouterr().err
+    assert not (program.parent / "new.xml").exists()
