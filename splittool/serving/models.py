@@ -1,11 +1,12 @@
 """The cuts that a server answers for: each loaded once, several versions side by side."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from time import perf_counter
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from splittool.split.calibration_file import FILE_NAME
 from splittool.split.files import DESCRIPTION
 from splittool.split.link import open_receivers, receive
 from splittool.split.options import RunOptions
+from splittool.split.runners import Device
 from splittool.split.segmentation import segment
 from splittool.split.split_network import SplitNetwork
 
@@ -104,18 +106,37 @@ class Defaults:
     workers: int = 2
 
 
+class Tail(Protocol):
+    """What computes the maps.
+
+    Attributes:
+        maps: How many there are.
+    """
+
+    maps: int
+
+    def run(self, tensors: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        """Crossing tensors to (C, H, W) probabilities on the canvas."""
+
+
 class ServedModel:
     """The cloud's half of one cut; several threads may ask it.
 
     Args:
         place: Where it is.
         defaults: How it runs.
+        open_tail: What runs the tail in place of this process.
 
     Raises:
         InputError: The cut is damaged.
     """
 
-    def __init__(self, place: Place, defaults: Defaults) -> None:
+    def __init__(
+        self,
+        place: Place,
+        defaults: Defaults,
+        open_tail: Callable[[SplitNetwork, Device], Tail] | None = None,
+    ) -> None:
         self.place, self.defaults = place, defaults
         self.stamp = _stamp(place.path)
         split = SplitNetwork.open(place.path)
@@ -124,7 +145,11 @@ class ServedModel:
         self.input_shape = _image_shape(split.report.input.shape)
         self.canvas = split.canvas()
         self.receivers = open_receivers(place.path, split.report)
-        self.tail = split.tail(self, RunOptions(precision=defaults.precision))
+        self.tail: Tail
+        if open_tail is not None:
+            self.tail = open_tail(split, self)
+        else:
+            self.tail = split.tail(self, RunOptions(precision=defaults.precision))
         self.largest_frame = largest_frame(self.receivers[0].specs)
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import openvino as ov
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
@@ -15,9 +16,9 @@ from splittool.serving.question import FRAME, MASKS, OUTPUTS, PROBABILITIES
 from splittool.serving.repository import Content, write_repository
 from splittool.split.calibration_file import FILE_NAME
 from splittool.split.files import CODEC_MODEL, DESCRIPTION, ONNX_TAIL, TAIL
-from splittool.split.split_network import SplitNetwork
+from splittool.split.split_network import SplitNetwork, read_half
 
-_CONFIG = "config.pbtxt"
+_CONFIG, _GRAPH = "config.pbtxt", "model.onnx"
 # Triton runs the file; what it does is in the package, so that the two always fit together.
 _MODEL = b'''"""Written by splittool export; Triton's Python must find the package splittool."""
 
@@ -25,6 +26,16 @@ from splittool.serving.triton_model import TritonPythonModel
 
 __all__ = ["TritonPythonModel"]
 '''
+
+# Types of elements as OpenVINO and as Triton names them.
+_TYPES = {
+    "boolean": "TYPE_BOOL",
+    "f16": "TYPE_FP16",
+    "f32": "TYPE_FP32",
+    "f64": "TYPE_FP64",
+    **{f"i{bits}": f"TYPE_INT{bits}" for bits in (8, 16, 32, 64)},
+    **{f"u{bits}": f"TYPE_UINT{bits}" for bits in (8, 16, 32, 64)},
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,8 @@ def export_triton(
 ) -> RepositoryReport:
     """Write a model repository with one cut.
 
-    The model is called like the cut's folder, as `splittool serve` calls it.
+    The model is called like the cut's folder, as `splittool serve` calls it. A tail in ONNX becomes
+    a model of its own, NAME-tail, for Triton's ONNX Runtime backend, which the first one asks.
 
     Args:
         cut: A cut.json or its folder.
@@ -82,12 +94,13 @@ def export_triton(
     options.check()
     place = Place.parse(str(cut))
     model = ServedModel(place, Defaults(precision=options.precision))
-    files: dict[str, Content] = {
-        f"{place.name}/{place.version}/{name}": content for name, content in _parts(place).items()
-    }
-    config = text_format.MessageToString(_config(model, options)).encode()
-    files[f"{place.name}/{_CONFIG}"] = config
+    files = _tail_model(place, options)
+    tail = _tail_name(place) if files else None
+    for name, content in _parts(place).items():
+        files[f"{place.name}/{place.version}/{name}"] = content
+    files[f"{place.name}/{_CONFIG}"] = _text(_config(model, options, tail))
     stale = [f"{place.name}/{place.version}/{name}" for name in (*TAIL, *ONNX_TAIL, FILE_NAME)]
+    stale += [f"{_tail_name(place)}/{name}" for name in (_CONFIG, f"{place.version}/{_GRAPH}")]
     write_repository(folder, files, stale, force=force)
     return RepositoryReport(
         source=file_record(place.path),
@@ -113,8 +126,45 @@ def _parts(place: Place) -> dict[str, Content]:
     return parts
 
 
-def _config(model: ServedModel, options: TritonOptions) -> Any:
-    """What Triton must know of the model, as its protobuf message."""
+def _tail_name(place: Place) -> str:
+    return f"{place.name}-tail"
+
+
+def _tail_model(place: Place, options: TritonOptions) -> dict[str, Content]:
+    """The files of a model of its own for a tail in ONNX, which Triton's own backend runs."""
+    report, folder = SplitNetwork.open(place.path).report, place.path.parent
+    *weights, graph = report.tail
+    if not graph.path.endswith(".onnx"):
+        return {}
+    name = _tail_name(place)
+    files: dict[str, Content] = {
+        f"{name}/{place.version}/{record.path}": folder / record.path for record in weights
+    }
+    files[f"{name}/{place.version}/{_GRAPH}"] = folder / graph.path
+    config = _tail_config(name, read_half(place.path, report.tail), options)
+    return {**files, f"{name}/{_CONFIG}": _text(config)}
+
+
+def _tail_config(name: str, graph: ov.Model, options: TritonOptions) -> Any:
+    """What Triton's ONNX Runtime backend must know: on GPUs where there are any."""
+    pb = model_config_pb2
+    config = pb.ModelConfig(name=name, backend="onnxruntime", max_batch_size=0)
+    for kind, ports in ((config.input, graph.inputs), (config.output, graph.outputs)):
+        for port in ports:
+            data_type = pb.DataType.Value(_TYPES[port.get_element_type().get_type_name()])
+            shape = list(port.get_shape())
+            kind.add(name=port.get_any_name(), data_type=data_type, dims=shape)
+    config.instance_group.add(count=options.instances, kind=pb.ModelInstanceGroup.KIND_AUTO)
+    return config
+
+
+def _text(config: Any) -> bytes:
+    text: str = text_format.MessageToString(config)
+    return text.encode()
+
+
+def _config(model: ServedModel, options: TritonOptions, tail: str | None) -> Any:
+    """What Triton must know of the model, as its protobuf message; `tail` names another one."""
     pb = model_config_pb2
     config = pb.ModelConfig(name=model.place.name, backend="python", max_batch_size=0)
     config.input.add(name=FRAME, data_type=pb.TYPE_STRING, dims=[1])
@@ -128,6 +178,7 @@ def _config(model: ServedModel, options: TritonOptions) -> Any:
         "return": options.output,
         "threshold": repr(options.threshold),
         "precision": options.precision,
+        **({"tail": tail} if tail else {}),
     }
     for name, value in said.items():
         config.parameters[name].string_value = value

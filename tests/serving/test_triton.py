@@ -12,13 +12,14 @@ from networks import F32
 from PIL import Image
 
 from splittool.data.images import list_images, read_image
+from splittool.network.network import Network
 from splittool.serving.answer import Subject, decode_answer
 from splittool.serving.connection import Address
 from splittool.serving.delivery import Policy
 from splittool.serving.edge import SendOptions, send
 from splittool.serving.sources import Source
 from splittool.serving.triton_repository import TritonOptions, export_triton
-from splittool.split.options import LinkOptions
+from splittool.split.options import LinkOptions, RunOptions
 from splittool.split.split_network import SplitNetwork
 
 pytestmark = pytest.mark.skipif(
@@ -69,6 +70,48 @@ def test_send_gets_the_masks_of_both_halves_in_one_process(
     for path in sorted((expected / "masks").iterdir()):
         ours, theirs = Image.open(found / "masks" / path.name), Image.open(path)
         assert np.array_equal(np.asarray(ours), np.asarray(theirs)), path.name
+
+
+def test_a_tail_in_onnx_is_asked_from_another_model(
+    checkpoint: Path, steel: Path, tmp_path: Path
+) -> None:
+    """The wheel has no ONNX Runtime backend: a model in Python takes its place, ports unchanged."""
+    cut, models = tmp_path / "cut", tmp_path / "models"
+    network = Network.load(checkpoint).in_onnx()
+    split = network.cut("maxpool_2").write(cut, 1e-3, form="onnx")
+    export_triton(f"cut={cut}", models)
+    config = models / "cut-tail" / "config.pbtxt"
+    config.write_text(config.read_text().replace('"onnxruntime"', '"python"'))
+    (models / "cut-tail" / "1" / "model.py").write_text(STAND_IN)
+    images, expected, found = steel / "train_images", tmp_path / "expected", tmp_path / "found"
+    split.evaluate(str(images), labels=False, folder=expected, options=ONNX, link=LINK)
+    with triton_server.running(models, tmp_path) as address:
+        policy = Policy(fallback="fail", patience=60)
+        options = SendOptions(run=ONNX, link=LINK, policy=policy)
+        send(split, Source([str(images)]), Address(address), found, options)
+    assert (found / "predictions.csv").read_bytes() == (expected / "predictions.csv").read_bytes()
+
+
+ONNX = RunOptions(runtime="onnxruntime")
+STAND_IN = """
+from pathlib import Path
+import triton_python_backend_utils as triton
+from splittool.runtime.onnx_runtime import OnnxSession
+
+class TritonPythonModel:
+    def initialize(self, args):
+        folder = Path(args["model_repository"]) / args["model_version"]
+        self.session = OnnxSession(folder / "model.onnx")
+
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        names = [port.name for port in self.session.inputs]
+        given = [triton.get_input_tensor_by_name(request, name).as_numpy() for name in names]
+        (maps,) = self.session.run(given)
+        return triton.InferenceResponse([triton.Tensor(self.session.outputs[0].name, maps)])
+"""
 
 
 def test_the_answer_is_that_of_the_question(server: str, split: SplitNetwork, frame: bytes) -> None:

@@ -11,6 +11,8 @@ from networks import write_cut
 from tritonclient.grpc import model_config_pb2
 
 from splittool.errors import InputError, OutputError, UsageError
+from splittool.network.network import Network
+from splittool.runtime.onnx_runtime import OnnxSession
 from splittool.serving.models import Defaults, Place, ServedModel
 from splittool.serving.triton_repository import TritonOptions, export_triton
 
@@ -69,6 +71,26 @@ def test_versions_lie_side_by_side_and_force_leaves_nothing_old(
         for version in (1, 2)
     ]
     assert points == ["maxpool_2", "maxpool_1"]
+
+
+def test_a_tail_in_onnx_is_a_model_for_tritons_own_backend(
+    checkpoint: Path, cut_folder: Path, tmp_path: Path
+) -> None:
+    cut, models = tmp_path / "cut", tmp_path / "models"
+    network = Network.load(checkpoint).in_onnx()
+    split = network.cut("maxpool_2").write(cut, 1e-3, form="onnx")
+    export_triton(f"steel={cut}", models)
+    assert config(models / "steel").parameters["tail"].string_value == "steel-tail"
+    found = config(models / "steel-tail")
+    assert (found.name, found.backend) == ("steel-tail", "onnxruntime")
+    assert (models / "steel-tail/1/model.onnx").read_bytes() == (cut / "tail.onnx").read_bytes()
+    session = OnnxSession(models / "steel-tail/1/model.onnx")
+    for ports, theirs in ((found.input, session.inputs), (found.output, session.outputs)):
+        assert [(p.name, tuple(p.dims)) for p in ports] == [(p.name, p.shape) for p in theirs]
+        assert {port.data_type for port in ports} == {model_config_pb2.TYPE_FP32}
+    assert [port.name for port in found.input] == [t.name for t in split.report.split.tensors]
+    export_triton(f"steel={cut_folder}", models, force=True)  # OpenVINO's, in the same place
+    assert not [path for path in (models / "steel-tail").rglob("*") if path.is_file()]
 
 
 def test_what_is_there_is_kept(cut_folder: Path, tmp_path: Path) -> None:
