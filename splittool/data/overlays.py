@@ -1,6 +1,6 @@
 """Masks as pictures: label maps, and overlays on the image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,12 +87,35 @@ def overlay(
     picture = pixels.copy()
     for top in range(0, len(picture), _STRIP):  # few rows at a time need little memory
         strip = picture[top : top + _STRIP]
-        for index, mask in enumerate(_in_turn(masks[:, top : top + _STRIP], top)):
-            tinted = strip // 2 + colour(index) // 2
-            np.copyto(strip, tinted, where=mask[..., None])
-        for index, mask in enumerate(() if truth is None else _in_turn(_outlines(truth, top), top)):
-            strip[mask] = colour(index)
+        for index, mask, is_line in _drawn(masks, truth, top):
+            painted = colour(index) if is_line else strip // 2 + colour(index) // 2
+            np.copyto(strip, painted, where=mask[..., None])
     return Image.fromarray(picture)
+
+
+def layer(masks: NDArray[np.bool_], truth: NDArray[np.bool_] | None) -> Image.Image:
+    """What `overlay` draws, without the image: transparent, to be laid upon it.
+
+    Args:
+        masks: (C, H, W) predicted.
+        truth: (C, H, W) true, or None.
+    """
+    picture = np.zeros((*masks.shape[1:], 4), dtype=np.uint8)
+    for top in range(0, len(picture), _STRIP):
+        strip = picture[top : top + _STRIP]
+        for index, mask, is_line in _drawn(masks, truth, top):
+            strip[mask] = (*colour(index), 255 if is_line else 128)
+    return Image.fromarray(picture)
+
+
+def _drawn(
+    masks: NDArray[np.bool_], truth: NDArray[np.bool_] | None, top: int
+) -> Iterator[tuple[int, NDArray[np.bool_], bool]]:
+    """Class, pixels in the strip from row `top`, and whether they are an outline, in order."""
+    for index, mask in enumerate(_in_turn(masks[:, top : top + _STRIP], top)):
+        yield index, mask, False
+    for index, mask in enumerate(() if truth is None else _in_turn(_outlines(truth, top), top)):
+        yield index, mask, True
 
 
 def _in_turn(masks: NDArray[np.bool_], top: int) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from splittool.errors import MissingExtraError, UsageError
 from splittool.files import refuse_existing, write_bytes
 from splittool.page import charts
 from splittool.page.drawings import drawings
+from splittool.page.masks import mask_series
 from splittool.page.points import Point, points_of
 from splittool.page.sources import Source, files_of, read_sources
 from splittool.quantities.energy import RADIOS
@@ -24,10 +25,14 @@ from splittool.reports import (
 from splittool.tables import Cells, printable
 
 MOST_BYTES = 5_000_000  # what a mailbox takes, and a telephone opens at once
+IMAGES = 4  # to show with their masks, if nobody says how many
 
 
 def build_page(
-    reports: Sequence[str | Path | Report], path: str | Path, force: bool = False
+    reports: Sequence[str | Path | Report],
+    path: str | Path,
+    images: int = IMAGES,
+    force: bool = False,
 ) -> PageReport:
     """Write a page of reports: what was measured, the cut to choose, alternatives and figures.
 
@@ -35,11 +40,12 @@ def build_page(
         reports: Reports of any command, at most one of them of `plan`; their files, "NAME=FILE",
             or "-" for standard input.
         path: The page, an .html file.
+        images: How many images to show with their masks, where there are reports of `infer`.
         force: Replace a page that exists.
 
     Raises:
         UsageError: Two reports are of `plan`, or the page would be larger than 5 MB.
-        InputError: A report is missing or damaged.
+        InputError: A report, or a file of masks or an image that it names, is missing or damaged.
         OutputError: The page exists or cannot be written.
         MissingExtraError: Bokeh, Jinja or matplotlib is not installed.
     """
@@ -48,17 +54,17 @@ def build_page(
         raise UsageError(f"`output` {target}: a page ends in .html")
     refuse_existing([target], force)
     sources = read_sources(reports)
-    text = _render(_contents(sources)).encode()
+    text = _render(_contents(sources, images)).encode()
     if len(text) > MOST_BYTES:
         raise UsageError(
             f"the page would have {len(text) / 1e6:.1f} MB, and {MOST_BYTES / 1e6:g} are the most;"
-            " give fewer reports"
+            " give fewer reports or `images`"
         )
     write_bytes(target, text)
     return PageReport(reports=[source.shown for source in sources], page=file_record(target))
 
 
-def _contents(sources: Sequence[Source]) -> dict[str, Any]:
+def _contents(sources: Sequence[Source], images: int) -> dict[str, Any]:
     """Everything that the template shows."""
     plan = _plan(sources)
     points = points_of(sources)
@@ -77,7 +83,8 @@ def _contents(sources: Sequence[Source]) -> dict[str, Any]:
         "radios": list(RADIOS.values()),
         "accuracy": charts.accuracy(points, "payload_bytes") if points else None,
         "work": charts.accuracy(points, "gflops") if _worked(points) else None,
-        "images": _images(sources),
+        "measured": _measured(sources),
+        "series": mask_series(sources, images),
         "verdict": verdict(points),
         "drawings": drawings(sources, bits, fps),
         "is_table": lambda part: isinstance(part, Cells),
@@ -127,7 +134,7 @@ def _worked(points: Sequence[Point]) -> list[Point]:
     return [point for point in points if point.gflops is not None]
 
 
-def _images(sources: Sequence[Source]) -> str:
+def _measured(sources: Sequence[Source]) -> str:
     """On how many images Dice was measured."""
     compared = [source.report for source in sources if isinstance(source.report, CompareReport)]
     return "; ".join(

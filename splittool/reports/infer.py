@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class ImageRecord(msgspec.Struct, frozen=True):
-    """One image: what was sent for it, and its Dice by class where it has labels."""
+    """One image: what was sent for it, and its Dice by class where it has labels.
+
+    `path` is its file; null for an image in memory.
+    """
 
     image: str
     height: int
@@ -24,6 +27,7 @@ class ImageRecord(msgspec.Struct, frozen=True):
     payload_bytes: int | None
     pixels: dict[str, int]
     dice: dict[str, float] | None
+    path: str | None = None
 
 
 class ScoreRecord(msgspec.Struct, frozen=True):
@@ -85,7 +89,8 @@ class InferReport(Report, tag="splittool.infer/1"):
     whether a latent of whole numbers needed none. Of
     `key_interval` frames, all but one may say only what changed since the frame before.
     `bits_per_element` and `bits_per_pixel` are all bits of the frames over crossing values and over
-    pixels of the images; times are means.
+    pixels of the images; times are means. `labels` is the table of the true masks, `predictions`
+    that of the predicted ones.
     """
 
     source: FileRecord
@@ -123,6 +128,8 @@ class InferReport(Report, tag="splittool.infer/1"):
     tail_runtime: str | None = None
     tail_device: str | None = None
     whole: AgainstWholeRecord | None = None
+    labels: FileRecord | None = None
+    predictions: FileRecord | None = None
     outputs: list[OutputRecord] = msgspec.field(default_factory=list)
 
     def tables(self) -> "Sequence[RenderableType]":

@@ -43,6 +43,7 @@ class Task:
         canvas: What images are fitted to.
         threshold: Probability from which a pixel belongs to a class.
         labelled: Whether the samples' masks are known.
+        table: The file that they are from, if they are from one.
     """
 
     samples: Sequence[Sample]
@@ -50,6 +51,7 @@ class Task:
     canvas: Canvas
     threshold: float
     labelled: bool = True
+    table: Path | None = None
 
     def load(self, index: int) -> "Loaded":
         """Decode one image and its true masks.
@@ -235,7 +237,8 @@ def make_task(images: Pictures, labels: Truth, runner: Runner, options: RunOptio
     canvas = canvas_of(runner, options.fit)
     _check_sizes(found, canvas)
     classes = class_names(runner.info.classes, found.labels, runner.maps)
-    return Task(found, classes, canvas, options.threshold, found.labelled)
+    table = found.labels.path if found.labels else None
+    return Task(found, classes, canvas, options.threshold, found.labelled, table)
 
 
 def image_task(images: Pictures, head: HeadRunner, options: RunOptions) -> Task:

@@ -114,12 +114,12 @@ def predict(
 
     finish = partial(_finish, task=task, folder=folder)
     finished = list(evaluate(task, ways, finish, progress, clock))
-    if folder is not None:
-        write_bytes(folder / "predictions.csv", _table(finished, task.classes))
     report = _report(subject, task, options, finished, perf_counter() - started)
     _describe_stages(report, clock)
-    report.folder = str(folder) if folder is not None else None
     if folder is not None:
+        table = folder / "predictions.csv"
+        write_bytes(table, _table(finished, task.classes))
+        report.folder, report.predictions = str(folder), file_record(table)
         write_bytes(folder / "report.json", encode(report))
     return report
 
@@ -152,6 +152,7 @@ def _finish(one: Evaluated[None], task: Task, folder: Path | None) -> _Finished:
         payload_bytes=one.inference.payload_bytes,
         pixels=dict(zip(classes, map(int, masks.sum((1, 2))), strict=True)),
         dice=None if dice is None else dict(zip(classes, dice, strict=True)),
+        path=None if sample.pixels is not None else str(sample.path),
     )
     runs = [rle.encode(mask) for mask in masks]
     # Of all images only numbers are kept: thousands of maps would not fit into memory.
@@ -200,6 +201,7 @@ def _report(
     report.scores = score(
         task.classes, [done.counts for done in finished if done.counts is not None]
     )
+    report.labels = file_record(task.table) if task.table else None
     report.encode_ms = _mean([done.inference.encode_ms for done in finished])
     report.decode_ms = _mean([done.inference.decode_ms for done in finished])
     if isinstance(runner, SplitRunner):

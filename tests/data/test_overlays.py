@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from splittool.data.overlays import colour, label_map, overlay, with_legend
+from splittool.data.overlays import colour, label_map, layer, overlay, with_legend
 
 # Few values, so that classes are often equally likely.
 MAPS = hnp.arrays(
@@ -46,6 +46,18 @@ def test_classes_that_overlap_take_turns_in_stripes() -> None:
     shares = [(picture == colour(index) // 2).all(2).mean() for index in range(3)]
     assert sum(shares) == 1
     assert min(shares) > 0.3
+
+
+@given(MAPS)
+def test_a_layer_upon_the_image_is_the_overlay(maps: np.ndarray) -> None:
+    masks, truth = maps >= 0.5, maps >= 1
+    pixels = np.random.default_rng(0).integers(0, 256, (*maps.shape[1:], 3), dtype=np.uint8)
+    image = Image.fromarray(pixels).convert("RGBA")
+    image.alpha_composite(layer(masks, truth))
+    laid, painted = (
+        np.asarray(p.convert("RGB"), int) for p in (image, overlay(pixels, masks, truth))
+    )
+    assert np.abs(laid - painted).max() <= 2  # alpha is of 255 steps
 
 
 @given(MAPS)

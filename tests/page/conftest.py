@@ -19,7 +19,7 @@ POWER = {"edge_energy": "1.5W", "radio": "lte"}
 
 @pytest.fixture(scope="session")
 def folder(models: Path, steel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network, images, and reports of them: compare, plan, cut --all and bench-vpu --splits."""
+    """A network, images, and reports of them: compare, plan, cut --all, bench-vpu, infer."""
     folder = tmp_path_factory.mktemp("page")
     for name in ("tiny.xml", "tiny.bin"):
         shutil.copy(models / name, folder)
@@ -31,6 +31,9 @@ def folder(models: Path, steel: Path, tmp_path_factory: pytest.TempPathFactory) 
     write(folder / "cuts.json", network.cuts(every=True))
     heads = Workload([folder / "tiny.xml"], splits=True)
     write(folder / "heads.json", bench(heads, schedule=Schedule(iterations=4, warmup_s=0)))
+    network.evaluate(images, folder=folder / "whole")
+    split = network.cut("maxpool_1").write(folder / "cut")
+    split.evaluate(images, bits=2, folder=folder / "split")
     infer = [folder / "compare.json"]
     write(folder / "plan.json", network.plan(**TERMS, **ENERGY, infer=infer))
     write(folder / "timed.json", network.plan(**TERMS, infer=infer))

@@ -23,6 +23,8 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 HOSTILE = "</script><img src=x onerror=alert(1)>\"' $$\\frac$$"
 SETTINGS = 25  # of each of two plans
 VALUES = ("head_ms", "transfer_ms", "tail_ms", "latency_ms", "fps", "energy_mj")
+INFERRED = ("whole/report.json", "split/report.json")
+WAY = "cut at maxpool_1, 2-bit fast"
 ENERGIES = {"plan": "0.02J/GFLOP", "measured": "1.5W"}
 
 
@@ -50,7 +52,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def pages(folder: Path) -> dict[str, Path]:
     """Pages of everything, of measured head times, of hostile names, and of no energy."""
-    others = [folder / name for name in ("compare.json", "cuts.json", "heads.json")]
+    others = [folder / name for name in ("compare.json", "cuts.json", "heads.json", *INFERRED)]
     hostile = read_report(folder / "plan.json", PlanReport)
     hostile.source = replace(hostile.source, path=HOSTILE)
     hostile.rows = [replace(row, codec=HOSTILE, named=False) for row in hostile.rows]
@@ -344,6 +346,28 @@ def test_every_control_has_a_name(browser: Any, pages: dict[str, Path]) -> None:
         assert control.accessible_name.strip(), control.get_attribute("outerHTML")
 
 
+def test_a_slider_goes_from_the_truth_to_each_prediction(
+    browser: Any, pages: dict[str, Path]
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    show(browser, pages["plan"])
+    section, seen = browser.find_element("css selector", ".series"), []
+    slider = section.find_element("css selector", ".steps")
+    for _ in range(3):
+        shown = [
+            each for each in section.find_elements("css selector", "figure") if each.is_displayed()
+        ]
+        assert len(shown) == len(section.find_elements("css selector", ".picture")) == 4
+        name = section.find_element("css selector", "output").text
+        assert slider.get_attribute("aria-valuetext") == name
+        assert all(name in each.text for each in shown)
+        seen.append((name, shown[0].screenshot_as_png))
+        slider.send_keys(Keys.ARROW_RIGHT)
+    assert [name for name, _ in seen] == ["true masks", "whole network tiny.xml", WAY]
+    assert len(set(seen)) == len({picture for _, picture in seen}) == 3
+
+
 def test_a_value_that_is_none_is_refused(browser: Any, pages: dict[str, Path]) -> None:
     show(browser, pages["plan"])
     assert "cannot be used" in set_knobs(browser, {"mbps": -1})["told"]
@@ -361,5 +385,5 @@ def test_paper_has_everything(browser: Any, pages: dict[str, Path]) -> None:
     browser.execute_script(look % count)
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
     assert len(printed["data"]) > 10_000
-    assert browser.execute_script("return seen") == 4
+    assert browser.execute_script("return seen") == 6
     assert browser.execute_script(count) == 0

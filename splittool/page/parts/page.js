@@ -231,6 +231,21 @@
       for (const each of plot.above) each.label_text_color = text;
   }
 
+  /** One slider goes through all ways to predict, and shows the same way for each image. */
+  function showMasks(section) {
+    const slider = section.querySelector(".steps"), step = Number(slider.value);
+    for (const picture of section.querySelectorAll(".picture"))
+      [...picture.children].forEach((layer, index) => layer.hidden = index !== step);
+    const shown = section.querySelector(".layer:not([hidden])").dataset.name;
+    section.querySelector("output").replaceChildren(isolated(shown));
+    slider.setAttribute("aria-valuetext", shown);
+  }
+
+  for (const section of document.querySelectorAll(".series")) {
+    section.querySelector(".steps").addEventListener("input", () => showMasks(section));
+    showMasks(section); // a page that is loaded again keeps where its slider was
+  }
+
   if (plan) connect();
   for (const [id, item] of Object.entries(charts))
     if (item) Bokeh.embed.embed_item(item, id).then(view => {
