@@ -1,7 +1,7 @@
 """The paper's loss: binary cross-entropy + (1 - Dice), equations 1 to 3."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,12 +15,17 @@ SMOOTH = 1.0
 NEGATIVES = 2
 
 
+def _alone(tensor: Tensor) -> Tensor:
+    """The sum over processes where there is one."""
+    return tensor
+
+
 def bce_dice_loss(
     logits: Tensor,
     masks: Tensor,
     valid: Tensor,
     dice: Literal["image", "batch"],
-    add_up: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+    add_up: Callable[[Tensor], Tensor] = _alone,
     hardest: float = 1.0,
     own: float = 0.0,
 ) -> Tensor:
@@ -44,45 +49,81 @@ def bce_dice_loss(
     Returns:
         The loss, a scalar.
     """
-    total = add_up(torch.stack(_entropy(logits, masks, valid, hardest)))
-    entropy = total[0] / total[1]
-    if own:
-        entropy = entropy + own * _own_entropy(logits, masks, add_up)
-    probabilities = torch.sigmoid(logits) * valid
-    common = (probabilities * masks).sum((2, 3))
-    both = probabilities.sum((2, 3)) + masks.sum((2, 3))
-    if dice == "batch":
-        truth = masks.sum((0, 2, 3))
-        common, both, truth = add_up(torch.stack([common.sum(0), both.sum(0), truth]))
-        # A class the batch does not show is left to the cross-entropy: its Dice would fall like
-        # 1 / predicted pixels, so steep near zero that a rare class is driven out for good.
-        shown = (truth > 0).float()
-        each = (2 * common + SMOOTH) / (both + SMOOTH) * shown
-        coefficient = torch.where(shown.sum() > 0, each.sum() / shown.sum().clamp(min=1), 1.0)
-    else:
-        each = (2 * common + SMOOTH) / (both + SMOOTH)
-        summed, number = add_up(torch.stack([each.sum(), each.new_tensor(each.numel())]))
-        coefficient = summed / number
-    return entropy + 1 - coefficient
+    entropy = entropy_loss(logits, masks, valid, add_up, hardest, own)
+    return entropy + dice_loss(overlap(logits, masks, valid), dice, add_up)
 
 
-def image_dice_loss(
+class Overlap(NamedTuple):
+    """Sums of probabilities over the pixels of each image and class, all (B, C).
+
+    Attributes:
+        common: Where the class is.
+        predicted: Everywhere.
+        true: Pixels of the class.
+    """
+
+    common: Tensor
+    predicted: Tensor
+    true: Tensor
+
+
+def overlap(logits: Tensor, masks: Tensor, valid: Tensor) -> Overlap:
+    """How far a prediction covers the truth; arguments are those of `bce_dice_loss`."""
+    probabilities = _covered(torch.sigmoid(logits), valid)
+    return Overlap(_dot(probabilities, masks), probabilities.sum((2, 3)), masks.sum((2, 3)))
+
+
+def entropy_loss(
     logits: Tensor,
     masks: Tensor,
     valid: Tensor,
-    add_up: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+    add_up: Callable[[Tensor], Tensor] = _alone,
+    hardest: float = 1.0,
+    own: float = 0.0,
 ) -> Tensor:
-    """1 - the mean Dice of each image and class that it shows, over all processes.
+    """The cross-entropy of `bce_dice_loss`, whose arguments these are."""
+    total = add_up(torch.stack(_entropy(logits, masks, valid, hardest)))
+    entropy = total[0] / total[1]
+    return entropy + own * _own_entropy(logits, masks, add_up) if own else entropy
 
-    Arguments are those of `bce_dice_loss`.
-    """
-    probabilities = torch.sigmoid(logits) * valid
-    truth = masks.sum((2, 3))
-    shown = (truth > 0).float()
-    common = (probabilities * masks).sum((2, 3))
-    each = (2 * common + SMOOTH) / (probabilities.sum((2, 3)) + truth + SMOOTH) * shown
+
+def dice_loss(
+    found: Overlap, dice: Literal["image", "batch"], add_up: Callable[[Tensor], Tensor] = _alone
+) -> Tensor:
+    """The 1 - Dice of `bce_dice_loss`."""
+    both = found.predicted + found.true
+    if dice == "image":
+        each = (2 * found.common + SMOOTH) / (both + SMOOTH)
+        summed, number = add_up(torch.stack([each.sum(), each.new_tensor(each.numel())]))
+        mean: Tensor = summed / number
+        return 1 - mean
+    sums = torch.stack([found.common.sum(0), both.sum(0), found.true.sum(0)])
+    common, both, true = add_up(sums)
+    # A class the batch does not show is left to the cross-entropy: its Dice would fall like
+    # 1 / predicted pixels, so steep near zero that a rare class is driven out for good.
+    shown = (true > 0).float()
+    each = (2 * common + SMOOTH) / (both + SMOOTH) * shown
+    return 1 - torch.where(shown.sum() > 0, each.sum() / shown.sum().clamp(min=1), 1.0)
+
+
+def image_dice_loss(found: Overlap, add_up: Callable[[Tensor], Tensor] = _alone) -> Tensor:
+    """1 - the mean Dice of each image and class that it shows, over all processes."""
+    shown = (found.true > 0).float()
+    both = found.predicted + found.true
+    each = (2 * found.common + SMOOTH) / (both + SMOOTH) * shown
     summed, number = add_up(torch.stack([each.sum(), shown.sum()]))
     return torch.where(number > 0, 1 - summed / number.clamp(min=1), 0.0)
+
+
+def _covered(values: Tensor, valid: Tensor) -> Tensor:
+    """Values, 0 where the canvas is padding; most batches have none, and are left as they are."""
+    return values if bool(valid.all()) else values * valid
+
+
+def _dot(values: Tensor, masks: Tensor) -> Tensor:
+    """The sums of values where masks are 1, (B, C), without a tensor of all products."""
+    products: Tensor = torch.einsum("bchw,bchw->bc", values, masks)
+    return products
 
 
 def _entropy(logits: Tensor, masks: Tensor, valid: Tensor, hardest: float) -> tuple[Tensor, Tensor]:
@@ -94,8 +135,9 @@ def _entropy(logits: Tensor, masks: Tensor, valid: Tensor, hardest: float) -> tu
     many that there are as many negatives as `NEGATIVES` says (Liu et al., 2016).
     """
     if hardest == 1:
-        summed = F.binary_cross_entropy_with_logits(logits, masks, valid, reduction="sum")
-        return summed, valid.sum() * logits.shape[1]
+        # log(1 + e^x) - x y: half the time of torch's own, which weighs every pixel.
+        surprise = _covered(F.softplus(logits), valid).sum() - _dot(logits, masks).sum()
+        return surprise, valid.sum() * logits.shape[1]
     each = F.binary_cross_entropy_with_logits(logits, masks, valid, reduction="none").flatten(2)
     area = valid.sum((2, 3))  # (B, 1)
     number = torch.maximum((hardest * area).ceil(), (1 + NEGATIVES) * masks.sum((2, 3)))

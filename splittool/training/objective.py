@@ -11,7 +11,13 @@ from splittool.data.images import Canvas
 from splittool.models import Segmenter
 from splittool.training.average import average_of
 from splittool.training.distributed import World
-from splittool.training.losses import bce_dice_loss, image_dice_loss
+from splittool.training.losses import (
+    bce_dice_loss,
+    dice_loss,
+    entropy_loss,
+    image_dice_loss,
+    overlap,
+)
 from splittool.training.precision import autocast
 from splittool.training.rate import FRAME_BYTES, PricedNetwork, Rate, rounding_noise
 from splittool.training.scoring import tally, valid_pixels
@@ -149,8 +155,9 @@ class Objective:
         if self.rate is None:
             hardest, own = recipe.hardest, recipe.own
             return bce_dice_loss(logits, masks, valid, recipe.dice, add_up, hardest, own)
-        loss = bce_dice_loss(logits, masks, valid, recipe.dice, add_up)
-        return loss + IMAGE_DICE * image_dice_loss(logits, masks, valid, add_up)
+        found = overlap(logits, masks, valid)
+        loss = entropy_loss(logits, masks, valid, add_up) + dice_loss(found, recipe.dice, add_up)
+        return loss + IMAGE_DICE * image_dice_loss(found, add_up)
 
     def _bits_per_pixel(self, pixels: Tensor, bits: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Those priced and those sent, over all processes."""
