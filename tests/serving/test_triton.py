@@ -1,6 +1,8 @@
 """A cut in an unmodified Triton: the same answers, through the client of `splittool send`."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,31 @@ def test_send_gets_the_masks_of_both_halves_in_one_process(
     for path in sorted((expected / "masks").iterdir()):
         ours, theirs = Image.open(found / "masks" / path.name), Image.open(path)
         assert np.array_equal(np.asarray(ours), np.asarray(theirs)), path.name
+
+
+def test_a_triton_that_is_restarted_loses_nothing(
+    cut_folder: Path, split: SplitNetwork, steel: Path, tmp_path: Path
+) -> None:
+    images, found = [str(steel / "train_images")] * 5, tmp_path / "found"
+    export_triton(f"cut={cut_folder}", tmp_path / "models", TritonOptions(precision="f32"))
+    options = SendOptions(run=F32, link=LINK, policy=Policy(fallback="wait"), model="cut")
+    with ThreadPoolExecutor(1) as pool:
+        with triton_server.running(tmp_path / "models", tmp_path) as address:
+            sent = pool.submit(send, split, Source(images), Address(address), found, options)
+            while not sent.done() and answered(found) < 3:
+                time.sleep(0.05)
+        assert not sent.done()
+        port = int(address.rpartition(":")[2])
+        with triton_server.running(tmp_path / "models", tmp_path, port):
+            report = sent.result()
+    assert report.by == {"server": 60}
+    assert answered(found) == 60
+
+
+def answered(folder: Path) -> int:
+    """Lines of results so far, the heading left out."""
+    journal = folder / "results.jsonl"
+    return max(journal.read_bytes().count(b"\n") - 1, 0) if journal.exists() else 0
 
 
 def test_a_tail_in_onnx_is_asked_from_another_model(
