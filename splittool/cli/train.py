@@ -65,7 +65,17 @@ def train(
     ] = None,
     bottleneck: Annotated[
         int | None,
-        typer.Option(min=1, help="Channels below the last level of a unet, or of the latent."),
+        typer.Option(min=1, help="Channels below a unet's last level, or of splitnet's latent."),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPLIT_POINT",
+            help="Cut unet, fcn* or pspnet there, and send one latent in place of what crosses.",
+        ),
+    ] = None,
+    latent_channels: Annotated[
+        int | None, typer.Option(min=1, help="Channels of the latent of --at. [default: 12]")
     ] = None,
     activation: Annotated[
         Activation | None,
@@ -99,7 +109,7 @@ def train(
         float | None,
         typer.Option(
             metavar="BYTES",
-            help="For splitnet: bytes of a frame, header included; finds the --lambda for it.",
+            help="For a latent: bytes of a frame, header included; finds the --lambda for it.",
         ),
     ] = None,
     rate_weight: Annotated[
@@ -107,7 +117,7 @@ def train(
         typer.Option(
             "--lambda",
             "--rate-weight",
-            help="For splitnet: what a bit per pixel adds to the loss. [default: 2]",
+            help="For a latent: what a bit per pixel adds to the loss. [default: 2]",
             show_default=False,
         ),
     ] = None,
@@ -166,7 +176,8 @@ def train(
 
     splitnet is made to be split: bytes have a price in its training (--lambda), or are held at
     --target-bytes, and codec learned is fitted to it at the end. Its model is that of the last
-    epoch.
+    epoch. --at makes such a network of another one: its part behind that split point starts from
+    --start-from, or from the first --teacher that is the same network, whose options it takes.
 
     --start-from and --augment-jpeg fine-tune a model on compressed images, so that the compare
     command gives the compressed input a fair chance.
@@ -180,11 +191,11 @@ def train(
     settings = make_settings(
         recipe,
         {
-            "widths": widths and list(widths),
-            "bottleneck": bottleneck,
-            "activation": activation,
-            "norm": norm,
+            "widths": widths and list(widths), "bottleneck": bottleneck,
+            "activation": activation, "norm": norm,
+            "at": at, "latent_channels": latent_channels,
         },
+        like=[path for path in (start_from, *(teacher or ())) if path] if at else (),
         arch=arch,
         epochs=epochs,
         batch_size=batch_size,
@@ -197,7 +208,7 @@ def train(
         crop=crop,
         jpeg=augment_jpeg, rate_weight=rate_weight, target_bytes=target_bytes,
     )  # fmt: skip
-    model = output_file or Path(f"{arch}.pt")
+    model = output_file or Path(f"{arch}-{at}.pt" if at else f"{arch}.pt")
     starts = (backbone_weights, start_from, tuple(teacher or ()))
     options = TrainingOptions(device, workers, resume, force, *starts, max_pixels, log_dir)
     try:

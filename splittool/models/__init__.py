@@ -16,6 +16,8 @@ except ModuleNotFoundError:
     ) from None
 
 from splittool.models.fcn import FCN
+from splittool.models.latent import BOTTLENECK, LatentNetwork
+from splittool.models.latent_cut import LatentCut
 from splittool.models.pspnet import PSPNet
 from splittool.models.segmenter import Segmenter
 from splittool.models.splitnet import SplitNet
@@ -35,9 +37,26 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+# Options of every network that has no latent of its own: the split point whose crossing tensors are
+# made again from one, and its channels.
+CUT_OPTIONS = ("at", "latent_channels")
+
+
 def options_of(arch: str) -> list[str]:
     """Names of the options of a network."""
-    return [name for name in inspect.signature(NETWORKS[arch]).parameters if name != "classes"]
+    own = [name for name in inspect.signature(NETWORKS[arch]).parameters if name != "classes"]
+    return own if has_latent(arch, {}) else [*own, *CUT_OPTIONS]
+
+
+def has_latent(arch: str, options: Options) -> bool:
+    """Whether one latent crosses, which training prices in bits."""
+    made = NETWORKS[arch]
+    return "at" in options or (isinstance(made, type) and issubclass(made, LatentNetwork))
+
+
+def own_options(options: Options) -> dict[str, Any]:
+    """Options of the network that is cut, without those of the cut at a latent."""
+    return {name: value for name, value in options.items() if name not in CUT_OPTIONS}
 
 
 def build(
@@ -48,11 +67,33 @@ def build(
     Args:
         arch: A name of `NETWORKS`.
         classes: Number of masks to predict.
-        options: The network's own options.
+        options: The network's own options, or with `at` those of a `LatentCut` of it.
         mean: Pixel value that becomes 0.
         std: Difference of pixel values that becomes 1.
+
+    Raises:
+        ValueError: An option cannot be what it is.
     """
-    return Segmenter(NETWORKS[arch](classes, **options), mean, std)
+    make = partial(NETWORKS[arch], classes, **own_options(options))
+    if "at" in options:
+        network: nn.Module = LatentCut(
+            make, options["at"], options.get("latent_channels", BOTTLENECK)
+        )
+    elif "latent_channels" in options:
+        raise ValueError("`latent_channels` needs `at`, a split point")
+    else:
+        network = make()
+    return Segmenter(network, mean, std)
 
 
-__all__ = ["NETWORKS", "Options", "Segmenter", "build", "options_of"]
+__all__ = [
+    "NETWORKS",
+    "LatentCut",
+    "LatentNetwork",
+    "Options",
+    "Segmenter",
+    "build",
+    "has_latent",
+    "options_of",
+    "own_options",
+]

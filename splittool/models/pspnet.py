@@ -88,7 +88,7 @@ class PSPNet(DilatedResNet):
         """(B, 3, H, W) to (B, classes, H, W) logits; H and W are multiples of `stride`."""
         features = self.pyramid(self.features(x))
         scores = self.classifier(self.bottleneck(features))
-        return F.interpolate(scores, x.shape[2:], mode="bilinear")
+        return F.interpolate(scores, scale_factor=float(self.stride), mode="bilinear")
 
     def backbone_state(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights of torchvision's resnet50 as they are: the names are the same."""

@@ -1,40 +1,28 @@
-"""A network made to be split: a small encoder, a latent of whole numbers, a free cloud side.
+"""A network made to be split: a small encoder, a latent of whole numbers, a free cloud side."""
 
-Whatever crosses a cut of an ordinary network costs more bytes than the image. Here one tensor
-crosses, `latent`: a few channels at a fraction of the resolution, rounded to whole numbers, which
-training can price in bits (Ballé et al., 2017) and a codec can then send for about that price.
-
-The encoder is convolution, batch normalisation and ReLU, which devices run fast. It starts with a
-strided convolution, so that nothing is computed at the resolution of the image, and it ends with a
-convolution: the rounding is the first operation of the cloud side, and a host that has already
-rounded the latent changes nothing.
-"""
-
-from collections import OrderedDict
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from splittool.models.segmenter import Activation, ConvBlock, Norm, make_activation
-from splittool.vocabulary import LATENT, LATENT_LARGEST
+from splittool.models.latent import (
+    BOTTLENECK,
+    CLOUD_DEPTHS,
+    DEPTHS,
+    WIDTHS,
+    LatentNetwork,
+    Summary,
+    make_blocks,
+    make_doubling,
+)
+from splittool.models.segmenter import Activation, ConvBlock, Norm
 
-WIDTHS = (24, 48, 96)
-DEPTHS = (1, 2, 1)
-CLOUD_DEPTHS = (2, 2, 3)
-BOTTLENECK = 12  # channels of the latent
-PATCH = 4  # the first level is at a quarter of the image's resolution
-GAIN = 4.0  # starts the latent at a spread of several whole numbers
-LIMIT = LATENT_LARGEST
 
-
-class SplitNet(nn.Module):
+class SplitNet(LatentNetwork):
     """Encoder, latent and cloud side.
 
-    The first level is at a quarter of the image's resolution, each further one at half of the level
-    before, the latent at that of the last: with one width it is a quarter, with two an eighth, with
-    three a sixteenth.
+    With one width the latent is at a quarter of the image's resolution, with two at an eighth, with
+    three at a sixteenth.
 
     Args:
         classes: Number of output maps.
@@ -59,7 +47,6 @@ class SplitNet(nn.Module):
         activation: Activation = "relu",
         norm: Norm = "batch",
     ) -> None:
-        super().__init__()
         depths = DEPTHS[: len(widths)] if depths is None else depths
         cloud_depths = CLOUD_DEPTHS[-len(widths) :] if cloud_depths is None else cloud_depths
         if not len(widths) == len(depths) == len(cloud_depths):
@@ -67,126 +54,25 @@ class SplitNet(nn.Module):
                 f"{len(widths)} widths need as many depths, not {len(depths)} on the device and"
                 f" {len(cloud_depths)} in the cloud"
             )
-        self.stride = PATCH * 2 ** (len(widths) - 1)
-        self.split_points = (LATENT,)
-        self.encoder = nn.Sequential()
-        channels, step = 3, PATCH
-        for level, (width, depth) in enumerate(zip(widths, depths, strict=True), start=1):
-            down = _patches(channels, width, step, activation, norm)
-            self.encoder.add_module(f"down_{level}", down)
-            self.encoder.add_module(f"blocks_{level}", _blocks(width, depth, activation, norm))
-            channels, step = width, 2
-        self.latent = GainConv(channels, bottleneck)
+        super().__init__(widths, depths, bottleneck, activation, norm)
+        self.stride = self.latent_stride
+        channels = widths[-1]
         self.enter = ConvBlock(bottleneck, channels, activation, norm, depth=1)
         self.summary = Summary(channels, activation)
         self.cloud = nn.Sequential()
         for level in range(len(widths), 0, -1):
             width = widths[level - 1]
             if level < len(widths):
-                self.cloud.add_module(f"up_{level}", _doubling(channels, width, activation, norm))
+                up = make_doubling(channels, width, activation, norm)
+                self.cloud.add_module(f"up_{level}", up)
             depth = cloud_depths[level - 1]
-            self.cloud.add_module(f"blocks_{level}", _blocks(width, depth, activation, norm))
+            self.cloud.add_module(f"blocks_{level}", make_blocks(width, depth, activation, norm))
             channels = width
         # Four values of each class at a quarter of the resolution become one each at half of it.
         self.classifier = nn.Conv2d(channels, 4 * classes, 3, padding=1)
-
-    def encode(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) to the latent before rounding, (B, bottleneck, H / stride, W / stride)."""
-        latent: Tensor = self.latent(self.encoder(x))
-        return latent
 
     def decode(self, latent: Tensor) -> Tensor:
         """A latent, rounded or as noisy as rounding makes it, to (B, classes, H, W) logits."""
         x = self.cloud(self.summary(self.enter(latent)))
         x = F.pixel_shuffle(self.classifier(x), 2)
         return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, classes, H, W) logits; H and W are multiples of `stride`."""
-        latent = self.encode(x)
-        return self.decode(straight_through(latent) if self.training else symbols(latent))
-
-
-def symbols(latent: Tensor) -> Tensor:
-    """The whole numbers that are sent, halves to even, as float."""
-    return latent.round().clamp(-LIMIT, LIMIT)
-
-
-def straight_through(latent: Tensor) -> Tensor:
-    """`symbols`, with the gradient of the latent itself (Bengio et al., 2013)."""
-    return latent + (symbols(latent) - latent).detach()
-
-
-class GainConv(nn.Conv2d):
-    """A 1x1 convolution times a learned gain for each output channel.
-
-    The gain sets how finely a channel is rounded. It multiplies the weights and not the result, so
-    that the exported head ends with the convolution.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 1)
-        self.gain = nn.Parameter(torch.full((outputs,), GAIN))
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
-        """(B, inputs, H, W) to (B, outputs, H, W)."""
-        assert self.bias is not None
-        weight = self.weight * self.gain[:, None, None, None]
-        return F.conv2d(input, weight, self.bias * self.gain)
-
-
-class Summary(nn.Module):
-    """Add a summary of the whole image to every pixel: its mean, after two small layers."""
-
-    def __init__(self, channels: int, activation: Activation) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(channels, channels, 1),
-            make_activation(activation),
-            nn.Conv2d(channels, channels, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same."""
-        added: Tensor = x + self.layers(x.mean((2, 3), keepdim=True))
-        return added
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; the sum is activated."""
-
-    def __init__(self, channels: int, activation: Activation, norm: Norm) -> None:
-        super().__init__()
-        *kept, _ = ConvBlock(channels, channels, activation, norm).named_children()
-        self.layers = nn.Sequential(OrderedDict(kept))
-        self.activation = make_activation(activation)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same."""
-        activated: Tensor = self.activation(x + self.layers(x))
-        return activated
-
-
-def _blocks(channels: int, depth: int, activation: Activation, norm: Norm) -> nn.Sequential:
-    return nn.Sequential(*(ResidualBlock(channels, activation, norm) for _ in range(depth)))
-
-
-def _patches(
-    inputs: int, outputs: int, size: int, activation: Activation, norm: Norm
-) -> nn.Sequential:
-    """A strided convolution that turns each patch of size x size pixels into one pixel."""
-    conv = nn.Conv2d(inputs, outputs, size, stride=size, bias=norm == "none")
-    return _normalised(conv, activation, norm)
-
-
-def _doubling(inputs: int, outputs: int, activation: Activation, norm: Norm) -> nn.Sequential:
-    """A transposed convolution that turns each pixel into 2x2, with foldable normalisation."""
-    conv = nn.Conv2d(inputs, 4 * outputs, 1, bias=norm == "none")
-    return _normalised(conv, activation, norm).append(nn.PixelShuffle(2))
-
-
-def _normalised(conv: nn.Conv2d, activation: Activation, norm: Norm) -> nn.Sequential:
-    layers: list[nn.Module] = [conv]
-    if norm == "batch":
-        layers.append(nn.BatchNorm2d(conv.out_channels))
-    return nn.Sequential(*layers, make_activation(activation))

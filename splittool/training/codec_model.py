@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from splittool.codec.latent_model import LatentModel
 from splittool.codec.learned import encode
 from splittool.models import Segmenter
-from splittool.models.splitnet import LIMIT, symbols
+from splittool.models.latent import LIMIT, symbols
 from splittool.progress import Progress, counter, nobody
 from splittool.training.dataset import Key, SegmentationDataset
 from splittool.training.latent_fit import FEWEST_STEPS, STEPS, fit
-from splittool.training.rate import FRAME_BYTES
+from splittool.training.rate import FRAME_BYTES, latent_network
 
 MOST_PIXELS = 10**8  # more change the model little, and take minutes
 MOST_COPIES = 4  # of an image: as it is, and augmented
@@ -84,6 +84,6 @@ def _latents(
     advance = counter(progress, len(keys), "latents")
     for key in keys:
         pixels, _, _ = images[key]
-        latent = network.network.encode(network.normalise(pixels[None]))  # type: ignore[operator]
+        latent = latent_network(network).encode(network.normalise(pixels[None]))
         yield (symbols(latent) + LIMIT).to(torch.int16).numpy()
         advance()

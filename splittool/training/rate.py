@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from splittool.codec.latent_model import GROUPS
 from splittool.codec.latents import PASSES
-from splittool.models import Segmenter
+from splittool.models import LatentNetwork, Segmenter
+from splittool.models.latent import straight_through, symbols
 from splittool.models.priors import ContextPrior
-from splittool.models.splitnet import straight_through, symbols
 
 FRAME_BYTES = 6  # what a short frame adds to the payload of one tensor
 
@@ -32,7 +32,7 @@ class PricedNetwork(nn.Module):
     """A network with a latent, and the prior that says what the latent costs.
 
     Args:
-        segmenter: A network with `encode`, `decode` and a convolution `latent`.
+        segmenter: A `LatentNetwork`.
     """
 
     def __init__(self, segmenter: Segmenter) -> None:
@@ -43,7 +43,7 @@ class PricedNetwork(nn.Module):
 
     def latent_shape(self, images: int, height: int, width: int) -> tuple[int, int, int, int]:
         """Shape of the latent of some images."""
-        stride = self.segmenter.stride
+        stride = latent_network(self.segmenter).latent_stride
         return images, latent_channels(self.segmenter), height // stride, width // stride
 
     def forward(
@@ -60,13 +60,13 @@ class PricedNetwork(nn.Module):
                 gradient; None where nothing is learnt.
             rounded: Whether the cloud side gets the rounded latent, else that with noise.
         """
-        network = self.segmenter.network
-        latent: Tensor = network.encode(self.segmenter.normalise(pixels)).float()  # type: ignore[operator]
+        network = latent_network(self.segmenter)
+        latent = network.encode(self.segmenter.normalise(pixels)).float()
         if noise is None:
             sent = latent = symbols(latent)
         else:
             sent, latent = straight_through(latent), latent + noise
-        logits: Tensor = network.decode(sent if rounded else latent)  # type: ignore[operator]
+        logits = network.decode(sent if rounded else latent)
         whole = sent.detach()
         with torch.autocast(pixels.device.type, enabled=False):
             bits: Tensor = self.prior(latent, whole)
@@ -77,7 +77,13 @@ class PricedNetwork(nn.Module):
 
 def latent_channels(segmenter: Segmenter) -> int:
     """Channels of a network's latent."""
-    return int(segmenter.network.latent.out_channels)  # type: ignore[union-attr, arg-type]
+    return latent_network(segmenter).latent.out_channels
+
+
+def latent_network(segmenter: Segmenter) -> LatentNetwork:
+    """The network that has the latent."""
+    assert isinstance(segmenter.network, LatentNetwork)
+    return segmenter.network
 
 
 def rounding_noise(

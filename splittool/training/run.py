@@ -1,6 +1,5 @@
 """From a folder of images to a trained checkpoint."""
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ from splittool.data.partition import stratified_split
 from splittool.errors import InputError, StoppedError, TrainingError, UsageError
 from splittool.files import require_file, sha256
 from splittool.interrupt import Interrupt
-from splittool.models import Segmenter, build, checkpoints
-from splittool.models.backbone import load_backbone
+from splittool.models import checkpoints
 from splittool.models.checkpoints import Checkpoint, PartitionRecord
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import EpochRecord, TrainReport, file_record
@@ -33,6 +31,7 @@ from splittool.training.observer import Observer, Observers
 from splittool.training.outputs import Outputs
 from splittool.training.precision import choose_device, choose_precision
 from splittool.training.settings import RECIPES, Settings, make_settings
+from splittool.training.starting import Starts, start_model
 from splittool.training.state import load_state
 from splittool.training.teachers import load_teachers
 
@@ -50,8 +49,9 @@ class TrainingOptions:
         resume: Go on from the state beside the output.
         force: Replace the outputs of another run.
         backbone: Torchvision's weights that the backbone starts from; see `load_backbone`.
-        start: A checkpoint of the same network and classes that all weights start from.
-        teachers: Checkpoints of any networks of the same classes to learn from.
+        start: A checkpoint of the same network and classes that all weights start from; where a
+            network gets a latent, one without, from which those behind the cut start.
+        teachers: Checkpoints of any networks of the same classes to learn from; see `start_model`.
         max_pixels: The largest image, height times width, that is read.
         log_dir: A folder for TensorBoard's event files, or None.
     """
@@ -197,7 +197,8 @@ def _prepare(
     chosen = stratified_split(samples, settings.validation, settings.seed)
     training, validation = ([samples[i] for i in part] for part in chosen)
     statistics = pixel_statistics(samples, watchers[0])
-    model = _start_model(settings, options, classes, statistics)
+    starts = Starts(options.backbone, options.start, options.teachers)
+    model = start_model(settings, starts, classes, statistics, watchers[1])
     canvas = choose_canvas(samples, settings, model.stride)
     settings = msgspec.structs.replace(settings, crop=choose_crop(settings, canvas, model.stride))
     checkpoint = Checkpoint(
@@ -229,45 +230,6 @@ def _prepare(
     if state is not None:
         trainer.resume(state)
     return trainer
-
-
-def _start_model(
-    settings: Settings,
-    options: TrainingOptions,
-    classes: Sequence[str],
-    statistics: tuple[float, float],
-) -> Segmenter:
-    """The network with the weights that training starts from."""
-    recipe = RECIPES[settings.recipe]
-    mean, std = statistics if recipe.standardise else (0.0, 255.0)
-    torch.manual_seed(settings.seed)
-    model = build(settings.arch, len(classes), settings.options, mean, std)
-    if recipe.prior is not None:
-        assert model.classifier.bias is not None
-        torch.nn.init.constant_(model.classifier.bias, math.log(recipe.prior / (1 - recipe.prior)))
-    if options.backbone is not None:
-        load_backbone(model.network, options.backbone)
-    if options.start is not None:
-        _start_from(options.start, model, settings, classes)
-    return model
-
-
-def _start_from(path: Path, model: Segmenter, settings: Settings, classes: Sequence[str]) -> None:
-    """Take all weights, and the normalisation, of a checkpoint.
-
-    Raises:
-        InputError: It is damaged, or of another network or other classes.
-    """
-    found = checkpoints.load(path)
-    trained = checkpoints.restore(path, found)
-    same = (found.arch, found.options) == (settings.arch, settings.options)
-    if not same or found.classes != list(classes):
-        raise InputError(
-            f"{path} is a {found.arch} {found.options} for classes {', '.join(found.classes)},"
-            f" not a {settings.arch} {settings.options} for {', '.join(classes)};"
-            " give the same options and images"
-        )
-    model.load_state_dict(trained.state_dict())
 
 
 def _report(

@@ -1,7 +1,8 @@
 """The settings of a training run, and the recipes that fill them in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -9,7 +10,7 @@ import psutil
 import torch
 
 from splittool.errors import UsageError
-from splittool.models import NETWORKS, build, options_of
+from splittool.models import NETWORKS, build, checkpoints, has_latent, options_of
 from splittool.reports import TrainingSettings
 from splittool.training.precision import spell_precision
 from splittool.training.rate import FRAME_BYTES, WEIGHT
@@ -107,17 +108,22 @@ RECIPES = {
 
 
 def make_settings(
-    recipe: str = "balanced", network: Mapping[str, Any] | None = None, **changes: Any
+    recipe: str = "balanced",
+    network: Mapping[str, Any] | None = None,
+    like: Sequence[Path] = (),
+    **changes: Any,
 ) -> Settings:
     """Settings of a recipe, changed where a value is given that is not None.
 
     Args:
         recipe: Name of a recipe in `RECIPES`.
         network: Options of the network and their values, such as {"widths": [8, 16]}.
+        like: Checkpoints: the options of the first of the same network stand for the recipe's.
         changes: Fields of `Settings` and their values.
 
     Raises:
         UsageError: The recipe, the network, one of its options or the precision is unknown.
+        InputError: A checkpoint cannot be read.
     """
     if recipe not in RECIPES:
         raise UsageError(f"unknown recipe {recipe!r}; give one of: {', '.join(RECIPES)}")
@@ -135,12 +141,12 @@ def make_settings(
         raise UsageError(
             f"`learning_rate` {settings.learning_rate:g} is out of range; give a number above 0"
         )
-    return msgspec.structs.replace(
+    settings = msgspec.structs.replace(
         settings,
         precision=spell_precision(settings.precision),
-        options=_network_options(settings, network or {}),
-        rate_weight=_rate_weight(settings),
+        options=_network_options(settings, network or {}, _usual_options(settings, like)),
     )
+    return msgspec.structs.replace(settings, rate_weight=_rate_weight(settings))
 
 
 def _rate_weight(settings: Settings) -> float | None:
@@ -150,11 +156,11 @@ def _rate_weight(settings: Settings) -> float | None:
         UsageError: The price or the target is out of range, or the network has no latent.
     """
     weight, target = settings.rate_weight, settings.target_bytes
-    if not hasattr(NETWORKS[settings.arch], "encode"):
+    if not has_latent(settings.arch, settings.options):
         if weight is not None or target is not None:
             raise UsageError(
                 "`rate_weight` and `target_bytes` are for a network with a latent, such as"
-                f" splitnet; {settings.arch} has none"
+                f" splitnet; {settings.arch} has none; give it one with `at`"
             )
         return None
     if weight is not None and not 1e-3 <= weight <= 1e3:
@@ -167,8 +173,22 @@ def _rate_weight(settings: Settings) -> float | None:
     return WEIGHT if weight is None else weight
 
 
-def _network_options(settings: Settings, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe's options of a network with the user's changes, which it can be built with.
+def _usual_options(settings: Settings, like: Sequence[Path]) -> dict[str, Any]:
+    """Those of the first checkpoint of the same network, or else the recipe's.
+
+    Raises:
+        InputError: A checkpoint cannot be read.
+    """
+    for found in map(checkpoints.load, like):
+        if found.arch == settings.arch:
+            return found.options
+    return RECIPES[settings.recipe].options.get(settings.arch, {})
+
+
+def _network_options(
+    settings: Settings, wanted: Mapping[str, Any], usual: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The usual options with the user's changes, which the network can be built with.
 
     Raises:
         UsageError: The network has no such option, or does not take its value.
@@ -182,7 +202,7 @@ def _network_options(settings: Settings, wanted: Mapping[str, Any]) -> dict[str,
             )
     if not all(0 < width < 2**16 for width in given.get("widths", ())):
         raise UsageError(f"`widths` {given['widths']}: give numbers from 1 to 65535")
-    options = {**RECIPES[settings.recipe].options.get(settings.arch, {}), **given}
+    options = {**usual, **given}
     try:
         with torch.device("meta"):  # nothing is allocated
             network = build(settings.arch, 1, options)

@@ -14,7 +14,8 @@ from splittool.graph.graph import Graph, read_graph
 from splittool.graph.split_points import find_cut
 from splittool.models import build
 from splittool.models.checkpoints import Checkpoint, weights_of
-from splittool.models.splitnet import LIMIT, ResidualBlock, SplitNet, straight_through, symbols
+from splittool.models.latent import LIMIT, ResidualBlock, straight_through, symbols
+from splittool.models.splitnet import SplitNet
 from splittool.runtime.ir import core
 
 

@@ -25,14 +25,21 @@ from splittool.training.run import TrainingOptions, train
 from splittool.training.settings import make_settings
 from splittool.vocabulary import LATENT, LATENT_BITS, LATENT_LARGEST
 
+NETWORKS = {
+    "splitnet": {"widths": [4, 6], "bottleneck": 3},
+    "unet": {"widths": [4, 6], "bottleneck": 8, "at": "maxpool_2", "latent_channels": 3},
+}
 
-@pytest.fixture(scope="module")
-def trained(steel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainReport]:
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def trained(
+    request: pytest.FixtureRequest, steel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, TrainReport]:
     """A tiny network after a few steps, and what training said of it."""
     path = tmp_path_factory.mktemp("trained") / "net.pt"
-    options = {"widths": [4, 6], "bottleneck": 3}
+    arch = request.param
     settings = make_settings(
-        "balanced", options, arch="splitnet", epochs=4, precision="f32", rate_weight=1.0
+        "balanced", NETWORKS[arch], arch=arch, epochs=4, precision="f32", rate_weight=1.0
     )
     return path, train(steel, path, settings, TrainingOptions(workers=0))
 

@@ -16,7 +16,7 @@ from splittool.data.images import Canvas
 from splittool.data.kaggle import read_folder
 from splittool.errors import ExitCode, InputError, StoppedError, TrainingError, UsageError
 from splittool.models import build, checkpoints
-from splittool.models.splitnet import LIMIT, symbols
+from splittool.models.latent import LIMIT, symbols
 from splittool.training import codec_model
 from splittool.training.dataset import SegmentationDataset
 from splittool.training.outputs import Outputs
