@@ -46,6 +46,7 @@ class Soak:
         self.counts: Counter[str] = Counter()
         self.problems: list[str] = []
         self.frames = 0
+        self.varied = 0
         self.retries = 0
         self.peak_mb = 0.0
         split = splittool.open(self.cut)
@@ -97,6 +98,7 @@ class Soak:
             self.problems.append(f"{fault}: other masks in predictions.csv")
         for path in sorted((wanted / "masks").iterdir()):
             ours = np.asarray(Image.open(out / "masks" / path.name))
+            self.varied += len(np.unique(ours)) > 1  # others would agree by chance
             if not np.array_equal(ours, np.asarray(Image.open(path))):
                 self.problems.append(f"{fault}: another mask {path.name}")
 
@@ -352,6 +354,7 @@ def main() -> None:
     report = {
         "rounds": number,
         "frames": soak.frames,
+        "masks_of_several_classes": soak.varied,
         "sent_again": soak.retries,
         "faults": dict(soak.counts),
         "problems": soak.problems,
