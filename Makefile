@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test slow lint docs man fresh clean
+.PHONY: help demo paper test slow lint docs man fresh clean
 help:  ## Show this help
 	@grep -E '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
 
@@ -15,6 +15,9 @@ $(VENV)/ready: pyproject.toml
 
 demo: $(VENV)/ready  ## Run the whole chain on synthetic steel; results in demo/
 	PATH="$(abspath $(BIN)):$$PATH" sh examples/demo.sh demo
+
+paper: $(VENV)/ready  ## Make the paper again, on synthetic steel or STEEL=FOLDER; results in paper/
+	PATH="$(abspath $(BIN)):$$PATH" sh examples/paper.sh paper $(STEEL)
 
 test: $(VENV)/ready lint  ## Lint, type-check and run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --quiet
@@ -38,4 +41,4 @@ fresh:  ## Run both commands on a bare Debian; needs root and half an hour
 	tools/fresh.sh
 
 clean:  ## Remove the environment, the demo and the site
-	rm -rf $(VENV) demo site
+	rm -rf $(VENV) demo paper site
