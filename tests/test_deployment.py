@@ -23,7 +23,7 @@ def documents(name: str) -> list[dict[str, Any]]:
 
 def validate(document: dict[str, Any]) -> None:
     """Hold it against the newest schema of Kubernetes; unknown fields are refused."""
-    checker = pytest.importorskip("kubernetes_validate", reason="of the extra 'test'")
+    checker = pytest.importorskip("kubernetes_validate", reason="pip install '.[kubernetes]'")
     checker.validate(document, checker.latest_version(), strict=True)
 
 
