@@ -119,8 +119,8 @@ def test_infer_in_every_way(workspace: Path, monkeypatch: pytest.MonkeyPatch, re
     listed = report("infer", "unet.xml", "list.txt", "-o", "listed")
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(map(str, images[:3]))))
     piped = report("infer", "unet.xml", "-", "-o", "piped")
-    for report in (listed, piped, whole):
-        for row in report["rows"]:
+    for each in (listed, piped, whole):
+        for row in each["rows"]:
             assert Path(row.pop("path")).name == row["image"]  # as it was given
     assert listed["rows"] == piped["rows"] == whole["rows"][:3]
     checked = report("infer", "unet.xml", "-o", "low", str(images[0]), "--min-dice", "0")
