@@ -14,17 +14,19 @@ from splittool.reports import (
     BenchSetReport,
     CompareReport,
     FileRecord,
+    InferReport,
     LimitsRecord,
     PlanReport,
     PlanRow,
     RateRecord,
     Report,
+    ScoreRecord,
     encode,
 )
 
 SOURCE = FileRecord("x.xml", 1, "0")
 BENCH = BenchReport(
-    source=FileRecord("x.xml", 1, "0"),
+    source=SOURCE,
     device_requested="CPU",
     device_used=["CPU"],
     device_name="a processor",
@@ -46,6 +48,26 @@ BENCH = BenchReport(
     window_s=1,
     windows=[],
     interrupted=False,
+)
+INFER = InferReport(
+    source=SOURCE,
+    cut=None,
+    bits=None,
+    folder="out",
+    device="CPU",
+    precision_requested="auto",
+    precision_actual="f32",
+    threshold=0.5,
+    images=1,
+    seconds=1,
+    images_per_second=1,
+    payload_bytes_per_frame=None,
+    bits_per_element=None,
+    image_file_bytes_per_frame=100_000,
+    raw_image_bytes_per_frame=1_228_800,
+    mbps={},
+    scores=ScoreRecord(0.9, 0.8, 0.75, 0.7, {}, 4, 2),
+    rows=[],
 )
 
 

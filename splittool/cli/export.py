@@ -107,11 +107,8 @@ def _ir(given: dict[str, Any]) -> "ExportReport":
     if program_kind(model):
         _refuse(given, ("size",), "is for checkpoints; a program takes --shape")
         from splittool.network.ir_export import export_network
-        from splittool.network.network import Network
 
-        return export_network(
-            Network.load(model, given["shape"], given["trust"]), IrForm(file, *how)
-        )
+        return export_network(model, IrForm(file, *how), given["shape"], given["trust"])
     _refuse(given, ("shape",), "is for programs of PyTorch; a checkpoint takes --size")
     return export_checkpoint(model, file, given["size"], *how)
 

@@ -118,7 +118,8 @@ def export(
     form.check()
     if source.suffix != ".pt":
         known = how_to_convert(source) or "is not a .pt checkpoint; only these need exporting"
-        raise InputError(f"{source} {known}")
+        cut = "; a cut is exported with `target` triton or ovms" if source.suffix == ".json" else ""
+        raise InputError(f"{source} {known}{cut}")
     compiler = form.ready()
     exported = convert(source, size)
     network = Converted(file_record(source), exported.model, exported.info)

@@ -46,10 +46,12 @@ class OnnxSource:
     Attributes:
         path: The file.
         fixed: Whether the shapes of its inputs were set, and are not those in the file.
+        owner: Whoever removes the file when it goes away itself; it stays as long as this does.
     """
 
     path: Path
     fixed: bool = False
+    owner: object = None
 
     def cut(self, model: ov.Model, graph: Graph, at: Sequence[str]) -> tuple[Cut, OnnxHalves]:
         """Cut the file where a cut of OpenVINO's graph is.

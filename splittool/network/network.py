@@ -295,7 +295,7 @@ class Network:
         path = self._onnx or self.path
         if path is None or path.suffix != ".onnx":
             return None
-        return OnnxSource(path, fixed=bool(self.shapes))
+        return OnnxSource(path, fixed=bool(self.shapes), owner=self)
 
     def runner(self, options: RunOptions = RUN) -> "WholeRunner":
         """The network on its device; the last one is kept for the next call."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from splittool.errors import InputError
 from splittool.files import describe
-from splittool.reports import RepositoryReport, file_record
+from splittool.reports import RepositoryReport
 from splittool.serving.models import Place
-from splittool.serving.repository import Content, write_repository
+from splittool.serving.repository import Content, describe_repository, write_repository
 from splittool.split.split_network import SplitNetwork, read_half
 
 _CONFIG = "config.json"
@@ -46,14 +46,7 @@ def export_ovms(cut: str | Path, folder: str | Path, force: bool = False) -> Rep
     }
     files[_CONFIG] = _configuration(folder / _CONFIG, place.name)
     write_repository(folder, files, rewritten=[_CONFIG], force=force)
-    return RepositoryReport(
-        source=file_record(place.path),
-        target="ovms",
-        folder=str(folder),
-        model=place.name,
-        version=place.version,
-        files=[file_record(folder / name, name) for name in files],
-    )
+    return describe_repository(place, "ovms", folder, files)
 
 
 def _configuration(path: Path, name: str) -> bytes:

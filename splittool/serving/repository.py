@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from splittool.files import (
     filled_folder,
@@ -12,6 +13,8 @@ from splittool.files import (
     replace_together,
     temporary_folder,
 )
+from splittool.reports import RepositoryReport, file_record
+from splittool.serving.models import Place
 
 Content = bytes | Path
 
@@ -51,3 +54,24 @@ def write_repository(
         replace_together(list(zip(written, every, strict=True)))
         for name in set(stale) - set(files):
             (folder / name).unlink(missing_ok=True)
+
+
+def describe_repository(
+    place: Place, target: Literal["triton", "ovms"], folder: Path, files: Iterable[str]
+) -> RepositoryReport:
+    """A repository that was written.
+
+    Args:
+        place: The cut in it.
+        target: The server that it is for.
+        folder: The repository.
+        files: Names of the files that were written.
+    """
+    return RepositoryReport(
+        source=file_record(place.path),
+        target=target,
+        folder=str(folder),
+        model=place.name,
+        version=place.version,
+        files=[file_record(folder / name, name) for name in files],
+    )

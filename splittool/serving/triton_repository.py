@@ -9,11 +9,11 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from splittool.errors import UsageError
-from splittool.reports import RepositoryReport, file_record
+from splittool.reports import CutReport, RepositoryReport
 from splittool.runtime.devices import check_precision
 from splittool.serving.models import Defaults, Place, ServedModel
 from splittool.serving.question import FRAME, MASKS, OUTPUTS, PROBABILITIES
-from splittool.serving.repository import Content, write_repository
+from splittool.serving.repository import Content, describe_repository, write_repository
 from splittool.split.calibration_file import FILE_NAME
 from splittool.split.files import CODEC_MODEL, DESCRIPTION, ONNX_TAIL, TAIL
 from splittool.split.split_network import SplitNetwork, read_half
@@ -94,30 +94,23 @@ def export_triton(
     options.check()
     place = Place.parse(str(cut))
     model = ServedModel(place, Defaults(precision=options.precision))
-    files = _tail_model(place, options)
+    report = SplitNetwork.open(place.path).report
+    files = _tail_model(place, report, options)
     tail = _tail_name(place) if files else None
-    for name, content in _parts(place).items():
+    for name, content in _parts(place.path.parent, report).items():
         files[f"{place.name}/{place.version}/{name}"] = content
     files[f"{place.name}/{_CONFIG}"] = _text(_config(model, options, tail))
     stale = [f"{place.name}/{place.version}/{name}" for name in (*TAIL, *ONNX_TAIL, FILE_NAME)]
     stale += [f"{_tail_name(place)}/{name}" for name in (_CONFIG, f"{place.version}/{_GRAPH}")]
     write_repository(folder, files, stale, force=force)
-    return RepositoryReport(
-        source=file_record(place.path),
-        target="triton",
-        folder=str(folder),
-        model=place.name,
-        version=place.version,
-        files=[file_record(folder / name, name) for name in files],
-        instances=options.instances,
-        queue=options.queue,
-    )
+    written = describe_repository(place, "triton", folder, files)
+    written.instances, written.queue = options.instances, options.queue
+    return written
 
 
-def _parts(place: Place) -> dict[str, Content]:
+def _parts(folder: Path, report: CutReport) -> dict[str, Content]:
     """The files of one version: all of a cut but its head, which only the device runs."""
     parts: dict[str, Content] = {"model.py": _MODEL}
-    report, folder = SplitNetwork.open(place.path).report, place.path.parent
     for record in report.tail:
         parts[record.path] = folder / record.path
     for name in (FILE_NAME, CODEC_MODEL, DESCRIPTION):
@@ -130,13 +123,12 @@ def _tail_name(place: Place) -> str:
     return f"{place.name}-tail"
 
 
-def _tail_model(place: Place, options: TritonOptions) -> dict[str, Content]:
+def _tail_model(place: Place, report: CutReport, options: TritonOptions) -> dict[str, Content]:
     """The files of a model of its own for a tail in ONNX, which Triton's own backend runs."""
-    report, folder = SplitNetwork.open(place.path).report, place.path.parent
     *weights, graph = report.tail
     if not graph.path.endswith(".onnx"):
         return {}
-    name = _tail_name(place)
+    name, folder = _tail_name(place), place.path.parent
     files: dict[str, Content] = {
         f"{name}/{place.version}/{record.path}": folder / record.path for record in weights
     }

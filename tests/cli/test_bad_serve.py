@@ -63,6 +63,7 @@ CASES = [
     ("export unet.xml --target triton", BAD, "unet.xml is not JSON"),
     ("export cut --target triton -o unet.xml", FAILED, "unet.xml"),
     ("export cut --target ovms", BAD, "is not baked"),
+    ("export cut/cut.json", BAD, "a cut is exported with --target triton or ovms"),
     ("export cut --target ovms --queue 2", USAGE, "--queue is for --target triton"),
     (
         "export cut --target ovms --blob-shaves 2",

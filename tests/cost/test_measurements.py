@@ -2,38 +2,24 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from plan_cases import SOURCE, compared
+from msgspec.structs import replace
+from plan_cases import INFER, compared
 
 from splittool.cost.measurements import Sent, read_frames, read_measured
 from splittool.errors import InputError, UsageError
 from splittool.graph.graph import Graph
 from splittool.reports import (
     ArmRecord,
-    InferReport,
     Report,
-    ScoreRecord,
     encode,
 )
 
-INFER = InferReport(
-    source=SOURCE,
+SPLIT = replace(
+    INFER,
     cut="maxpool_1",
     bits=4,
-    folder="out",
-    device="CPU",
-    precision_requested="auto",
-    precision_actual="f32",
-    threshold=0.5,
-    images=1,
-    seconds=1,
-    images_per_second=1,
     payload_bytes_per_frame=700.0,
-    bits_per_element=None,
     image_file_bytes_per_frame=100.0,
-    raw_image_bytes_per_frame=1_228_800,
-    mbps={},
-    scores=ScoreRecord(0.9, 0.8, 0.75, 0.7, {}, 4, 2),
-    rows=[],
     codec="fast",
 )
 COMPARE = compared(
@@ -62,7 +48,7 @@ def test_one_report_of_compare_says_it_all(paper_graph: Graph, tmp_path: Path) -
 
 
 def test_reports_of_both_kinds_add_up(paper_graph: Graph, tmp_path: Path) -> None:
-    found = read_measured(paper_graph, written(tmp_path, INFER, COMPARE))
+    found = read_measured(paper_graph, written(tmp_path, SPLIT, COMPARE))
     assert found.cuts["maxpool_1",][0] == Sent(700, 0.75, 4, "fast")
     assert len(found.cuts["maxpool_1",]) == 3
     assert [Path(file.path).name for file in found.files] == ["0.json", "1.json"]
@@ -70,7 +56,7 @@ def test_reports_of_both_kinds_add_up(paper_graph: Graph, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("other", ["infer", "compare"])
 def test_the_whole_is_measured_once(other: str, paper_graph: Graph, tmp_path: Path) -> None:
-    whole = msgspec.structs.replace(INFER, cut=None)
+    whole = msgspec.structs.replace(SPLIT, cut=None)
     second = whole if other == "infer" else COMPARE
     with pytest.raises(UsageError, match=r"1\.json is a second report of the whole network"):
         read_measured(paper_graph, written(tmp_path, whole, second))
@@ -80,20 +66,20 @@ def test_the_whole_is_measured_once(other: str, paper_graph: Graph, tmp_path: Pa
 def test_a_report_of_another_network(
     cut: str, reason: str, paper_graph: Graph, tmp_path: Path
 ) -> None:
-    report = msgspec.structs.replace(INFER, cut=cut)
+    report = msgspec.structs.replace(SPLIT, cut=cut)
     with pytest.raises(InputError, match=rf"0\.json is of another network: .*{reason}"):
         read_measured(paper_graph, written(tmp_path, report))
 
 
 def test_a_report_without_bytes(paper_graph: Graph, tmp_path: Path) -> None:
-    report = msgspec.structs.replace(INFER, payload_bytes_per_frame=None)
+    report = msgspec.structs.replace(SPLIT, payload_bytes_per_frame=None)
     with pytest.raises(InputError, match="does not say how many bytes were sent"):
         read_measured(paper_graph, written(tmp_path, report))
 
 
 def test_frames_with_their_times(tmp_path: Path) -> None:
     path = tmp_path / "infer.json"
-    path.write_bytes(encode(msgspec.structs.replace(INFER, encode_ms=3.0, decode_ms=2.0)))
+    path.write_bytes(encode(msgspec.structs.replace(SPLIT, encode_ms=3.0, decode_ms=2.0)))
     assert read_frames([path]) == [
         ("maxpool_1", Sent(700.0, 0.75, 4, "fast", encode_ms=3.0, decode_ms=2.0))
     ]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from openvino import Model, Type
 from openvino import opset13 as op
-from plan_cases import SOURCE, compared, planned, row, terms
+from plan_cases import INFER, SOURCE, compared, planned, row, terms
 
 from splittool.cost.deployment import Deployment, answer_estimate, tensor_bytes
 from splittool.cost.fleet import fleet
@@ -27,36 +27,14 @@ from splittool.quantities import Link
 from splittool.reports import (
     ArmRecord,
     HeadRateRecord,
-    InferReport,
     LimitsRecord,
     PlanReport,
     RateRecord,
-    ScoreRecord,
     encode,
 )
 from splittool.runtime.ir import ModelInfo
 
 POINTS = [f"maxpool_{level}" for level in range(1, 6)]
-INFER = InferReport(
-    source=SOURCE,
-    cut=None,
-    bits=None,
-    folder="out",
-    device="CPU",
-    precision_requested="auto",
-    precision_actual="f32",
-    threshold=0.5,
-    images=1,
-    seconds=1,
-    images_per_second=1,
-    payload_bytes_per_frame=None,
-    bits_per_element=None,
-    image_file_bytes_per_frame=100_000,
-    raw_image_bytes_per_frame=1_228_800,
-    mbps={},
-    scores=ScoreRecord(0.9, 0.8, 0.75, 0.7, {}, 4, 2),
-    rows=[],
-)
 
 
 def test_a_row_by_hand(small: Graph) -> None:

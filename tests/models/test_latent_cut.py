@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from networks import assert_gradients_everywhere
 
 from splittool.conversion.checkpoint import convert, to_graph
 from splittool.cost.splits import describe_splits
@@ -123,15 +124,7 @@ def test_the_device_has_at_most_a_quarter_of_the_work_of_a_unet() -> None:
 
 def test_gradients_reach_every_parameter() -> None:
     for arch, at in (("unet", "maxpool_2"), ("pspnet", "layer1")):
-        model = _make(arch, at)
-        for module in model.modules():
-            if isinstance(module, torch.nn.Dropout2d):
-                module.p = 0.0
-        pixels = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
-        model(pixels).square().mean().backward()
-        for name, parameter in model.named_parameters():
-            assert parameter.grad is not None, name
-            assert parameter.grad.abs().sum() > 0, name
+        assert_gradients_everywhere(_make(arch, at))
 
 
 def test_four_images_are_learnt_by_heart() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from networks import assert_gradients_everywhere
 
 from splittool.conversion.checkpoint import convert
 from splittool.data.images import Canvas
@@ -85,15 +86,7 @@ def test_one_image_of_the_smallest_size_can_be_trained_on(arch: str) -> None:
 
 @every_network
 def test_gradients_reach_every_parameter(arch: str) -> None:
-    model = _make(arch)
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout2d):
-            module.p = 0.0
-    pixels = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
-    model(pixels).square().mean().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().sum() > 0, name
+    assert_gradients_everywhere(_make(arch))
 
 
 @every_network

@@ -63,8 +63,8 @@ def test_halves_are_written_for_each_host_and_proved_there(
 def test_a_checkpoint_becomes_onnx_halves_that_infer_runs(
     checkpoint: Path, steel: Path, tmp_path: Path
 ) -> None:
-    network = Network.load(checkpoint).in_onnx()
-    split = network.cut("maxpool_2").write(tmp_path / "cut", form="onnx")
+    # In one go: the temporary file is there as long as the cut is.
+    split = Network.load(checkpoint).in_onnx().cut("maxpool_2").write(tmp_path / "cut", form="onnx")
     assert split.report.source.path == str(checkpoint)
     assert split.report.classes == ["1", "2", "3", "4"]
     image = read_image(list_images(steel / "train_images")[0])
