@@ -81,11 +81,11 @@ def _contents(sources: Sequence[Source], images: int) -> dict[str, Any]:
         "times": charts.times() if plan else None,
         "energies": charts.energies() if plan and plan.energy else None,
         "radios": list(RADIOS.values()),
-        "accuracy": charts.accuracy(points, "payload_bytes") if points else None,
+        "accuracy": charts.accuracy(points, "payload_bytes") if _sent(points) else None,
         "work": charts.accuracy(points, "gflops") if _worked(points) else None,
         "measured": _measured(sources),
         "series": mask_series(sources, images),
-        "verdict": verdict(points),
+        "verdict": verdict(points_of(_compared(sources))),
         "drawings": drawings(sources, bits, fps),
         "is_table": lambda part: isinstance(part, Cells),
     }
@@ -130,18 +130,27 @@ def _title(plan: PlanReport | None, sources: Sequence[Source]) -> str:
     return "Reports of splittool: " + ", ".join(dict.fromkeys(s.kind for s in sources))
 
 
+def _sent(points: Sequence[Point]) -> list[Point]:
+    return [point for point in points if point.payload_bytes > 0]
+
+
 def _worked(points: Sequence[Point]) -> list[Point]:
     return [point for point in points if point.gflops is not None]
 
 
 def _measured(sources: Sequence[Source]) -> str:
     """On how many images Dice was measured."""
-    compared = [source.report for source in sources if isinstance(source.report, CompareReport)]
     return "; ".join(
         f"n = {report.images} images with {report.defective_pairs} defective pairs,"
         f" {report.arms[0].dice_interval_images or 'too few'} images for the intervals"
-        for report in compared
+        for source in _compared(sources)
+        if isinstance(report := source.report, CompareReport)
     )
+
+
+def _compared(sources: Sequence[Source]) -> list[Source]:
+    """The reports that hold ways against each other, image by image."""
+    return [source for source in sources if isinstance(source.report, CompareReport)]
 
 
 def verdict(points: Sequence[Point]) -> str:

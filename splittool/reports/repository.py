@@ -36,8 +36,8 @@ class RepositoryReport(Report, tag="splittool.repository/1"):
     def tables(self) -> "Sequence[RenderableType]":
         """The files, and how the server is started."""
         rows = [[record.path, f"{record.bytes:,}"] for record in self.files]
-        title = f"{self.source.path} as {self.model}, version {self.version}, in {self.folder}"
         return [
-            make_table(title, ["file", "bytes"], rows),
+            make_table(f"{self.model}, version {self.version}", ["file", "bytes"], rows),
+            f"wrote {self.source.path} as {self.model} to {self.folder}",
             f"serve it with: {_START[self.target].format(self.folder)}",
         ]

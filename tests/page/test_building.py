@@ -77,7 +77,9 @@ def test_every_report_says_what_was_measured_on_what(folder: Path) -> None:
         assert word in words
 
 
-@pytest.mark.parametrize("name", ["plan", "compare", "cuts", "heads"])
+@pytest.mark.parametrize(
+    "name", ["plan", "compare", "cuts", "heads", "whole/report", "split/report"]
+)
 def test_each_kind_makes_a_page_alone(folder: Path, name: str) -> None:
     found = page_of(folder, f"{name}.json")
     assert ("form" in found.tags) == (name == "plan")
@@ -90,6 +92,13 @@ def test_figures_are_those_that_the_reports_have_data_for(folder: Path) -> None:
         assert number in words
     assert "measured FPS" in words
     assert "Figs. 3" not in words
+
+
+def test_infer_alone_says_nothing_of_losses(folder: Path) -> None:
+    """Nothing was held against the whole network, however many images there are."""
+    words = " ".join(page_of(folder, "split/report.json", "whole/report.json").texts)
+    assert "too few images for intervals" not in words
+    assert "Accuracy, bytes" in words
 
 
 def test_hostile_names_are_text(folder: Path) -> None:
