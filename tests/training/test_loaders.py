@@ -1,5 +1,6 @@
 """What may happen to images, to the processes that load them, and to two runs at once."""
 
+import gc
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -80,9 +81,13 @@ def test_images_deleted_in_mid_run_are_named_in_one_line(
     assert run_training(outputs, options=RESUME, folder=copied, batch_size=1).epochs == 2
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 def test_a_loading_process_that_is_killed_is_told_in_one_line(
     outputs: Outputs, run_training: Any
 ) -> None:
+    """PyTorch opens temporary files to look for a reason; the signal that tells it of the death
+    may come between the opening and the closing of one, which then waits for the collector.
+    """
     loading = LoadingProcesses()
 
     def kill() -> None:
@@ -92,6 +97,8 @@ def test_a_loading_process_that_is_killed_is_told_in_one_line(
         run_training(outputs, observer=Once(kill), options=WORKERS, batch_size=1, epochs=20)
     assert "\n" not in str(caught.value)
     assert not loading.left()
+    del caught
+    gc.collect()
 
 
 def test_which_errors_tell_of_a_killed_process() -> None:
