@@ -27,7 +27,8 @@ from PIL import Image
 import splittool as st
 from splittool.codec.masks import encode_masks
 from splittool.data.samples import samples
-from splittool.network.comparison import NEARLY, CompareOptions, Rivals
+from splittool.network.compare_options import CompareOptions, Rivals
+from splittool.network.comparison import NEARLY
 from splittool.network.equal_dice import equal_dice
 from splittool.reports import ArmRecord, CompareReport, EqualDiceRecord
 from splittool.reports.base import encode

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from splittool.benchmark.workload import Workload as Workload
     from splittool.data.synthetic_folder import write_synthetic
     from splittool.figures.drawing import draw as draw
-    from splittool.network.comparison import CompareOptions as CompareOptions
+    from splittool.network.compare_options import CompareOptions as CompareOptions
     from splittool.network.comparison import compare as compare
     from splittool.network.cut import NetworkCut as NetworkCut
     from splittool.network.network import Network as Network
+    from splittool.network.output_comparison import compare_outputs as compare_outputs
     from splittool.split.answer import Answer as Answer
     from splittool.split.calibration import CalibrationOptions as CalibrationOptions
     from splittool.split.options import LinkOptions as LinkOptions
@@ -38,6 +39,7 @@ _HOMES = {
     "load": "splittool.network.network:Network.load",
     "open": "splittool.split.split_network:SplitNetwork.open",
     "compare": "splittool.network.comparison:compare",
+    "compare_outputs": "splittool.network.output_comparison:compare_outputs",
     "plan": "splittool.network.network:Network.plan",
     "bench": "splittool.benchmark.run:bench",
     "export": "splittool.conversion.export:export",
@@ -51,7 +53,7 @@ _HOMES = {
     "RunOptions": "splittool.split.options:RunOptions",
     "LinkOptions": "splittool.split.options:LinkOptions",
     "CalibrationOptions": "splittool.split.calibration:CalibrationOptions",
-    "CompareOptions": "splittool.network.comparison:CompareOptions",
+    "CompareOptions": "splittool.network.compare_options:CompareOptions",
     "DeviceOptions": "splittool.benchmark.options:DeviceOptions",
     "Schedule": "splittool.benchmark.options:Schedule",
     "Workload": "splittool.benchmark.workload:Workload",

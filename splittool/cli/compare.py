@@ -1,7 +1,7 @@
 """`splittool compare`: cuts beside the compressed input, on labelled images."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,9 @@ from splittool.cli.output import Output
 from splittool.errors import UsageError
 from splittool.quantities import Link
 from splittool.vocabulary import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from splittool.reports import Report
 
 
 def compare(
@@ -122,16 +125,18 @@ def compare(
     trained on compressed images unless it was: see train --augment-jpeg. splittool plot draws the
     report. With --edge-energy, --radio and --link each way has the energy of the device for a
     frame: joules per GFLOP x GFLOPs on the device + (mW per Mbit/s x rate + base mW) x time of the
-    transfer; plan has the radios by name.
+    transfer; plan has the radios by name. A network that draws no masks, such as a classifier, is
+    not scored: the outputs of every way are held against its own on the images as they are.
     """
     output: Output = ctx.obj
     given = locals()
     if resume and report_file is None:
         raise UsageError("--resume goes with -o: name the report of the stopped run")
     from splittool.network.arm_energy import EnergyOptions
-    from splittool.network.comparison import CompareOptions, Rivals
+    from splittool.network.compare_options import CompareOptions, Rivals
     from splittool.network.comparison import compare as compare_network
     from splittool.network.network import Network
+    from splittool.network.output_comparison import compare_outputs, draws_masks
     from splittool.quantities import parse_numbers, parse_words
 
     how = CompareOptions(
@@ -149,6 +154,11 @@ def compare(
     )
     numbers = parse_numbers(bits)
     network = Network.load(model, shape, trust)
+    scored = labels is not None or draws_masks(network, how.run.normalisation)
+    report: Report
     with output.progress() as progress:
-        report = compare_network(network, images, at, numbers, labels, how, progress)
+        if scored:
+            report = compare_network(network, images, at, numbers, labels, how, progress)
+        else:
+            report = compare_outputs(network, images, at, numbers, how, progress)
     output.emit(report, kept=report_file is not None)

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 
 Activation = Literal["relu", "elu"]
 Norm = Literal["batch", "none"]
+# A tuple of whole numbers; Typer would take a tuple for an option of several words.
+Numbers = Any
+
+
+def numbers(text: str) -> Any:
+    """An option that is a list of whole numbers."""
+    return typer.Option(metavar="LIST", parser=parse_numbers, help=text)
 
 
 def train(
@@ -56,12 +63,16 @@ def train(
         ),
     ] = None,
     widths: Annotated[
-        Any,  # a tuple of whole numbers; Typer would take a tuple for an option of several words
-        typer.Option(
-            metavar="LIST",
-            parser=parse_numbers,
-            help="Channels of each level, such as 8,16,32,64,64. [default: published]",
-        ),
+        Numbers,
+        numbers("Channels of each level, such as 8,16,32,64,64. [default: published]"),
+    ] = None,
+    depths: Annotated[
+        Numbers,
+        numbers("Residual blocks of each level of splitnet on the device. [default: 1,2,1]"),
+    ] = None,
+    cloud_depths: Annotated[
+        Numbers,
+        numbers("Residual blocks of each level of splitnet in the cloud. [default: 2,2,3]"),
     ] = None,
     bottleneck: Annotated[
         int | None,
@@ -191,7 +202,8 @@ def train(
     settings = make_settings(
         recipe,
         {
-            "widths": widths and list(widths), "bottleneck": bottleneck,
+            "widths": widths, "depths": depths, "cloud_depths": cloud_depths,
+            "bottleneck": bottleneck,
             "activation": activation, "norm": norm,
             "at": at, "latent_channels": latent_channels,
         },

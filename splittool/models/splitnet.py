@@ -34,7 +34,7 @@ class SplitNet(LatentNetwork):
         norm: "batch" folds into the convolutions at export.
 
     Raises:
-        ValueError: There are not as many depths as widths.
+        ValueError: The lists do not have the same length.
     """
 
     def __init__(
@@ -49,11 +49,9 @@ class SplitNet(LatentNetwork):
     ) -> None:
         depths = DEPTHS[: len(widths)] if depths is None else depths
         cloud_depths = CLOUD_DEPTHS[-len(widths) :] if cloud_depths is None else cloud_depths
-        if not len(widths) == len(depths) == len(cloud_depths):
-            raise ValueError(
-                f"{len(widths)} widths need as many depths, not {len(depths)} on the device and"
-                f" {len(cloud_depths)} in the cloud"
-            )
+        for name, values in {"depths": depths, "cloud_depths": cloud_depths}.items():
+            if len(values) != len(widths):
+                raise ValueError(f"{len(widths)} `widths` need as many `{name}`, not {len(values)}")
         super().__init__(widths, depths, bottleneck, activation, norm)
         self.stride = self.latent_stride
         channels = widths[-1]

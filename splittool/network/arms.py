@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -13,7 +14,7 @@ from splittool.codec.frame import decode_frame, encode_frame
 from splittool.codec.tensors import Sending
 from splittool.cost.operations import operation_costs
 from splittool.cost.splits import describe_split, tensor_record
-from splittool.data.image_codecs import LOSSLESS, through
+from splittool.data.image_codecs import LOSSLESS, Arrived, through
 from splittool.data.images import Pixels
 from splittool.data.kaggle import Sample
 from splittool.errors import InputError
@@ -36,7 +37,7 @@ from splittool.split.runners import (
 )
 from splittool.split.split_network import SplitNetwork
 
-_CUT_ID = bytes(16)  # frames that never leave the process
+CUT_ID = bytes(16)  # frames that never leave the process
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ class Grid:
     clouds: Sequence[Network] = ()
     devices: Sequence[Network] = ()
     cuts: Sequence[SplitNetwork] = ()
+
+    @property
+    def described(self) -> list[object]:
+        """What is compared, apart from files."""
+        sent = [list(self.formats), list(self.qualities), self.halved]
+        return [list(self.at), list(self.bits), list(self.codecs), *sent]
 
     @property
     def files(self) -> list[FileRecord]:
@@ -151,21 +158,38 @@ class Arms:
         yield from self._images(pixels, whole)
 
     def _images(self, pixels: Pixels, whole: Inference) -> _Found:
-        for name in self._grid.formats:
-            lossless = name in LOSSLESS
-            for halved in (False, True) if self._grid.halved and not lossless else (False,):
-                for quality in (0,) if lossless else self._grid.qualities:
-                    arrived = through(pixels, name, quality, halved)
-                    for cloud in self._clouds:
-                        arm = changed(
-                            cloud.arm("image"),
-                            codec=name,
-                            quality=None if lossless else quality,
-                            scale=0.5 if halved else 1.0,
-                        )
-                        lossless_here = lossless and cloud is self.whole
-                        found = whole if lossless_here else cloud.run(arrived.pixels)
-                        yield Way(arm, arrived.sent, arrived.bare), found
+        for sent, arrived in sent_images(pixels, self._grid):
+            for cloud in self._clouds:
+                arm = changed(cloud.arm("image"), **sent)
+                lossless_here = sent["quality"] is None and cloud is self.whole
+                found = whole if lossless_here else cloud.run(arrived.pixels)
+                yield Way(arm, arrived.sent, arrived.bare), found
+
+
+def sent_images(pixels: Pixels, grid: Grid) -> Iterator[tuple[dict[str, Any], Arrived]]:
+    """An image in every format, quality and size: what its arm has of them, and what arrives."""
+    for name in grid.formats:
+        lossless = name in LOSSLESS
+        for halved in (False, True) if grid.halved and not lossless else (False,):
+            for quality in (0,) if lossless else grid.qualities:
+                quality_sent, scale = None if lossless else quality, 0.5 if halved else 1.0
+                arm = {"codec": name, "quality": quality_sent, "scale": scale}
+                yield arm, through(pixels, name, quality, halved)
+
+
+def cut_arm(point: str, graph: Graph) -> ArmRecord:
+    """What a cut leaves to both sides."""
+    costs = operation_costs(graph)
+    price = describe_split(graph, find_cut(graph, point), costs)
+    parameters = sum(cost.parameters for cost in costs.values())
+    return ArmRecord(
+        "cut",
+        point=point,
+        edge_gflops=price.head_gflops,
+        edge_parameters=price.head_parameters,
+        cloud_gflops=price.tail_gflops,
+        cloud_parameters=parameters - price.head_parameters,
+    )
 
 
 class _Whole:
@@ -273,17 +297,7 @@ class _CutArms:
         self._latent = (
             None if codec_model is None else latent.whole_numbers(head.specs[0], codec_model)
         )
-        costs = operation_costs(graph)
-        price = describe_split(graph, find_cut(graph, point), costs)
-        parameters = sum(cost.parameters for cost in costs.values())
-        self._arm = ArmRecord(
-            "cut",
-            point=point,
-            edge_gflops=price.head_gflops,
-            edge_parameters=price.head_parameters,
-            cloud_gflops=price.tail_gflops,
-            cloud_parameters=parameters - price.head_parameters,
-        )
+        self._arm = cut_arm(point, graph)
 
     def ways(self, fitted: Pixels, grid: Grid) -> _Found:
         """What comes of one fitted image."""
@@ -291,16 +305,16 @@ class _CutArms:
         codecs = grid.codecs
         if self._latent is not None:
             sending = latent.SENDING
-            frame = encode_frame(_CUT_ID, 0, [self._latent], tensors, [sending], short=True)
-            found = Inference(self._tail.run(decode_frame(frame, _CUT_ID, [self._latent]).tensors))
+            frame = encode_frame(CUT_ID, 0, [self._latent], tensors, [sending], short=True)
+            found = Inference(self._tail.run(decode_frame(frame, CUT_ID, [self._latent]).tensors))
             arm = changed(self._arm, bits=sending.bits, codec=sending.codec)
             yield Way(arm, len(frame)), found
         for bits in grid.bits:
             frames = {
-                codec: encode_frame(_CUT_ID, 0, specs, tensors, [Sending(bits, codec)] * len(specs))
+                codec: encode_frame(CUT_ID, 0, specs, tensors, [Sending(bits, codec)] * len(specs))
                 for codec in codecs
             }
-            received = decode_frame(frames[codecs[0]], _CUT_ID, specs).tensors
+            received = decode_frame(frames[codecs[0]], CUT_ID, specs).tensors
             found = Inference(self._tail.run(received))
             for codec, frame in frames.items():
                 yield Way(changed(self._arm, bits=bits, codec=codec), len(frame)), found

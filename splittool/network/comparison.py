@@ -2,132 +2,31 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from dataclasses import replace as changed
-from importlib.util import find_spec
 from itertools import chain
-from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 from msgspec.structs import replace
 
-from splittool.codec.choices import CODEC_NAMES, check_bits
 from splittool.codec.masks import encode_masks
 from splittool.cost.energy import EnergyModel
 from splittool.data import scores
-from splittool.data.image_codecs import available, require
 from splittool.data.kaggle import Sample
 from splittool.data.samples import Pictures, Truth
-from splittool.errors import InputError, UsageError
+from splittool.errors import InputError
 from splittool.files import write_bytes
-from splittool.network.arm_energy import EnergyOptions, with_energy
-from splittool.network.arms import Arms, Grid, Way
+from splittool.network.arm_energy import with_energy
+from splittool.network.arms import Arms, Way
+from splittool.network.compare_options import BITS, CompareOptions, fill_in
 from splittool.network.equal_dice import equal_dice
 from splittool.network.network import Network
-from splittool.network.unfinished import Sent, Unfinished, unfinished
+from splittool.network.unfinished import Sent, Unfinished, identity, unfinished
 from splittool.progress import Progress, nobody
 from splittool.reports import ArmRecord, CompareReport, encode
 from splittool.split.evaluation import Evaluated, Task, evaluate, in_turn, make_task
-from splittool.split.options import RunOptions
-from splittool.split.split_network import SplitNetwork
 
-BITS = (16, 8, 6, 4, 3, 2)
-QUALITIES = (95, 85, 75, 50, 30, 20, 10, 5)
 NEARLY = 0.005  # of Dice, that a way may lose and still count as as good
-
-
-@dataclass(frozen=True)
-class Rivals:
-    """Other networks of the same classes, and cuts on disk.
-
-    Attributes:
-        clouds: Networks that run in the cloud, on the compressed input.
-        devices: Networks that run on the device; their coded masks are sent.
-        cuts: Files cut.json; each is sent with its default bits and codec.
-        trust: Read networks that are programs of PyTorch, too, which can run code.
-    """
-
-    clouds: Sequence[str | Path] = ()
-    devices: Sequence[str | Path] = ()
-    cuts: Sequence[str | Path] = ()
-    trust: bool = False
-
-
-@dataclass(frozen=True)
-class CompareOptions:
-    """What to compare beside the split points and their bits.
-
-    Attributes:
-        codecs: Codecs of the link; they are lossless and differ in bytes alone. None takes all
-            that are installed.
-        formats: Image formats of the input; None takes all that can be written.
-        qualities: Qualities of the lossy formats, 1 to 100.
-        run: Where everything runs, and the threshold.
-        halved: Send the input at half its height and width, too.
-        rivals: Other networks and cuts.
-        at_dice: Dice to give each way's bytes for; None takes that of the whole network, and
-            0.005 less.
-        output: Where the report goes, and beside it what is done so far; None writes nothing.
-        resume: Go on where a stopped comparison left off.
-        force: Replace a report that exists.
-        energy: What the energy of the device is reckoned from; by default it is not.
-    """
-
-    codecs: Sequence[str] | None = None
-    formats: Sequence[str] | None = None
-    qualities: Sequence[int] = QUALITIES
-    run: RunOptions = field(default_factory=RunOptions)
-    halved: bool = True
-    rivals: Rivals = field(default_factory=Rivals)
-    at_dice: Sequence[float] | None = None
-    output: Path | None = None
-    resume: bool = False
-    force: bool = False
-    energy: EnergyOptions = field(default_factory=EnergyOptions)
-
-
-def _grid(
-    network: Network, at: Sequence[str] | None, bits: Sequence[int], how: CompareOptions
-) -> Grid:
-    """What was left open filled in, and everything checked; see `compare` for errors."""
-    points = list(network.info.split_points if at is None else at)
-    if at is None and not points and not how.rivals.cuts:
-        raise UsageError(f"{network.name} names no split points; name them with `at`")
-    formats = available() if how.formats is None else list(how.formats)
-    for name in formats:
-        require(name)
-    for quality in how.qualities:
-        if not 1 <= quality <= 100:
-            raise UsageError(f"`qualities` {quality} is out of range; give 1 to 100")
-    for dice in how.at_dice or ():
-        if not 0 < dice <= 1:
-            raise UsageError(f"`at_dice` {dice} is out of range; give 0 to 1")
-    bits, codecs = [check_bits(number) for number in bits], _codecs(how.codecs)
-    rivals = how.rivals
-    opened = {
-        path: Network.load(path, trust=rivals.trust) for path in [*rivals.clouds, *rivals.devices]
-    }
-    return Grid(
-        points,
-        bits,
-        codecs,
-        formats,
-        how.qualities,
-        how.halved,
-        clouds=[opened[path] for path in how.rivals.clouds],
-        devices=[opened[path] for path in how.rivals.devices],
-        cuts=[SplitNetwork.open(path) for path in how.rivals.cuts],
-    )
-
-
-def _codecs(given: Sequence[str] | None) -> Sequence[str]:
-    if given is None:
-        return [name for name in CODEC_NAMES if name != "small" or find_spec("imagecodecs")]
-    for name in given:
-        if name not in CODEC_NAMES:
-            raise UsageError(f"unknown codec {name!r}; give some of: {', '.join(CODEC_NAMES)}")
-    return given
 
 
 def compare(
@@ -142,7 +41,7 @@ def compare(
     """Score a network whole, cut at several points and on compressed images, beside others.
 
     Args:
-        network: A segmentation network.
+        network: A segmentation network; for others see `compare_outputs`.
         images: Images with labels.
         at: Split points, maybe none; None takes all that the network names.
         bits: Bits per element of crossing tensors.
@@ -163,8 +62,9 @@ def compare(
         StoppedError: A signal arrived, and a report was asked for: what is done is kept.
     """
     how = how or CompareOptions()
-    grid, energy = _grid(network, at, bits, how), how.energy.model(network)
+    grid = fill_in(network, at, bits, how)
     options = changed(how.run, tail_device=how.run.device)
+    energy = how.energy.model(network)
     arms = Arms(network, grid, options)
     task = make_task(images, labels, arms.whole.runner, options)
     if not task.labelled:
@@ -172,8 +72,8 @@ def compare(
             f"there is no train.csv beside {task.samples[0].path}; comparing needs labels:"
             " give `labels`"
         )
-    of = [network.record.sha256, *(file.sha256 for file in grid.files), *_settings(grid, options)]
-    of += [task.classes, *map(_identity, task.samples)]
+    of = [network.record.sha256, *(file.sha256 for file in grid.files), grid.described, options]
+    of += [task.classes, *map(identity, task.samples)]
     with unfinished(how.output, of, how.resume, how.force) as state:
         left = changed(task, samples=task.samples[len(state.images) :])
         ways = in_turn(lambda *image: arms.ways(left, *image))
@@ -183,24 +83,6 @@ def compare(
         if how.output is not None:
             write_bytes(how.output, encode(report))
     return report
-
-
-def _settings(grid: Grid, options: RunOptions) -> list[object]:
-    """What is compared, apart from files."""
-    return [
-        list(grid.at),
-        list(grid.bits),
-        list(grid.codecs),
-        list(grid.formats),
-        list(grid.qualities),
-        grid.halved,
-        options,
-    ]
-
-
-def _identity(sample: Sample) -> tuple[object, ...]:
-    size = (sample.height, sample.width, sample.file_bytes)
-    return (sample.name, *size, sorted(sample.runs.items()))
 
 
 def _after(state: Unfinished, progress: Progress) -> Progress:

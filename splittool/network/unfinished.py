@@ -16,6 +16,7 @@ from splittool.files import refuse_existing
 from splittool.interrupt import Interrupt
 from splittool.journal import Journal
 from splittool.reports import ArmRecord
+from splittool.split.outputs import Difference
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -25,13 +26,15 @@ class Sent(msgspec.Struct, frozen=True):
         arm: The way.
         sent: Bytes.
         bare: Bytes without the container of an image format.
-        counts: (C, 3) pixels in common, predicted and true.
+        counts: (C, 3) pixels in common, predicted and true; none for a network without masks.
+        differences: Of each output of a network that draws no masks, from the whole network's.
     """
 
     arm: ArmRecord
     sent: int
     bare: int | None
-    counts: list[list[int]]
+    counts: list[list[int]] = []
+    differences: list[Difference] = []
 
 
 class _Image(msgspec.Struct, frozen=True):
@@ -83,6 +86,12 @@ class Unfinished:
                 f" {self._journal.path}; go on with `resume`",
                 code,
             )
+
+
+def identity(sample: Sample) -> tuple[object, ...]:
+    """What tells an image and its labels from others."""
+    size = (sample.height, sample.width, sample.file_bytes)
+    return (sample.name, *size, sorted(sample.runs.items()))
 
 
 def state_file(report: Path) -> Path:

@@ -30,6 +30,8 @@ from splittool.reports.calibration import SearchRecord as SearchRecord
 from splittool.reports.compare import ArmRecord as ArmRecord
 from splittool.reports.compare import CompareReport as CompareReport
 from splittool.reports.compare import EqualDiceRecord as EqualDiceRecord
+from splittool.reports.compare_outputs import CompareOutputsReport as CompareOutputsReport
+from splittool.reports.compare_outputs import OutputArmRecord as OutputArmRecord
 from splittool.reports.cut import BakedRecord as BakedRecord
 from splittool.reports.cut import CutReport as CutReport
 from splittool.reports.cut import RefusedRecord as RefusedRecord

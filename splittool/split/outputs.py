@@ -1,12 +1,13 @@
 """A split network that draws no masks: how far its outputs are from the whole network's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
 from typing import Any
 
+import msgspec
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
@@ -25,35 +26,44 @@ from splittool.split.runners import HeadRunner
 Values = NDArray[Any]
 
 
-@dataclass
-class _Beside:
-    """One output of both networks, added up over images."""
+class Difference(msgspec.Struct, frozen=True):
+    """One output of one image, beside what it should be.
 
-    largest: float = 0.0
-    means: list[float] = field(default_factory=list)
-    cosines: list[float] = field(default_factory=list)
-    same: list[bool] = field(default_factory=list)
+    Attributes:
+        shape: Of the output.
+        largest: The largest difference of two values.
+        mean: The mean of the differences.
+        cosine: Of the angle between the two, as vectors.
+        same_largest: Whether the largest value is at the same place.
+    """
 
-    def add(self, split: Values, whole: Values) -> None:
-        one, other = (values.astype(np.float64).ravel() for values in (split, whole))
-        difference = np.abs(one - other)
-        self.largest = max(self.largest, float(difference.max()))
-        self.means.append(float(difference.mean()))
-        lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-        self.cosines.append(
-            float(one @ other) / lengths if lengths else float((one == other).all())
-        )
-        self.same.append(int(one.argmax()) == int(other.argmax()))
+    shape: list[int]
+    largest: float
+    mean: float
+    cosine: float
+    same_largest: bool
 
-    def record(self, name: str, shape: Sequence[int]) -> OutputRecord:
-        return OutputRecord(
-            name=name,
-            shape=list(shape),
-            largest_difference=self.largest,
-            mean_difference=fmean(self.means),
-            cosine=fmean(self.cosines),
-            same_largest=fmean(self.same),
-        )
+
+def difference(found: Values, wanted: Values) -> Difference:
+    """How far an output is from what it should be, of the same shape."""
+    one, other = (values.astype(np.float64).ravel() for values in (found, wanted))
+    apart = np.abs(one - other)
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    cosine = float(one @ other) / lengths if lengths else float((one == other).all())
+    same = int(one.argmax()) == int(other.argmax())
+    return Difference(list(found.shape), float(apart.max()), float(apart.mean()), cosine, same)
+
+
+def _record(name: str, of: Sequence[Difference]) -> OutputRecord:
+    """One output over several images."""
+    return OutputRecord(
+        name=name,
+        shape=of[0].shape,
+        largest_difference=max(one.largest for one in of),
+        mean_difference=fmean(one.mean for one in of),
+        cosine=fmean(one.cosine for one in of),
+        same_largest=fmean(one.same_largest for one in of),
+    )
 
 
 @dataclass(frozen=True)
@@ -102,8 +112,7 @@ def compare_outputs(
         OutputError: The report cannot be written.
     """
     advance = counter(progress, len(task.samples), "images")
-    beside: list[_Beside] = []
-    shapes: list[tuple[int, ...]] = []
+    beside: list[list[Difference]] = []
     rows, started = [], perf_counter()
     for index, sample in enumerate(task.samples):
         pixels = task.canvas.image(sample.image())
@@ -111,11 +120,7 @@ def compare_outputs(
         frame = halves.link.encode(0 if halves.link.is_latent else index, tensors)
         split = [np.array(v) for v in halves.tail.run(halves.link.decode(frame).tensors)]
         whole = halves.tail.run(tensors)
-        beside = beside or [_Beside() for _ in split]
-        shapes = [values.shape for values in split]
-        for name, sums, one, other in zip(halves.names, beside, split, whole, strict=True):
-            _require_finite(halves, name, one, other)
-            sums.add(one, other)
+        beside.append(differences(halves, split, whole))
         size = (sample.height, sample.width)
         rows.append(ImageRecord(sample.name, *size, sample.file_bytes, len(frame), {}, None))
         advance()
@@ -124,8 +129,7 @@ def compare_outputs(
     described = (halves.record, halves.point, halves.head.compiled)
     report = base_report(*described, options, rows, elements, seconds)
     describe_link(report, halves.link, halves.tail)
-    named = zip(halves.names, beside, shapes, strict=True)
-    report.outputs = [sums.record(name, shape) for name, sums, shape in named]
+    report.outputs = output_records(halves.names, beside)
     if folder is not None:
         make_folder(folder)
         report.folder = str(folder)
@@ -133,10 +137,25 @@ def compare_outputs(
     return report
 
 
-def _require_finite(halves: AnyHalves, name: str, *outputs: Values) -> None:
-    """Refuse what no difference can be told of."""
-    if not all(np.isfinite(values).all() for values in outputs):
-        raise InputError(
-            f"{halves.record.path}: output {name} holds values that are no finite numbers; give a"
-            " network whose weights are"
-        )
+def differences(
+    halves: AnyHalves, found: Sequence[Values], wanted: Sequence[Values]
+) -> list[Difference]:
+    """Every output of an image, beside what it should be.
+
+    Raises:
+        InputError: An output holds what no difference can be told of.
+    """
+    for name, *outputs in zip(halves.names, found, wanted, strict=True):
+        if not all(np.isfinite(values).all() for values in outputs):
+            raise InputError(
+                f"{halves.record.path}: output {name} holds values that are no finite numbers; give"
+                " a network whose weights are"
+            )
+    return [difference(*both) for both in zip(found, wanted, strict=True)]
+
+
+def output_records(
+    names: Sequence[str], images: Sequence[Sequence[Difference]]
+) -> list[OutputRecord]:
+    """All outputs over several images, of each of which there is one difference for each output."""
+    return [_record(*output) for output in zip(names, zip(*images, strict=True), strict=True)]

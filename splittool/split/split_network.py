@@ -217,14 +217,21 @@ class SplitNetwork:
         except NoMapsError:
             if labels is not None and labels is not False:
                 raise
-            halves = self._halves_of_any_network(options, link)
+            halves = self.any_halves(options, link)
             task = image_task(images, halves.head, options)
             return compare_outputs(halves, task, options, target, progress)
         task = make_task(images, labels, runner, options)
         subject = Subject(file_record(self.path), runner, self.point)
         return predict(subject, task, options, target, progress)
 
-    def _halves_of_any_network(self, options: RunOptions, link: LinkOptions) -> AnyHalves:
+    def any_halves(self, options: RunOptions = RUN, link: LinkOptions = LINK) -> AnyHalves:
+        """Both halves and the link, of a network that draws masks or not.
+
+        Raises:
+            InputError: The cut or its calibration is not usable.
+            UsageError: Bits or codec make no sense for this cut.
+            DeviceError: The device is not there.
+        """
         head, tail = self.head(options), self._read_tail()
         file = self._onnx_file(self.report.tail, options)
         engine = open_engine(tail, options.tail_device, options.precision, file)

@@ -20,6 +20,10 @@ Settings = TrainingSettings  # the report of a run has them
 
 MOST_IMAGES = 2**16  # of a batch
 
+# Smallest and largest number of an option of a network that is a list.
+CHANNELS, BLOCKS = (1, 2**16 - 1), (0, 100)
+LISTS = {"widths": CHANNELS, "depths": BLOCKS, "cloud_depths": BLOCKS}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -193,15 +197,20 @@ def _network_options(
     Raises:
         UsageError: The network has no such option, or does not take its value.
     """
-    given = {name: value for name, value in wanted.items() if value is not None}
+    given = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in wanted.items()
+        if value is not None
+    }
     known = options_of(settings.arch)
     for name in given:
         if name not in known:
             raise UsageError(
                 f"`{name}` is not an option of {settings.arch}; it has: {', '.join(known)}"
             )
-    if not all(0 < width < 2**16 for width in given.get("widths", ())):
-        raise UsageError(f"`widths` {given['widths']}: give numbers from 1 to 65535")
+    for name, (least, most) in LISTS.items():
+        if not all(least <= number <= most for number in given.get(name, ())):
+            raise UsageError(f"`{name}` {given[name]}: give numbers from {least} to {most}")
     options = {**usual, **given}
     try:
         with torch.device("meta"):  # nothing is allocated

@@ -49,8 +49,12 @@ def test_the_depths_are_options() -> None:
 
     network = SplitNet(2, widths=[4, 4], depths=[3, 1], cloud_depths=[1, 5])
     assert (blocks(network.encoder), blocks(network.cloud)) == (4, 6)
-    with pytest.raises(ValueError, match="3 widths need as many depths, not 2 on the device"):
-        SplitNet(2, widths=[4, 4, 4], depths=[1, 1])
+
+
+@pytest.mark.parametrize("name", ["depths", "cloud_depths"])
+def test_lists_of_another_length_than_the_widths_are_named(name: str) -> None:
+    with pytest.raises(ValueError, match=f"3 `widths` need as many `{name}`, not 2"):
+        SplitNet(2, widths=[4, 4, 4], **{name: [1, 1]})  # type: ignore[arg-type]
 
 
 def test_the_head_is_convolution_activation_and_sum_and_ends_in_a_convolution() -> None:

@@ -11,7 +11,8 @@ from splittool.conversion.onnx_export import export_onnx
 from splittool.data.images import list_images, read_image
 from splittool.errors import UsageError, VerificationError
 from splittool.graph import onnx_proof
-from splittool.network.comparison import CompareOptions, compare
+from splittool.network.compare_options import CompareOptions
+from splittool.network.comparison import compare
 from splittool.network.network import Network
 from splittool.split.files import Form
 from splittool.split.options import RunOptions

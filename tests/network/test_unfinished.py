@@ -8,7 +8,7 @@ import pytest
 
 import splittool as st
 from splittool.errors import ExitCode, InputError, OutputError, StoppedError
-from splittool.network.comparison import CompareOptions
+from splittool.network.compare_options import CompareOptions
 from splittool.network.unfinished import state_file
 from splittool.progress import Progress, nobody
 from splittool.reports import CompareReport, read_report

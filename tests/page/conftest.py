@@ -8,7 +8,8 @@ import pytest
 from splittool.benchmark.options import Schedule
 from splittool.benchmark.run import bench
 from splittool.benchmark.workload import Workload
-from splittool.network.comparison import CompareOptions, compare
+from splittool.network.compare_options import CompareOptions
+from splittool.network.comparison import compare
 from splittool.network.network import Network
 from splittool.reports import Report, encode
 

@@ -15,7 +15,8 @@ from splittool.conversion.checkpoint import convert
 from splittool.errors import FrameError, InputError, UsageError
 from splittool.files import sha256
 from splittool.models import checkpoints
-from splittool.network.comparison import CompareOptions, compare
+from splittool.network.compare_options import CompareOptions
+from splittool.network.comparison import compare
 from splittool.network.network import Network
 from splittool.reports import CutReport, TrainReport, encode, read_report
 from splittool.runtime.ir import save_ir
