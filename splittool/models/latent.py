@@ -131,6 +131,32 @@ class Summary(nn.Module):
         return added
 
 
+class Below(nn.Module):
+    """Go down to half the resolution and twice the channels, and add what is found there.
+
+    Args:
+        channels: Channels of what comes in.
+        depth: Residual blocks below.
+        inner: What comes after them, of twice the channels.
+        activation: Between the layers.
+        norm: Of the convolutions.
+    """
+
+    def __init__(
+        self, channels: int, depth: int, inner: nn.Module, activation: Activation, norm: Norm
+    ) -> None:
+        super().__init__()
+        self.down = make_patches(channels, 2 * channels, 2, activation, norm)
+        self.blocks = make_blocks(2 * channels, depth, activation, norm)
+        self.inner = inner
+        self.up = make_doubling(2 * channels, channels, activation, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same; H and W are even."""
+        added: Tensor = x + self.up(self.inner(self.blocks(self.down(x))))
+        return added
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions beside a shortcut; the sum is activated."""
 

@@ -10,6 +10,7 @@ from splittool.models.latent import (
     CLOUD_DEPTHS,
     DEPTHS,
     WIDTHS,
+    Below,
     LatentNetwork,
     Summary,
     make_blocks,
@@ -22,19 +23,21 @@ class SplitNet(LatentNetwork):
     """Encoder, latent and cloud side.
 
     With one width the latent is at a quarter of the image's resolution, with two at an eighth, with
-    three at a sixteenth.
+    three at a sixteenth. The cloud side goes down to a sixteenth in any case, so that it sees as
+    much of the image: what it finds below the latent's resolution is added to what it has there.
 
     Args:
         classes: Number of output maps.
-        widths: Channels of each level, on the device and in the cloud.
+        widths: Channels of each level, on the device and in the cloud; each level below them has
+            twice as many as the one before.
         depths: Residual blocks of each level on the device.
-        cloud_depths: Residual blocks of each level in the cloud, in the same order.
+        cloud_depths: Residual blocks of each level in the cloud, down to a sixteenth or further.
         bottleneck: Channels of the latent.
         activation: "relu" fuses into VPU hardware stages.
         norm: "batch" folds into the convolutions at export.
 
     Raises:
-        ValueError: The lists do not have the same length.
+        ValueError: There are not as many depths as levels.
     """
 
     def __init__(
@@ -42,21 +45,24 @@ class SplitNet(LatentNetwork):
         classes: int,
         widths: Sequence[int] = WIDTHS,
         depths: Sequence[int] | None = None,
-        cloud_depths: Sequence[int] | None = None,
+        cloud_depths: Sequence[int] = CLOUD_DEPTHS,
         bottleneck: int = BOTTLENECK,
         activation: Activation = "relu",
         norm: Norm = "batch",
     ) -> None:
         depths = DEPTHS[: len(widths)] if depths is None else depths
-        cloud_depths = CLOUD_DEPTHS[-len(widths) :] if cloud_depths is None else cloud_depths
-        for name, values in {"depths": depths, "cloud_depths": cloud_depths}.items():
-            if len(values) != len(widths):
-                raise ValueError(f"{len(widths)} `widths` need as many `{name}`, not {len(values)}")
+        levels = max(len(widths), len(WIDTHS))
+        _require_as_many("depths", depths, len(widths))
+        _require_as_many("cloud_depths", cloud_depths, levels)
         super().__init__(widths, depths, bottleneck, activation, norm)
-        self.stride = self.latent_stride
+        self.stride = self.latent_stride * 2 ** (levels - len(widths))
         channels = widths[-1]
         self.enter = ConvBlock(bottleneck, channels, activation, norm, depth=1)
-        self.summary = Summary(channels, activation)
+        deepest = channels * 2 ** (levels - len(widths))
+        self.summary: nn.Module = Summary(deepest, activation)
+        for depth in reversed(cloud_depths[len(widths) :]):
+            self.summary = Below(deepest // 2, depth, self.summary, activation, norm)
+            deepest //= 2
         self.cloud = nn.Sequential()
         for level in range(len(widths), 0, -1):
             width = widths[level - 1]
@@ -74,3 +80,8 @@ class SplitNet(LatentNetwork):
         x = self.cloud(self.summary(self.enter(latent)))
         x = F.pixel_shuffle(self.classifier(x), 2)
         return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def _require_as_many(name: str, depths: Sequence[int], levels: int) -> None:
+    if len(depths) != levels:
+        raise ValueError(f"{levels} levels need as many `{name}`, not {len(depths)}")

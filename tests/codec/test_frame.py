@@ -49,6 +49,13 @@ def _close(body: bytes) -> bytes:
     return body + struct.pack("<I", zlib.crc32(body))
 
 
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 255, 2**14 - 1, 2**14, 2**63, 2**64 - 1])
+def test_short_frames_have_numbers_of_any_size(number: int) -> None:
+    specs, tensor = [TensorSpec("t", (1, 2))], np.ones((1, 2), np.float32)
+    frame = encode_frame(CUT_ID, number, specs, [tensor], [Sending(1)], short=True)
+    assert decode_frame(frame, CUT_ID, specs).frame_id == number
+
+
 @given(FLOATS, st.integers(1, 16), st.sampled_from(list(CODECS)), st.booleans())
 @example(np.zeros((1, 1), np.float32), 15, "raw", True)
 def test_what_comes_back_is_what_was_quantised(

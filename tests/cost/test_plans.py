@@ -54,6 +54,7 @@ def test_edge_only_sends_its_answer(small: Graph) -> None:
     edge = report.rows[0]
     assert (edge.kind, edge.payload_bytes, edge.transfer_ms) == ("edge-only", 5, pytest.approx(5))
     assert edge.latency_ms == pytest.approx(68 + 5 + 3)
+    assert (edge.head_gflops, edge.tail_gflops) == (pytest.approx(68e-9), 0)
     assert edge.fps == pytest.approx(1000 / 68)
 
 
@@ -484,6 +485,7 @@ def test_a_plan_from_what_people_write(paper_graph: Graph) -> None:
         {"devices": 1000},
         {"devices": 0, "fps": 10},
         {"limits": LimitsRecord(min_dice=2)},
+        {"limits": LimitsRecord(min_dice=-0.1)},
         {"limits": LimitsRecord(max_edge_gflops=-1)},
         {"limits": LimitsRecord(min_fps=0)},
     ],

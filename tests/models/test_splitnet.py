@@ -38,7 +38,7 @@ def test_the_number_of_widths_sets_the_resolution_of_the_latent(
     widths: list[int], part: int
 ) -> None:
     network = SplitNet(2, widths=widths, bottleneck=5).eval()
-    assert network.stride == part
+    assert (network.latent_stride, network.stride) == (part, 16)
     assert network.encode(torch.zeros(1, 3, 64, 32)).shape == (1, 5, 64 // part, 32 // part)
     assert network(torch.zeros(1, 3, 64, 32)).shape == (1, 2, 64, 32)
 
@@ -47,14 +47,28 @@ def test_the_depths_are_options() -> None:
     def blocks(module: torch.nn.Module) -> int:
         return sum(isinstance(child, ResidualBlock) for child in module.modules())
 
-    network = SplitNet(2, widths=[4, 4], depths=[3, 1], cloud_depths=[1, 5])
-    assert (blocks(network.encoder), blocks(network.cloud)) == (4, 6)
+    network = SplitNet(2, widths=[4, 4], depths=[3, 1], cloud_depths=[1, 5, 2])
+    assert [blocks(part) for part in (network.encoder, network.cloud, network.summary)] == [4, 6, 2]
 
 
 @pytest.mark.parametrize("name", ["depths", "cloud_depths"])
-def test_lists_of_another_length_than_the_widths_are_named(name: str) -> None:
-    with pytest.raises(ValueError, match=f"3 `widths` need as many `{name}`, not 2"):
+def test_lists_of_another_length_than_the_levels_are_named(name: str) -> None:
+    with pytest.raises(ValueError, match=f"3 levels need as many `{name}`, not 2"):
         SplitNet(2, widths=[4, 4, 4], **{name: [1, 1]})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("widths", [[6], [6, 8], [6, 8, 10]])
+def test_the_cloud_sees_as_much_of_the_image_whatever_the_latents_resolution(
+    widths: list[int],
+) -> None:
+    """A change at one end of the image reaches masks at the other, by the summary below."""
+    torch.manual_seed(0)
+    network = SplitNet(2, widths=widths).eval()
+    latent = torch.randn(1, 12, 256 // network.latent_stride, 32 // network.latent_stride)
+    changed = latent.clone()
+    changed[:, :, -1] += 100
+    one, other = network.decode(latent), network.decode(changed)
+    assert not torch.equal(one[:, :, :4], other[:, :, :4])
 
 
 def test_the_head_is_convolution_activation_and_sum_and_ends_in_a_convolution() -> None:

@@ -42,7 +42,7 @@ def test_a_recipe_has_options_for_each_network() -> None:
         ("pspnet", {"widths": [8]}, "pspnet cannot be built: it has 4 widths, not 1"),
         ("unet", {"widths": [8, 0]}, r"`widths` \[8, 0\]: give numbers from 1 to 65535"),
         ("splitnet", {"depths": [1, 2, 101]}, r"`depths` .*: give numbers from 0 to 100"),
-        ("splitnet", {"cloud_depths": [8]}, "3 `widths` need as many `cloud_depths`, not 1"),
+        ("splitnet", {"cloud_depths": [8]}, "3 levels need as many `cloud_depths`, not 1"),
         ("unet", {"cloud_depths": [1]}, "`cloud_depths` is not an option of unet; it has: widths"),
         ("unet", {"widths": [8, 65536]}, r"`widths` .*: give numbers from 1 to 65535"),
     ],
