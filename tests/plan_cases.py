@@ -1,7 +1,10 @@
 """What tests of plans share: a benchmark, and plans of small graphs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from splittool.cost.deployment import Deployment
 from splittool.cost.measurements import Measured
@@ -124,3 +127,8 @@ def planned(
 def row(report: PlanReport, point: str) -> PlanRow:
     (found,) = [row for row in report.rows if row.point == point]
     return found
+
+
+def untimed(arms: Iterable[ArmRecord]) -> list[ArmRecord]:
+    """Ways that were compared, without their times, of which no two are equal."""
+    return [replace(arm, encode_ms=None, decode_ms=None) for arm in arms]

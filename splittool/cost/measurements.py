@@ -136,7 +136,15 @@ def _of_compare(report: CompareReport) -> _Found:
     for arm in report.arms:
         if arm.network is not None:
             continue  # another network is not what is planned
-        sent = Sent(arm.payload_bytes_per_frame, arm.dice, arm.bits, arm.codec, arm.quality)
+        sent = Sent(
+            arm.payload_bytes_per_frame,
+            arm.dice,
+            arm.bits,
+            arm.codec,
+            arm.quality,
+            arm.encode_ms,
+            arm.decode_ms,
+        )
         if arm.kind == "cut" and arm.point is not None:
             cuts.append((arm.point, sent))
         elif arm.kind == "image" and arm.codec == "file":

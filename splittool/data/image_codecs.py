@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from importlib.util import find_spec
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,13 @@ def require(name: str) -> None:
         raise MissingExtraError(f"{name} cannot be written here; try: pip install {fix}")
 
 
+class Coding(NamedTuple):
+    """How long something took to be coded and decoded, in ms."""
+
+    encode_ms: float
+    decode_ms: float
+
+
 class Arrived(NamedTuple):
     """An image after it was compressed and decompressed.
 
@@ -48,11 +56,13 @@ class Arrived(NamedTuple):
         sent: Bytes of the file.
         bare: Bytes of it without its container; see `containers`.
         pixels: (H, W, 3) RGB.
+        coding: Time to make the file and to read it; scaling down and up are part of them.
     """
 
     sent: int
     bare: int
     pixels: Pixels
+    coding: Coding
 
 
 def through(pixels: Pixels, name: str, quality: int, halved: bool = False) -> Arrived:
@@ -66,12 +76,15 @@ def through(pixels: Pixels, name: str, quality: int, halved: bool = False) -> Ar
         halved: Send half of the height and width, and scale up again what arrives.
     """
     height, width, _ = pixels.shape
+    started = perf_counter()
     sent = _scaled(pixels, -(-height // 2), -(-width // 2)) if halved else pixels
     grey = bool((sent == sent[..., :1]).all())
     data = _CODERS[name](sent[..., 0] if grey else sent, quality)
+    coded = perf_counter()
     arrived = _jpegxl_pixels(data) if name == "jpegxl" else _pillow_pixels(data)
     pixels = _scaled(arrived, height, width) if halved else arrived
-    return Arrived(len(data), bare_bytes(data, name), pixels)
+    coding = Coding((coded - started) * 1e3, (perf_counter() - coded) * 1e3)
+    return Arrived(len(data), bare_bytes(data, name), pixels, coding)
 
 
 def _scaled(pixels: Pixels, height: int, width: int) -> Pixels:

@@ -4,17 +4,19 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 import openvino as ov
 from msgspec.structs import replace as changed
+from numpy.typing import NDArray
 
 from splittool.codec.frame import decode_frame, encode_frame
-from splittool.codec.tensors import Sending
+from splittool.codec.tensors import Sending, TensorSpec
 from splittool.cost.operations import operation_costs
 from splittool.cost.splits import describe_split, tensor_record
-from splittool.data.image_codecs import LOSSLESS, Arrived, through
+from splittool.data.image_codecs import LOSSLESS, Arrived, Coding, through
 from splittool.data.images import Pixels
 from splittool.data.kaggle import Sample
 from splittool.errors import InputError
@@ -37,7 +39,7 @@ from splittool.split.runners import (
 )
 from splittool.split.split_network import SplitNetwork
 
-CUT_ID = bytes(16)  # frames that never leave the process
+_CUT_ID = bytes(16)  # frames that never leave the process
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,13 @@ class Way:
         arm: What is known of it beforehand.
         sent: Bytes; None where they are those of the masks, which nobody has seen yet.
         bare: Bytes without the container of an image format.
+        coding: How long these bytes took; None where nothing is coded, or not yet.
     """
 
     arm: ArmRecord
     sent: int | None
     bare: int | None = None
+    coding: Coding | None = None
 
 
 _Found = Iterator[tuple[Way, Inference]]
@@ -163,7 +167,37 @@ class Arms:
                 arm = changed(cloud.arm("image"), **sent)
                 lossless_here = sent["quality"] is None and cloud is self.whole
                 found = whole if lossless_here else cloud.run(arrived.pixels)
-                yield Way(arm, arrived.sent, arrived.bare), found
+                yield Way(arm, arrived.sent, arrived.bare, arrived.coding), found
+
+
+@dataclass(frozen=True)
+class Received:
+    """Crossing tensors after the link.
+
+    Attributes:
+        bytes: Of the frame.
+        tensors: What the tail gets.
+        coding: How long it took.
+    """
+
+    bytes: int
+    tensors: Sequence[NDArray[Any]]
+    coding: Coding
+
+
+def over_the_link(
+    specs: Sequence[TensorSpec],
+    tensors: Sequence[NDArray[Any]],
+    sending: Sending,
+    short: bool = False,
+) -> Received:
+    """Code tensors, all in the same way, and decode them."""
+    started = perf_counter()
+    frame = encode_frame(_CUT_ID, 0, specs, tensors, [sending] * len(specs), short=short)
+    coded = perf_counter()
+    received = decode_frame(frame, _CUT_ID, specs).tensors
+    coding = Coding((coded - started) * 1e3, (perf_counter() - coded) * 1e3)
+    return Received(len(frame), received, coding)
 
 
 def sent_images(pixels: Pixels, grid: Grid) -> Iterator[tuple[dict[str, Any], Arrived]]:
@@ -265,7 +299,11 @@ class _SplitArms:
     def way(self, pixels: Pixels) -> tuple[Way, Inference]:
         """What comes of one image of any size."""
         found = self._runner.run(self._canvas.image(pixels))
-        return Way(self._arm, found.payload_bytes), replace(found, canvas=self._canvas)
+        assert found.encode_ms is not None
+        assert found.decode_ms is not None
+        coding = Coding(found.encode_ms, found.decode_ms)
+        way = Way(self._arm, found.payload_bytes, coding=coding)
+        return way, replace(found, canvas=self._canvas)
 
 
 def _cut_in_openvino(
@@ -305,16 +343,13 @@ class _CutArms:
         codecs = grid.codecs
         if self._latent is not None:
             sending = latent.SENDING
-            frame = encode_frame(CUT_ID, 0, [self._latent], tensors, [sending], short=True)
-            found = Inference(self._tail.run(decode_frame(frame, CUT_ID, [self._latent]).tensors))
+            sent = over_the_link([self._latent], tensors, sending, short=True)
+            found = Inference(self._tail.run(sent.tensors))
             arm = changed(self._arm, bits=sending.bits, codec=sending.codec)
-            yield Way(arm, len(frame)), found
+            yield Way(arm, sent.bytes, coding=sent.coding), found
         for bits in grid.bits:
-            frames = {
-                codec: encode_frame(CUT_ID, 0, specs, tensors, [Sending(bits, codec)] * len(specs))
-                for codec in codecs
-            }
-            received = decode_frame(frames[codecs[0]], CUT_ID, specs).tensors
-            found = Inference(self._tail.run(received))
-            for codec, frame in frames.items():
-                yield Way(changed(self._arm, bits=bits, codec=codec), len(frame)), found
+            ways = {codec: over_the_link(specs, tensors, Sending(bits, codec)) for codec in codecs}
+            found = Inference(self._tail.run(ways[codecs[0]].tensors))
+            for codec, sent in ways.items():
+                arm = changed(self._arm, bits=bits, codec=codec)
+                yield Way(arm, sent.bytes, coding=sent.coding), found

@@ -5,13 +5,15 @@ from contextlib import closing
 from dataclasses import replace as changed
 from itertools import chain
 from statistics import fmean
+from time import perf_counter
 
 import numpy as np
 from msgspec.structs import replace
 
-from splittool.codec.masks import encode_masks
+from splittool.codec.masks import decode_masks, encode_masks
 from splittool.cost.energy import EnergyModel
 from splittool.data import scores
+from splittool.data.image_codecs import Coding
 from splittool.data.kaggle import Sample
 from splittool.data.samples import Pictures, Truth
 from splittool.errors import InputError
@@ -21,7 +23,7 @@ from splittool.network.arms import Arms, Way
 from splittool.network.compare_options import BITS, CompareOptions, fill_in
 from splittool.network.equal_dice import equal_dice
 from splittool.network.network import Network
-from splittool.network.unfinished import Sent, Unfinished, identity, unfinished
+from splittool.network.unfinished import Sent, Unfinished, identity, unfinished, with_bytes
 from splittool.progress import Progress, nobody
 from splittool.reports import ArmRecord, CompareReport, encode
 from splittool.split.evaluation import Evaluated, Task, evaluate, in_turn, make_task
@@ -135,9 +137,14 @@ def _targets(whole: float | None, given: Sequence[float] | None) -> Sequence[flo
 
 def _finish(one: Evaluated[Way]) -> tuple[Sample, Sent]:
     assert one.counts is not None
-    way = one.way
-    sent = len(encode_masks(one.masks)) if way.sent is None else way.sent
-    return one.sample, Sent(way.arm, sent, way.bare, one.counts.tolist())
+    way, sent, coding = one.way, one.way.sent, one.way.coding
+    if sent is None:
+        started = perf_counter()
+        answer = encode_masks(one.masks)
+        coded = perf_counter()
+        decode_masks(answer)
+        sent, coding = len(answer), Coding((coded - started) * 1e3, (perf_counter() - coded) * 1e3)
+    return one.sample, Sent(way.arm, sent, way.bare, one.counts.tolist(), coding=coding)
 
 
 def _summary(
@@ -146,14 +153,9 @@ def _summary(
     """Means over images; `pixels` is those of a mean image, `whole` what Dice is lost from."""
     counts, reference = (np.array([one.counts for one in way]) for way in (members, whole))
     found, before = (scores.summarise(scores.tally(way)) for way in (counts, reference))
-    payload = fmean(one.sent for one in members)
-    bare = [one.bare for one in members if one.bare is not None]
     known = found.dice is not None and before.dice is not None
     return replace(
-        arm,
-        payload_bytes_per_frame=payload,
-        bare_bytes_per_frame=fmean(bare) if bare else None,
-        bits_per_pixel=payload * 8 / pixels,
+        with_bytes(arm, members, pixels),
         dice=found.dice,
         dice_interval=scores.dice_interval(counts),
         dice_loss=before.dice - found.dice if known else None,  # type: ignore[operator]

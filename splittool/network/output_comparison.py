@@ -6,27 +6,24 @@ are from those of the whole network on the images as they are.
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from dataclasses import replace as changed
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
 
-from splittool.codec.frame import decode_frame, encode_frame
 from splittool.codec.tensors import Sending
 from splittool.data.images import Canvas, Pixels
 from splittool.data.kaggle import Sample
 from splittool.data.samples import Pictures
 from splittool.errors import NoMapsError, UsageError
 from splittool.files import write_bytes
-from splittool.network.arms import CUT_ID, Grid, cut_arm, sent_images
+from splittool.network.arms import Grid, Way, cut_arm, over_the_link, sent_images
 from splittool.network.compare_options import BITS, CompareOptions, fill_in
 from splittool.network.network import Network
-from splittool.network.unfinished import Sent, Unfinished, identity, unfinished
+from splittool.network.unfinished import Sent, Unfinished, identity, unfinished, with_bytes
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import ArmRecord, CompareOutputsReport, OutputArmRecord, encode
 from splittool.split.evaluation import Task, image_task
@@ -116,14 +113,7 @@ def _require_nothing_of_masks(network: Network, grid: Grid, how: CompareOptions)
         raise UsageError(f"{network.name} is compared at split points; name some with `at`")
 
 
-@dataclass(frozen=True)
-class _Way:
-    """One way that an image went, and what the network put out."""
-
-    arm: ArmRecord
-    sent: int
-    bare: int | None
-    outputs: Sequence[Values]
+_Found = Iterator[tuple[Way, Sequence[Values]]]
 
 
 class _OutputArms:
@@ -143,39 +133,38 @@ class _OutputArms:
         self._edge = ArmRecord("whole", edge_gflops=gflops, edge_parameters=parameters)
         self._cloud = ArmRecord("image", cloud_gflops=gflops, cloud_parameters=parameters)
 
-    def ways(self, sample: Sample, canvas: Canvas) -> Iterator[_Way]:
+    def ways(self, sample: Sample, canvas: Canvas) -> _Found:
         """What comes of one image, in every way."""
         pixels = sample.image()
         fitted = canvas.image(pixels)
         whole = self._whole(fitted)
-        yield _Way(self._edge, 0, None, whole)
+        yield Way(self._edge, 0), whole
         answer = sum(values.nbytes for values in whole)
-        yield _Way(replace(self._edge, kind="answer"), answer, None, whole)
+        yield Way(replace(self._edge, kind="answer"), answer), whole
         if sample.file_bytes is not None:
-            yield _Way(replace(self._cloud, codec="file"), sample.file_bytes, None, whole)
+            yield Way(replace(self._cloud, codec="file"), sample.file_bytes), whole
         for arm, halves in zip(self._cuts, self.halves, strict=True):
             yield from self._cut(arm, halves, fitted)
         for sent, arrived in sent_images(pixels, self._grid):
             lossless = sent["quality"] is None
             outputs = whole if lossless else self._whole(canvas.image(arrived.pixels))
-            yield _Way(replace(self._cloud, **sent), arrived.sent, arrived.bare, outputs)
+            arm = replace(self._cloud, **sent)
+            yield Way(arm, arrived.sent, arrived.bare, arrived.coding), outputs
 
     def _whole(self, fitted: Pixels) -> list[Values]:
         """The whole network is its first cut with nothing in between."""
         halves = self.halves[0]
         return _kept(halves.tail.run(_kept(halves.head.run(fitted))))
 
-    def _cut(self, arm: ArmRecord, halves: AnyHalves, fitted: Pixels) -> Iterator[_Way]:
+    def _cut(self, arm: ArmRecord, halves: AnyHalves, fitted: Pixels) -> _Found:
         specs, tensors = halves.head.specs, _kept(halves.head.run(fitted))
+        codecs = self._grid.codecs
         for bits in self._grid.bits:
-            frames = {
-                codec: encode_frame(CUT_ID, 0, specs, tensors, [Sending(bits, codec)] * len(specs))
-                for codec in self._grid.codecs
-            }
-            received = decode_frame(frames[self._grid.codecs[0]], CUT_ID, specs).tensors
-            outputs = _kept(halves.tail.run(received))
-            for codec, frame in frames.items():
-                yield _Way(replace(arm, bits=bits, codec=codec), len(frame), None, outputs)
+            ways = {codec: over_the_link(specs, tensors, Sending(bits, codec)) for codec in codecs}
+            outputs = _kept(halves.tail.run(ways[codecs[0]].tensors))
+            for codec, sent in ways.items():
+                way = Way(replace(arm, bits=bits, codec=codec), sent.bytes, coding=sent.coding)
+                yield way, outputs
 
 
 def _kept(values: Sequence[Values]) -> list[Values]:
@@ -191,10 +180,11 @@ def _sent(
     advance = counter(lambda done, *_: progress(before + done, total, "images"), total, "images")
     for sample in task.samples[before:]:
         whole: Sequence[Values] = ()
-        for way in arms.ways(sample, task.canvas):
-            whole = whole or way.outputs
-            found = differences(arms.halves[0], way.outputs, whole)
-            yield sample, Sent(way.arm, way.sent, way.bare, differences=found)
+        for way, outputs in arms.ways(sample, task.canvas):
+            whole = whole or outputs
+            found = differences(arms.halves[0], outputs, whole)
+            assert way.sent is not None
+            yield sample, Sent(way.arm, way.sent, way.bare, differences=found, coding=way.coding)
         advance()
 
 
@@ -227,13 +217,6 @@ def _report(
 def _summary(
     arm: ArmRecord, names: Sequence[str], of: Sequence[Sent], pixels: float
 ) -> OutputArmRecord:
-    payload = fmean(one.sent for one in of)
-    bare: list[Any] = [one.bare for one in of if one.bare is not None]
-    sent = replace(
-        arm,
-        payload_bytes_per_frame=payload,
-        bare_bytes_per_frame=fmean(bare) if bare else None,
-        bits_per_pixel=payload * 8 / pixels,
-    )
+    sent = with_bytes(arm, of, pixels)
     outputs = output_records(names, [one.differences for one in of])
     return OutputArmRecord(sent, outputs)

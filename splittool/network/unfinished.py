@@ -5,11 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 
 import msgspec
 from msgspec.structs import replace
 
 from splittool import __version__
+from splittool.data.image_codecs import Coding
 from splittool.data.kaggle import Sample
 from splittool.errors import OutputError, StoppedError
 from splittool.files import refuse_existing
@@ -27,6 +29,7 @@ class Sent(msgspec.Struct, frozen=True):
         sent: Bytes.
         bare: Bytes without the container of an image format.
         counts: (C, 3) pixels in common, predicted and true; none for a network without masks.
+        coding: How long the bytes took.
         differences: Of each output of a network that draws no masks, from the whole network's.
     """
 
@@ -35,6 +38,22 @@ class Sent(msgspec.Struct, frozen=True):
     bare: int | None
     counts: list[list[int]] = []
     differences: list[Difference] = []
+    coding: Coding | None = None
+
+
+def with_bytes(arm: ArmRecord, of: Sequence[Sent], pixels: float) -> ArmRecord:
+    """An arm with mean bytes and times over images, of `pixels` pixels each in the mean."""
+    payload = fmean(one.sent for one in of)
+    bare = [one.bare for one in of if one.bare is not None]
+    coded = [one.coding for one in of if one.coding is not None]
+    return replace(
+        arm,
+        payload_bytes_per_frame=payload,
+        bare_bytes_per_frame=fmean(bare) if bare else None,
+        bits_per_pixel=payload * 8 / pixels,
+        encode_ms=fmean(each.encode_ms for each in coded) if coded else None,
+        decode_ms=fmean(each.decode_ms for each in coded) if coded else None,
+    )
 
 
 class _Image(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -34,7 +35,9 @@ class ArmRecord(msgspec.Struct, frozen=True):
     `dice` is over defective pairs, `dice_interval` is its 95 % confidence interval, from the
     `dice_interval_images` images that have a defect; `dice_loss` is from the whole network on the
     images as they are, with the interval of a bootstrap of pairs over the same images. `energy_mj`
-    is the device's for a frame, computing and radio, null where it is not known.
+    is the device's for a frame, computing and radio, null where it is not known. `encode_ms` and
+    `decode_ms` are means of this machine, while other images were under way; null where nothing is
+    coded.
     """
 
     kind: ArmKind
@@ -59,6 +62,8 @@ class ArmRecord(msgspec.Struct, frozen=True):
     cloud_gflops: float | None = None
     cloud_parameters: int | None = None
     energy_mj: float | None = None
+    encode_ms: float | None = None
+    decode_ms: float | None = None
 
     @property
     def series(self) -> str:
@@ -125,6 +130,7 @@ class CompareReport(Report, tag="splittool.compare/1"):
             *_cut_tables(title, [arm for arm in self.arms if arm.kind == "cut"]),
             *_image_tables([arm for arm in self.arms if arm.kind == "image"]),
             *_equal_tables(self.equal_dice),
+            *coding_tables(self.arms),
             *energy_tables(self.arms, self.energy, self.link_mbps),
             f"{self.images} images, {self.defective_pairs} defective pairs;"
             f" computed in {self.precision_actual} on {self._where}; intervals are 95 % of a"
@@ -243,6 +249,22 @@ def _equal_tables(found: Sequence[EqualDiceRecord]) -> "list[Table]":
         columns = ["series", "bytes", "bare", "how", "rates"]
         tables.append(make_table(f"bytes at Dice {dice:.4f}", columns, lines))
     return tables
+
+
+def coding_tables(arms: Sequence[ArmRecord]) -> "list[Table]":
+    """How long each series takes to be coded and decoded, in the mean over its rates."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    for arm in arms:
+        if arm.encode_ms is not None and arm.decode_ms is not None:
+            series.setdefault(arm.series, []).append((arm.encode_ms, arm.decode_ms))
+    if not series:
+        return []  # reports of before
+    lines = [
+        [name, *(short(fmean(each), 2) for each in zip(*of, strict=True))]
+        for name, of in series.items()
+    ]
+    title = "time of coding on this machine, ms a frame, in the mean over rates"
+    return [make_table(title, ["series", "encode", "decode"], lines)]
 
 
 def _bytes(value: float | None) -> str:

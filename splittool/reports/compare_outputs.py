@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from splittool.reports.base import FileRecord, Report
-from splittool.reports.compare import ArmRecord
+from splittool.reports.compare import ArmRecord, coding_tables
 from splittool.reports.infer import OutputRecord
 from splittool.tables import make_table
 
@@ -49,6 +49,7 @@ class CompareOutputsReport(Report, tag="splittool.compare-outputs/1"):
             f" {answer.payload_bytes_per_frame:,.0f} bytes",
             *self._table("cut", "cut at", "cuts, against the whole network on the same images"),
             *self._table("image", "input as", "the input, compressed, against itself as it is"),
+            *coding_tables([one.arm for one in self.arms]),
             f"{self.images} images without labels; computed in {self.precision_actual} on"
             f" {', '.join(self.device_used) or self.device}; same largest: the largest value is at"
             " the same place, as the class of a classifier is",

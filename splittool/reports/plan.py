@@ -196,7 +196,7 @@ class PlanReport(Report, tag="splittool.plan/1"):
         timed = sum(row.encode_ms is not None for row in self.rows)
         if not timed:
             return []
-        return [f"with the time of coding, as infer measured it: {timed} of {len(self.rows)} rows"]
+        return [f"with the time of coding, as it was measured: {timed} of {len(self.rows)} rows"]
 
     def _requests(self) -> list[str]:
         """That latencies are those of several frames at once, where they are."""

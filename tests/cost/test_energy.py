@@ -226,4 +226,4 @@ def test_coding_takes_time_and_at_a_known_power_energy(small: Graph) -> None:
     assert by_work.computing_mj == pytest.approx(48)
     tables = planned(small, powered(), measured=measured).tables()
     text = " ".join(part for part in tables if isinstance(part, str))
-    assert "with the time of coding, as infer measured it: 1 of 6 rows" in text
+    assert "with the time of coding, as it was measured: 1 of 6 rows" in text

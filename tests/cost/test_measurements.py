@@ -71,6 +71,20 @@ def test_a_report_of_another_network(
         read_measured(paper_graph, written(tmp_path, report))
 
 
+def test_times_of_coding_go_with_every_way(paper_graph: Graph, tmp_path: Path) -> None:
+    timed = {"encode_ms": 3.0, "decode_ms": 2.0, "dice": 0.7}
+    report = compared(
+        ArmRecord("whole", dice=0.8),
+        ArmRecord("answer", payload_bytes_per_frame=5, **timed),
+        ArmRecord("image", codec="jpeg", quality=50, payload_bytes_per_frame=9, **timed),
+        ArmRecord("cut", "maxpool_1", 8, "raw", payload_bytes_per_frame=400, **timed),
+    )
+    found = read_measured(paper_graph, written(tmp_path, report))
+    assert found.answer == Sent(5, 0.7, None, "masks", None, 3.0, 2.0)
+    assert found.images == [Sent(9, 0.7, None, "jpeg", 50, 3.0, 2.0)]
+    assert found.cuts["maxpool_1",] == [Sent(400, 0.7, 8, "raw", None, 3.0, 2.0)]
+
+
 def test_a_report_without_bytes(paper_graph: Graph, tmp_path: Path) -> None:
     report = msgspec.structs.replace(SPLIT, payload_bytes_per_frame=None)
     with pytest.raises(InputError, match="does not say how many bytes were sent"):

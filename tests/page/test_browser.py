@@ -22,7 +22,7 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"' $$\\frac$$"
 SETTINGS = 25  # of each of two plans
-VALUES = ("head_ms", "transfer_ms", "tail_ms", "latency_ms", "fps", "energy_mj")
+VALUES = ("head_ms", "transfer_ms", "tail_ms", "latency_ms", "fps", "energy_mj", "battery_hours")
 INFERRED = ("whole/report.json", "split/report.json")
 WAY = "cut at maxpool_1, 2-bit fast"
 ENERGIES = {"plan": "0.02J/GFLOP", "measured": "1.5W"}
@@ -110,7 +110,7 @@ def choose(browser: Any, knobs: dict[str, Any]) -> dict[str, Any]:
     return browser.execute_script(  # type: ignore[no-any-return]
         """
         const {plan} = JSON.parse(document.getElementById("data").textContent);
-        const energy = {...arguments[0], watts: plan.energy.edge.watts};
+        const energy = {...arguments[0], watts: plan.energy.edge.watts, wanted: plan.fps};
         const terms = {...arguments[0], limits: arguments[0], energy};
         for (const side of ["edge", "cloud"])
           if (terms[`${side}-times`] === "measured") terms[side] = null;
@@ -135,6 +135,7 @@ def any_setting(number: random.Random, measured: bool) -> dict[str, Any]:
         "mw_per_mbps": round(number.uniform(1, 900), 3),
         "base_mw": round(number.uniform(0, 6000), 3),
         "idle_watts": number.choice([None, round(number.uniform(0, 2), 3)]),
+        "battery_wh": number.choice([None, round(number.uniform(0.1, 50), 2)]),
         "max_energy_mj": limit(10 ** number.uniform(-1, 3)),
         "min_dice": limit(number.uniform(0, 0.1)),
         "max_latency_ms": limit(10 ** number.uniform(-1, 2)),
@@ -164,6 +165,7 @@ def expected(folder: Path, network: Network, knobs: dict[str, Any]) -> PlanRepor
         edge_energy=ENERGIES["measured" if measured else "plan"],
         radio=f"{knobs['mw_per_mbps']}mW/Mbps+{knobs['base_mw']}mW",
         idle_power=None if knobs["idle_watts"] is None else f"{knobs['idle_watts']}W",
+        battery=None if knobs["battery_wh"] is None else f"{knobs['battery_wh']}Wh",
     )
     return plan(network.record, network.graph, network.info, options)
 
@@ -215,7 +217,8 @@ def test_the_arithmetic_is_that_of_plan(
 
 def assert_same(found: dict[str, Any], wanted: PlanRow, limits: LimitsRecord) -> None:
     for field in VALUES:
-        assert found[field] == pytest.approx(getattr(wanted, field), rel=1e-9), field
+        value = getattr(wanted, field)
+        assert found[field] == (value and pytest.approx(value, rel=1e-9)), field
     assert found["bottleneck"] == wanted.bottleneck
     assert sorted(found["excluded"]) == sorted(excluded_by(wanted, limits))
 

@@ -3,8 +3,8 @@
   const {plan, charts} = JSON.parse(document.getElementById("data").textContent);
   const at = id => document.getElementById(id);
   const LIMITS = ["min_dice", "max_edge_gflops", "min_fps", "max_latency_ms", "max_energy_mj"].filter(at);
-  const NUMBERS = ["mbps", "rtt", "edge", "cloud", "mw_per_mbps", "base_mw", "idle_watts"].filter(at);
-  const ABOVE_ZERO = ["mbps", "edge", "cloud", "min_fps", "max_latency_ms", "max_energy_mj"];
+  const NUMBERS = ["mbps", "rtt", "edge", "cloud", "mw_per_mbps", "base_mw", "idle_watts", "battery_wh"].filter(at);
+  const ABOVE_ZERO = ["mbps", "edge", "cloud", "battery_wh", "min_fps", "max_latency_ms", "max_energy_mj"];
   const OBJECTIVES = {latency: "latency", fps: "frames per second", energy: "energy"};
   const LIMIT_NAMES = {
     min_dice: "lowest Dice", max_edge_gflops: "work on the device", min_fps: "frames per second", max_latency_ms: "latency", max_energy_mj: "energy",
@@ -56,6 +56,7 @@
       energy: plan?.energy ? {
         watts: plan.energy.edge.watts, idle_watts: value("idle_watts"),
         mw_per_mbps: value("mw_per_mbps"), base_mw: value("base_mw"),
+        battery_wh: value("battery_wh"), wanted: plan.fps,
       } : null,
       limits: Object.fromEntries(LIMITS.map(id => [id, value(id)])),
     };
@@ -65,7 +66,7 @@
   function fill() {
     const start = {mbps: plan.link_mbps, rtt: plan.rtt_ms, edge: plan.edge.gflops_per_second, cloud: plan.cloud.gflops_per_second};
     for (const id of LIMITS) start[id] = plan.implied.includes(id) ? null : plan.limits[id];
-    if (plan.energy) Object.assign(start, {...plan.energy.radio, idle_watts: plan.energy.idle_watts});
+    if (plan.energy) Object.assign(start, {...plan.energy.radio, idle_watts: plan.energy.idle_watts, battery_wh: plan.energy.battery_wh});
     for (const id of [...NUMBERS, ...LIMITS]) at(id).value = start[id] ?? "";
     if (at("radio")) at("radio").selectedIndex = 0;
     for (const id of ["edge-times", "cloud-times"]) if (at(id)) at(id).value = "measured";
@@ -106,6 +107,7 @@
     if (given.energy) {
       words.push("--edge-energy", plan.energy.edge.given, "--radio", `${given.energy.mw_per_mbps}mW/Mbps+${given.energy.base_mw}mW`);
       if (given.energy.idle_watts !== null) words.push("--idle-power", `${given.energy.idle_watts}W`);
+      if (given.energy.battery_wh !== null) words.push("--battery", `${given.energy.battery_wh}Wh`);
     }
     return command(words);
   }
@@ -144,7 +146,7 @@
       [short(row.latency_ms), "latency, ms"], [short(row.fps), "FPS"], [row.bottleneck ?? "-", "slowest"],
       [`${short(row.head_gflops)} (${(row.head_gflops_share * 100).toFixed(0)} %)`, "GFLOPs on the device"],
       [kilobytes(row.payload_bytes), "kB sent"], [row.dice === null ? "-" : row.dice.toFixed(3), "Dice"],
-      ...(plan.energy ? [[short(row.energy_mj), "mJ"]] : []),
+      ...(plan.energy ? [[short(row.energy_mj), "mJ"], [short(row.battery_hours), "battery, hours"]] : []),
       [row.excluded.map(id => LIMIT_NAMES[id]).join(", ") || "-", "outside of"],
     ];
     const made = element("tr", "");

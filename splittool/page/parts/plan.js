@@ -49,7 +49,18 @@ const Plan = (() => {
     const computing = energy.watts === null ? row.computing_mj : energy.watts * busy;
     const radio = (energy.mw_per_mbps * mbps + energy.base_mw) * row.payload_bytes * 8 / (mbps * 1e6);
     const waiting = energy.idle_watts === null ? null : energy.idle_watts * (row.latency_ms - head);
-    return {computing_mj: computing, radio_mj: radio, waiting_mj: waiting, energy_mj: computing + radio + (waiting ?? 0)};
+    return {
+      computing_mj: computing, radio_mj: radio, waiting_mj: waiting, energy_mj: computing + radio + (waiting ?? 0),
+      battery_hours: hours(computing + radio, busy, row.fps, energy),
+    };
+  }
+
+  /** How long the battery lasts at the frame rate wanted, or the row's own; null where it cannot keep up. */
+  function hours(joules, busy, fps, {battery_wh, idle_watts, wanted}) {
+    const rate = wanted === null || fps === null ? wanted ?? fps : fps >= wanted ? wanted : null;
+    if (battery_wh === null || rate === null) return null;
+    const watts = rate * joules / 1e3 + (idle_watts ?? 0) * Math.max(1 - rate * busy / 1e3, 0);
+    return watts ? battery_wh / watts : null;
   }
 
   /** The limits, and those that nobody gave: Dice as good as the whole network's, and the frame rate wanted. */
