@@ -21,9 +21,10 @@ from torch.nn import functional as F
 from splittool.models.segmenter import Activation, ConvBlock, Norm, make_activation
 from splittool.vocabulary import LATENT, LATENT_LARGEST
 
-WIDTHS = (24, 48, 96)
-DEPTHS = (1, 2, 1)
-CLOUD_DEPTHS = (2, 2, 3)
+WIDTHS = (24, 48)
+# By the number of levels; with 24, 48 and 96 channels, a quarter of a U-Net's work each.
+DEPTHS = {1: (4,), 2: (1, 3), 3: (1, 2, 1)}
+CLOUD_DEPTHS = (2, 2, 3)  # of the levels down to a sixteenth of the image's resolution
 BOTTLENECK = 12  # channels of the latent
 PATCH = 4  # the first level is at a quarter of the image's resolution
 GAIN = 4.0  # starts the latent at a spread of several whole numbers
@@ -52,7 +53,7 @@ class LatentNetwork(nn.Module):
     def __init__(
         self,
         widths: Sequence[int] = WIDTHS,
-        depths: Sequence[int] = DEPTHS,
+        depths: Sequence[int] = DEPTHS[len(WIDTHS)],
         bottleneck: int = BOTTLENECK,
         activation: Activation = "relu",
         norm: Norm = "batch",
@@ -129,6 +130,23 @@ class Summary(nn.Module):
         """(B, C, H, W) to the same."""
         added: Tensor = x + self.layers(x.mean((2, 3), keepdim=True))
         return added
+
+
+def make_summary(
+    channels: int, depths: Sequence[int], activation: Activation, norm: Norm
+) -> nn.Module:
+    """A summary of the whole image, taken below the latent's resolution.
+
+    Args:
+        channels: Channels at the latent's resolution.
+        depths: Residual blocks of each level below it; of none, the summary is taken there.
+        activation: Between the layers.
+        norm: Of the convolutions.
+    """
+    if not depths:
+        return Summary(channels, activation)
+    inner = make_summary(2 * channels, depths[1:], activation, norm)
+    return Below(channels, depths[0], inner, activation, norm)
 
 
 class Below(nn.Module):

@@ -10,11 +10,10 @@ from splittool.models.latent import (
     CLOUD_DEPTHS,
     DEPTHS,
     WIDTHS,
-    Below,
     LatentNetwork,
-    Summary,
     make_blocks,
     make_doubling,
+    make_summary,
 )
 from splittool.models.segmenter import Activation, ConvBlock, Norm
 
@@ -50,19 +49,15 @@ class SplitNet(LatentNetwork):
         activation: Activation = "relu",
         norm: Norm = "batch",
     ) -> None:
-        depths = DEPTHS[: len(widths)] if depths is None else depths
-        levels = max(len(widths), len(WIDTHS))
+        depths = DEPTHS.get(len(widths), ()) if depths is None else depths
+        levels = max(len(widths), len(CLOUD_DEPTHS))
         _require_as_many("depths", depths, len(widths))
         _require_as_many("cloud_depths", cloud_depths, levels)
         super().__init__(widths, depths, bottleneck, activation, norm)
         self.stride = self.latent_stride * 2 ** (levels - len(widths))
         channels = widths[-1]
         self.enter = ConvBlock(bottleneck, channels, activation, norm, depth=1)
-        deepest = channels * 2 ** (levels - len(widths))
-        self.summary: nn.Module = Summary(deepest, activation)
-        for depth in reversed(cloud_depths[len(widths) :]):
-            self.summary = Below(deepest // 2, depth, self.summary, activation, norm)
-            deepest //= 2
+        self.summary = make_summary(channels, cloud_depths[len(widths) :], activation, norm)
         self.cloud = nn.Sequential()
         for level in range(len(widths), 0, -1):
             width = widths[level - 1]
