@@ -8,6 +8,7 @@ Random weights; the device is the CPU, in the precision it chooses itself.
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,7 +30,7 @@ def subjects(folder: Path) -> list[Subject]:
     found = []
     for name, widths, size in (("tiny", [4, 6], (64, 96)), ("unet", None, (256, 1600))):
         torch.manual_seed(0)
-        options = {"activation": "relu", "norm": "batch"}
+        options: dict[str, Any] = {"activation": "relu", "norm": "batch"}
         options |= {"widths": widths, "bottleneck": 8} if widths else {}
         model = to_graph(build("unet", 4, options).eval(), Canvas(*size))
         write_info(model, ModelInfo(split_points=["maxpool_2"]))

@@ -14,6 +14,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,10 @@ def arms() -> dict[str, Pair]:
         "memcpy": (lambda s, bits: s.copy(), lambda data, s, bits: data.copy())
     }
     for name, codec in CODECS.items():
-        found[name] = (codec, lambda data, s, bits: decode(*data, s.shape, bits))
+        found[name] = (
+            codec,
+            lambda data, s, bits: decode(data.format, data.payload, s.shape, bits),
+        )
     found["zstd-1, packed"] = (
         lambda s, bits: zstandard.ZstdCompressor(level=1).compress(pack(s, bits)),
         lambda data, s, bits: unpack(zstandard.ZstdDecompressor().decompress(data), bits, s.size),
@@ -179,8 +183,8 @@ def at_point(
     line = f"{point:12s} {sum(t.size for t in tensors):>10,} {head_ms:8.1f}"
     for codec in CODECS:
         link = split.link(LinkOptions(bits, codec, "frame"))
-        encode_ms, frame = least(lambda link=link: link.encode(0, tensors), rounds)
-        decode_ms, _ = least(lambda link=link, frame=frame: link.decode(frame), rounds)
+        encode_ms, frame = least(partial(link.encode, 0, tensors), rounds)
+        decode_ms, _ = least(partial(link.decode, frame), rounds)
         line += f" | {len(frame):>9,} {encode_ms:7.1f} {decode_ms:7.1f} {encode_ms / head_ms:6.2f}"
     print(line)
     return [np.array(tensor) for image in pixels for tensor in head.run(image)]

@@ -150,7 +150,8 @@ def show_guard(paths: list[Path], rounds: int) -> None:
     """Print what the look at an ONNX file before it is read adds to listing it."""
     print("processor time of listing, and of the look before the file is read:")
     for path in paths:
-        looks, listings = [], []
+        looks: list[float] = []
+        listings: list[float] = []
         for _ in range(rounds):
             for task, times in ((look_at, looks), (list_file, listings)):
                 started = time.process_time()

@@ -168,7 +168,7 @@ def _table(body: bytearray) -> int:
 
 def _payload_offset(body: bytearray, entry: int, table_end: int) -> int:
     before = range(_table(body) + 4, entry, ENTRY)
-    return table_end + sum(struct.unpack_from("<I", body, at)[0] for at in before)
+    return table_end + sum(int(struct.unpack_from("<I", body, at)[0]) for at in before)
 
 
 def check(frame: bytes, specs: list[TensorSpec], past: History) -> str:

@@ -22,13 +22,13 @@ import random
 import resource
 import shutil
 import signal
-import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -121,7 +121,7 @@ def kill_training(count: int, chance: random.Random) -> Counter[str]:
         _look_at(outputs, outcomes)
         again = [*TRAIN, "--resume"] if outputs.state.exists() else [*TRAIN, "--force"]
         time.sleep(1.1)  # what is younger is not swept
-        if ended(in_child(lambda again=again: run(again))) != 0:
+        if ended(in_child(partial(run, again))) != 0:
             outcomes["NOT RESUMED"] += 1
             continue
         found = load_state(outputs.state).model
@@ -224,7 +224,7 @@ def damaged(
     for name, data in good.items():
         (folder / name).write_bytes(data)
     for name, read, _ in kinds:  # else the damage would not be what is refused
-        assert ended(in_child(lambda n=name, r=read: _read(r, folder / n) != "read")) == 0, name
+        assert ended(in_child(partial(_is_refused, read, folder / name))) == 0, name
     trials = within_time([chance.randrange(2**32) for _ in range(count)])
     for seed, kind, outcome in _outcomes(kinds, good, trials, folder):
         suffix = Path(kind[0]).suffix
@@ -285,6 +285,10 @@ def _read(read: Read, path: Path) -> str:
     return "read"
 
 
+def _is_refused(read: Read, path: Path) -> bool:
+    return _read(read, path) != "read"
+
+
 def _command(*arguments: str) -> Read:
     """Run a command on a file, as a user would."""
 
@@ -331,7 +335,7 @@ def models() -> dict[str, bytes]:
         "calibrate files/cut.json steel/train_images --bits 4",
     ]
     for command in commands:  # OpenVINO does not survive a fork
-        assert ended(in_child(lambda command=command: run([*command.split(), "--quiet"]))) == 0
+        assert ended(in_child(partial(run, [*command.split(), "--quiet"]))) == 0
     onnx.save(_onnx(), "files/net.onnx")
     for name in ("net.pt", "net.xml", "net.bin"):
         shutil.copy(name, f"files/{name}")
@@ -354,7 +358,7 @@ def _onnx() -> onnx.ModelProto:
         helper.make_node("Softmax", ["g"], ["y"], axis=1),
     ]
     constants = [numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights)]
-    constants.append(numpy_helper.from_array(np.float32(0), "low"))
+    constants.append(numpy_helper.from_array(np.array(0, np.float32), "low"))
     constants.append(numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1]), "pads"))
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 16, 16])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
@@ -421,4 +425,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,6 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,9 @@ def measure(latents: Any, test: int, rounds: int) -> None:
     zstd = np.mean([len(zstandard.compress(each.tobytes(), 19)) for each in symbols])
     real = np.mean([len(payload) for payload in payloads])
     ideal = np.mean([ideal_bits(model, latent) / 8 for latent in last])
-    encode_ms = np.mean([least_ms(lambda x=x: encode(model, x), rounds) for x in last])
+    encode_ms = np.mean([least_ms(partial(encode, model, x), rounds) for x in last])
     pairs = zip(last, payloads, strict=True)
-    decode_ms = np.mean(
-        [least_ms(lambda x=x, p=p: decode(model, p, x.shape), rounds) for x, p in pairs]
-    )
+    decode_ms = np.mean([least_ms(partial(decode, model, p, x.shape), rounds) for x, p in pairs])
     print(
         f"{'x'.join(map(str, last.shape[1:])):12s} {real:8.1f} {ideal:8.1f}"
         f" {frequency_bytes(seen, last):11.1f} {small:8.1f} {zstd:8.1f} {encode_ms:9.2f}"

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import zstandard
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 import splittool as st
 from splittool.codec.masks import encode_masks
@@ -65,7 +66,7 @@ def compared(given: argparse.Namespace) -> CompareReport:
     return st.compare(network, given.images, given.at, [4], given.labels, how, progress=_shown)
 
 
-def _shown(done: int, total: int, _: str) -> None:
+def _shown(done: float, total: float, what: str) -> None:
     print(f"\r{done}/{total}", end="", file=sys.stderr)
 
 
@@ -158,6 +159,7 @@ def _others(masks: np.ndarray) -> tuple[int, int, int]:
     picture.save(tiff, "TIFF", compression="group4", tiffinfo={278: len(bitmap)})
     picture.save(png, "PNG", optimize=True)
     with Image.open(tiff) as image:
+        assert isinstance(image, TiffImageFile)
         group4 = sum(image.tag_v2[279])
     zstd = zstandard.ZstdCompressor(level=19).compress(np.packbits(bitmap).tobytes())
     return group4, len(zstd), len(png.getvalue())

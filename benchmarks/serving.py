@@ -143,7 +143,8 @@ def questions_of(cut: Path, images: Path, bits: int, count: int) -> list[Questio
     for number, path in enumerate(list_images(images)[:count]):
         pixels = read_image(path)
         frame = link.encode(number, head.run(canvas.image(pixels)))
-        found.append(Question(frame, *pixels.shape[:2], 0.5, "masks"))
+        height, width, _ = pixels.shape
+        found.append(Question(frame, height, width, 0.5, "masks"))
     return [found[number % len(found)] for number in range(count)]
 
 

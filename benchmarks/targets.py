@@ -10,6 +10,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -54,7 +55,7 @@ def graph_of(name: str, size: tuple[int, int]) -> ov.Model:
         return core().read_model(path, config={"ENABLE_MMAP": False})
 
 
-def difference(runtime: OldRuntime, path: Path, model: ov.Model, wanted: list) -> float:
+def difference(runtime: OldRuntime, path: Path, model: ov.Model, wanted: list[Any]) -> float:
     """The largest difference of an output of the old runtime, as a share of its range."""
     runtime.load(path, "CPU", "latency", None, {"ENFORCE_BF16": "NO"})
     found = runtime.infer({model.inputs[0].get_node().get_friendly_name(): pixels(model)})

@@ -72,7 +72,7 @@ def plain_epoch(model: Segmenter, data: PlainDataset) -> None:
         optimizer.zero_grad()
         valid = torch.ones_like(masks[:, :1])
         loss = bce_dice_loss(model(pixels), masks, valid, "batch")
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         loss.item()
 
