@@ -12,10 +12,12 @@ from splittool.cli.options import (
     ImagesArgument,
     LabelsOption,
     MaxPixelsOption,
+    MeanOption,
     ModelArgument,
     PrecisionOption,
     RadioOption,
     RuntimeOption,
+    ScaleOption,
     Shapes,
     ThresholdOption,
     Trust,
@@ -92,6 +94,8 @@ def compare(
     labels: LabelsOption = None,
     fit: FitOption = None,
     threshold: ThresholdOption = 0.5,
+    mean: MeanOption = None,
+    scale: ScaleOption = None,
     device: Annotated[
         str, typer.Option(help="Device of everything; of ONNX Runtime CPU, CUDA, TensorRT.")
     ] = "CPU",

@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from msgspec.structs import replace as changed
 from numpy.typing import NDArray
 
@@ -27,7 +26,6 @@ from splittool.network.network import Network
 from splittool.reports import ArmRecord, FileRecord, file_record
 from splittool.split import latent
 from splittool.split.evaluation import Task
-from splittool.split.image_ports import put_maps, take_pixels
 from splittool.split.link import tensor_spec
 from splittool.split.options import RunOptions
 from splittool.split.runners import (
@@ -116,12 +114,7 @@ class Arms:
     """
 
     def __init__(self, network: Network, grid: Grid, options: RunOptions) -> None:
-        source = network.path or network.name
-        model = take_pixels(source, network.model, options.normalisation)
-        shape = tuple(model.inputs[0].get_shape())
-        model, _ = put_maps(source, model, shape, network.info)
-        graph = read_graph(model)
-        whole = network.runner(options)
+        graph, whole = network.graph, network.runner(options)
         self.whole = _Whole(None, whole, graph, options)
         opened: dict[Network, _Whole] = {}
         for other in [*grid.clouds, *grid.devices]:
@@ -132,7 +125,7 @@ class Arms:
         halves = [
             _cut_in_onnx(network, at, options)
             if options.runtime == "onnxruntime"
-            else _cut_in_openvino(whole, model, graph, at, options)
+            else _cut_in_openvino(whole, network, at, options)
             for at in grid.at
         ]
         self._cuts = [_CutArms(at, graph, *both) for at, both in zip(grid.at, halves, strict=True)]
@@ -307,10 +300,10 @@ class _SplitArms:
 
 
 def _cut_in_openvino(
-    whole: WholeRunner, model: ov.Model, graph: Graph, point: str, options: RunOptions
+    whole: WholeRunner, network: Network, point: str, options: RunOptions
 ) -> tuple[HeadRunner, TailRunner]:
-    cut = find_cut(graph, point)
-    halves = make_halves(model, graph, cut)
+    cut = find_cut(network.graph, point)
+    halves = make_halves(network.model, network.graph, cut)
     specs = [tensor_spec(tensor_record(tensor)) for tensor in cut.tensors]
     head = HeadRunner(whole.source, halves.head, whole.info, specs, options)
     return head, TailRunner(halves.tail, head, options.precision, options.device)

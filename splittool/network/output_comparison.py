@@ -39,7 +39,7 @@ def draws_masks(network: Network, normalisation: Normalisation | None) -> bool:
         InputError: It does not take one image, or has another number of maps than of classes.
     """
     source = network.path or network.name
-    model = take_pixels(source, network.model, normalisation)
+    model = take_pixels(source, network.model.clone(), normalisation)
     try:
         put_maps(source, model, tuple(model.inputs[0].get_shape()), network.info)
     except NoMapsError:

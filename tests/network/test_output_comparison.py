@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import openvino as ov
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from openvino import opset13 as op
 from PIL import Image
 from plan_cases import untimed
@@ -22,6 +24,7 @@ from splittool.network.unfinished import state_file
 from splittool.progress import Progress, nobody
 from splittool.reports import CompareOutputsReport, OutputArmRecord, decode, read_report
 from splittool.runtime.ir import core, save_ir
+from splittool.split.options import Normalisation
 
 RNG = np.random.default_rng(3)
 FILTERS = RNG.normal(0, 0.3, (4, 3, 3, 3)).astype(np.float32)
@@ -159,6 +162,40 @@ def test_the_command_chooses_by_the_network(
     shown = capfd.readouterr().out
     assert "cuts, against the whole network" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_network_of_real_numbers_in_both_runtimes(images: Path, tmp_path: Path) -> None:
+    onnx.save(tiny_onnx(), tmp_path / "net.onnx")
+    given = {"precision": "auto", "normalisation": Normalisation(100, 50)}
+    found = []
+    for runtime in ("openvino", "onnxruntime"):
+        options = st.RunOptions(runtime=runtime, **given)  # type: ignore[arg-type]
+        how = CompareOptions(codecs=["raw"], formats=["jpeg"], qualities=[50], run=options)
+        network = st.load(tmp_path / "net.onnx")
+        found.append(compare_outputs(network, images, ["relu"], [8], how))
+    for one, other in zip(found[0].arms, found[1].arms, strict=True):
+        near = [output.mean_difference for output in (*one.outputs, *other.outputs)]
+        assert near[0] == pytest.approx(near[1], rel=0.05, abs=1e-5)
+
+
+def tiny_onnx() -> onnx.ModelProto:
+    """Real numbers to five values."""
+    weights = [
+        numpy_helper.from_array(FILTERS, "filters"),
+        numpy_helper.from_array(CLASSES, "classes"),
+    ]
+    nodes = [
+        helper.make_node("Conv", ["image", "filters"], ["convolved"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["convolved"], ["activated"], name="relu"),
+        helper.make_node("GlobalAveragePool", ["activated"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "classes"], ["answer"]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 12, 16])
+    answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, [1, 5])
+    graph = helper.make_graph(nodes, "graph", [image], [answer], weights)
+    opset = helper.make_opsetid("", 17)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=9)
 
 
 def test_points_must_be_named(classifier: Path, images: Path) -> None:

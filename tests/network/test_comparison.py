@@ -1,0 +1,54 @@
+"""What `compare` makes of networks that take real numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+from openvino import opset13 as op
+
+import splittool as st
+from splittool.cli.main import run
+from splittool.runtime.ir import save_ir
+from splittool.split.options import Normalisation
+
+RNG = np.random.default_rng(4)
+FIRST = RNG.normal(0, 0.4, (4, 3, 3, 3)).astype(np.float32)
+SECOND = RNG.normal(0, 0.6, (2, 4, 3, 3)).astype(np.float32)
+RUN = st.RunOptions(precision="f32", normalisation=Normalisation(100.0, 50.0))
+
+
+@pytest.fixture
+def segmenter(tmp_path: Path) -> Path:
+    """Real numbers to the probabilities of two classes."""
+    image = op.parameter([1, 3, 12, 16], ov.Type.f32, name="image")
+    x = op.relu(op.convolution(image, op.constant(FIRST), [1, 1], [1, 1], [1, 1], [1, 1]))
+    x.set_friendly_name("features")
+    maps = op.sigmoid(op.convolution(x, op.constant(SECOND), [1, 1], [1, 1], [1, 1], [1, 1]))
+    path = tmp_path / "segmenter.xml"
+    save_ir(ov.Model([op.result(maps)], [image], "m"), path, half=False)
+    return path
+
+
+def test_pixels_are_normalised_once_on_every_way(segmenter: Path) -> None:
+    network = st.load(segmenter)
+    images = list(RNG.integers(0, 256, (3, 12, 16, 3), dtype=np.uint8))
+    truth = [network.run(image, RUN).masks for image in images]
+    assert all(0.05 < masks.mean() < 0.95 for masks in truth)
+    how = st.CompareOptions(codecs=["raw"], formats=["png"], run=RUN)
+    report = st.compare(network, images, ["features"], [16], truth, how)
+    by_kind = {arm.kind: arm for arm in report.arms}
+    assert by_kind["whole"].dice == by_kind["image"].dice == 1
+    assert by_kind["cut"].dice == pytest.approx(1, abs=0.01)
+    assert network.model.inputs[0].get_element_type() == ov.Type.f32  # it is as it was
+
+
+def test_the_command_takes_what_its_message_asks_for(
+    segmenter: Path, steel: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["compare", str(segmenter), str(steel / "train_images"), "--at", "features"]
+    command += ["--fit", "resize", "--bits", "8", "--formats", "png", "--quiet"]
+    assert run(command) == 3
+    assert "give --mean M --scale S" in capfd.readouterr().err
+    assert run([*command, "--mean", "0", "--scale", "255"]) == 3
+    assert "has class '3', but the model predicts 1, 2" in capfd.readouterr().err
