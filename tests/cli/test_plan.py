@@ -70,7 +70,13 @@ def test_reports_of_all_heads_and_of_compare(capsys: pytest.CaptureFixture[str])
     report = planned(capsys, "--edge", "heads.json", "--infer", "compare.json")
     assert len(report.edge.heads) == 3
     assert report.edge.heads[-1].point is None
-    assert report.rows[0].fps == pytest.approx(report.edge.fps)
+    answer, edge_fps = report.rows[0], report.edge.fps
+    assert answer.kind == "edge-only"
+    assert answer.encode_ms is not None
+    assert answer.decode_ms is not None
+    assert edge_fps is not None
+    busy_ms = max(1e3 / edge_fps + answer.encode_ms, answer.transfer_ms, answer.decode_ms)
+    assert answer.fps == pytest.approx(1e3 / busy_ms)
     arms = [arm for arm in json.loads(compared)["arms"] if arm["kind"] == "cut"]
     rows = [row for row in report.rows if row.measured and row.kind == "cut"]
     assert {(row.point, row.bits, row.codec, row.payload_bytes) for row in rows} == {

@@ -78,10 +78,11 @@ def test_bytes_have_the_same_price_on_two_processes(steel: Path, tmp_path: Path)
         [json.loads(line) for line in outputs.history.read_text().splitlines()]
         for outputs in (one, two)
     ]
-    for part in ("train", "validation"):
-        for name in ("loss", "bytes_per_frame"):
+    # A symbol that is rounded the other way is a byte or so of 500.
+    for name, tolerance in (("loss", TOLERANCE), ("bytes_per_frame", 0.01)):
+        for part in ("train", "validation"):
             values = [[record[part][name] for record in history] for history in histories]
-            assert values[1] == pytest.approx(values[0], rel=TOLERANCE)
+            assert values[1] == pytest.approx(values[0], rel=tolerance)
 
 
 def test_several_processes_resume_as_if_never_stopped(steel: Path, tmp_path: Path) -> None:

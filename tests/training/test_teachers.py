@@ -15,11 +15,11 @@ from splittool.training.teachers import TEMPERATURE, WEIGHT, answers, distillati
 
 def test_the_answer_is_the_mean_of_the_teachers_at_half_resolution() -> None:
     torch.manual_seed(0)
-    unet = build("unet", 2, {"widths": [4, 4, 4], "bottleneck": 4}).eval()  # of stride 8
-    split = build("splitnet", 2, {"widths": [4], "bottleneck": 2}).eval()  # of stride 4
-    pixels = torch.randint(0, 256, (2, 3, 20, 24))
+    unet = build("unet", 2, {"widths": [4] * 5, "bottleneck": 4}).eval()  # of stride 32
+    split = build("splitnet", 2, {"widths": [4], "bottleneck": 2}).eval()  # of stride 16
+    pixels = torch.randint(0, 256, (2, 3, 48, 64))
     found = answers([unet, split], pixels)
-    assert found.shape == (2, 2, 10, 12)
+    assert found.shape == (2, 2, 24, 32)
     half = torch.nn.functional.avg_pool2d(split(pixels), 2)
     alone = torch.sigmoid(half / TEMPERATURE)
     torch.testing.assert_close(answers([split], pixels), alone)
