@@ -68,7 +68,7 @@ class CompareOptions:
     energy: EnergyOptions = field(default_factory=EnergyOptions)
 
 
-def fill_in(
+def grid_of(
     network: Network, at: Sequence[str] | None, bits: Sequence[int], how: CompareOptions
 ) -> Grid:
     """What was left open filled in, and everything checked; see `comparison.compare`."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace as changed
-from itertools import chain
 from statistics import fmean
 from time import perf_counter
 
@@ -20,10 +19,10 @@ from splittool.errors import InputError
 from splittool.files import write_bytes
 from splittool.network.arm_energy import with_energy
 from splittool.network.arms import Arms, Way
-from splittool.network.compare_options import BITS, CompareOptions, fill_in
+from splittool.network.compare_options import BITS, CompareOptions, grid_of
 from splittool.network.equal_dice import equal_dice
 from splittool.network.network import Network
-from splittool.network.unfinished import Sent, Unfinished, identity, unfinished, with_bytes
+from splittool.network.unfinished import Sent, Unfinished, by_arm, identity, unfinished, with_bytes
 from splittool.progress import Progress, nobody
 from splittool.reports import ArmRecord, CompareReport, encode
 from splittool.split.evaluation import Evaluated, Task, evaluate, in_turn, make_task
@@ -64,7 +63,7 @@ def compare(
         StoppedError: A signal arrived, and a report was asked for: what is done is kept.
     """
     how = how or CompareOptions()
-    grid = fill_in(network, at, bits, how)
+    grid = grid_of(network, at, bits, how)
     options = changed(how.run, tail_device=how.run.device)
     energy = how.energy.model(network)
     arms = Arms(network, grid, options)
@@ -102,9 +101,7 @@ def _report(
     energy: EnergyModel | None,
 ) -> CompareReport:
     """Means of every way over the images."""
-    found: dict[ArmRecord, list[Sent]] = {}
-    for one in chain.from_iterable(images):
-        found.setdefault(one.arm, []).append(one)
+    found = by_arm(images)
     whole = next(iter(found.values()))
     area = fmean(sample.height * sample.width for sample in task.samples)
     records = [_summary(arm, members, area, whole) for arm, members in found.items()]

@@ -7,7 +7,6 @@ are from those of the whole network on the images as they are.
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace as changed
-from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
@@ -21,9 +20,9 @@ from splittool.data.samples import Pictures
 from splittool.errors import NoMapsError, UsageError
 from splittool.files import write_bytes
 from splittool.network.arms import Grid, Way, cut_arm, over_the_link, sent_images
-from splittool.network.compare_options import BITS, CompareOptions, fill_in
+from splittool.network.compare_options import BITS, CompareOptions, grid_of
 from splittool.network.network import Network
-from splittool.network.unfinished import Sent, Unfinished, identity, unfinished, with_bytes
+from splittool.network.unfinished import Sent, Unfinished, by_arm, identity, unfinished, with_bytes
 from splittool.progress import Progress, counter, nobody
 from splittool.reports import ArmRecord, CompareOutputsReport, OutputArmRecord, encode
 from splittool.split.evaluation import Task, image_task
@@ -78,7 +77,7 @@ def compare_outputs(
         StoppedError: A signal arrived, and a report was asked for: what is done is kept.
     """
     how = how or CompareOptions()
-    grid = fill_in(network, at, bits, how)
+    grid = grid_of(network, at, bits, how)
     _require_nothing_of_masks(network, grid, how)
     options = changed(how.run, tail_device=how.run.device)
     with tempfile.TemporaryDirectory(prefix="splittool-") as folder:
@@ -86,7 +85,8 @@ def compare_outputs(
         task = image_task(images, arms.halves[0].head, options)
         of = [network.record.sha256, grid.described, options, *map(identity, task.samples)]
         with unfinished(how.output, of, how.resume, how.force) as state:
-            state.add(_sent(arms, task, state, progress), len(task.samples))
+            sent = _sent(network.path or network.name, arms, task, state, progress)
+            state.add(sent, len(task.samples))
             report = _report(network, arms, task, state.images, how.run)
             if how.output is not None:
                 write_bytes(how.output, encode(report))
@@ -173,7 +173,7 @@ def _kept(values: Sequence[Values]) -> list[Values]:
 
 
 def _sent(
-    arms: _OutputArms, task: Task, state: Unfinished, progress: Progress
+    source: Path | str, arms: _OutputArms, task: Task, state: Unfinished, progress: Progress
 ) -> Iterator[tuple[Sample, Sent]]:
     """Every way of the images that are left."""
     before, total = len(state.images), len(task.samples)
@@ -182,7 +182,7 @@ def _sent(
         whole: Sequence[Values] = ()
         for way, outputs in arms.ways(sample, task.canvas):
             whole = whole or outputs
-            found = differences(arms.halves[0], outputs, whole)
+            found = differences(source, arms.halves[0].names, outputs, whole)
             assert way.sent is not None
             yield sample, Sent(way.arm, way.sent, way.bare, differences=found, coding=way.coding)
         advance()
@@ -196,9 +196,6 @@ def _report(
     asked: RunOptions,
 ) -> CompareOutputsReport:
     """Means of every way over the images."""
-    found: dict[ArmRecord, list[Sent]] = {}
-    for one in chain.from_iterable(images):
-        found.setdefault(one.arm, []).append(one)
     area = fmean(sample.height * sample.width for sample in task.samples)
     halves = arms.halves[0]
     compiled = halves.head.compiled
@@ -210,7 +207,7 @@ def _report(
         precision_requested=asked.precision,
         precision_actual=compiled.precision,
         images=len(task.samples),
-        arms=[_summary(arm, halves.names, of, area) for arm, of in found.items()],
+        arms=[_summary(arm, halves.names, of, area) for arm, of in by_arm(images).items()],
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from statistics import fmean
 
@@ -39,6 +39,14 @@ class Sent(msgspec.Struct, frozen=True):
     counts: list[list[int]] = []
     differences: list[Difference] = []
     coding: Coding | None = None
+
+
+def by_arm(images: Iterable[Iterable[Sent]]) -> dict[ArmRecord, list[Sent]]:
+    """What came of all images, by the way that they went, in the order of the first one."""
+    found: dict[ArmRecord, list[Sent]] = {}
+    for one in chain.from_iterable(images):
+        found.setdefault(one.arm, []).append(one)
+    return found
 
 
 def with_bytes(arm: ArmRecord, of: Sequence[Sent], pixels: float) -> ArmRecord:

@@ -120,7 +120,7 @@ def compare_outputs(
         frame = halves.link.encode(0 if halves.link.is_latent else index, tensors)
         split = [np.array(v) for v in halves.tail.run(halves.link.decode(frame).tensors)]
         whole = halves.tail.run(tensors)
-        beside.append(differences(halves, split, whole))
+        beside.append(differences(halves.record.path, halves.names, split, whole))
         size = (sample.height, sample.width)
         rows.append(ImageRecord(sample.name, *size, sample.file_bytes, len(frame), {}, None))
         advance()
@@ -138,17 +138,23 @@ def compare_outputs(
 
 
 def differences(
-    halves: AnyHalves, found: Sequence[Values], wanted: Sequence[Values]
+    source: Path | str, names: Sequence[str], found: Sequence[Values], wanted: Sequence[Values]
 ) -> list[Difference]:
     """Every output of an image, beside what it should be.
+
+    Args:
+        source: The network's file or cut.json, for messages.
+        names: Of the outputs.
+        found: Their values.
+        wanted: What they should be.
 
     Raises:
         InputError: An output holds what no difference can be told of.
     """
-    for name, *outputs in zip(halves.names, found, wanted, strict=True):
+    for name, *outputs in zip(names, found, wanted, strict=True):
         if not all(np.isfinite(values).all() for values in outputs):
             raise InputError(
-                f"{halves.record.path}: output {name} holds values that are no finite numbers; give"
+                f"{source}: output {name} holds values that are no finite numbers; give"
                 " a network whose weights are"
             )
     return [difference(*both) for both in zip(found, wanted, strict=True)]

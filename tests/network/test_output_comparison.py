@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import openvino as ov
 import pytest
+from networks import CLASSES, FILTERS, write_classifier
 from onnx import TensorProto, helper, numpy_helper
 from openvino import opset13 as op
 from PIL import Image
@@ -17,7 +18,7 @@ from plan_cases import untimed
 import splittool as st
 from splittool.cli.main import run
 from splittool.data.image_codecs import through
-from splittool.errors import ExitCode, StoppedError, UsageError
+from splittool.errors import ExitCode, InputError, StoppedError, UsageError
 from splittool.network.compare_options import CompareOptions, Rivals
 from splittool.network.output_comparison import compare_outputs, draws_masks
 from splittool.network.unfinished import state_file
@@ -27,24 +28,12 @@ from splittool.runtime.ir import core, save_ir
 from splittool.split.options import Normalisation
 
 RNG = np.random.default_rng(3)
-FILTERS = RNG.normal(0, 0.3, (4, 3, 3, 3)).astype(np.float32)
-CLASSES = RNG.normal(0, 1, (4, 5)).astype(np.float32)
 F32 = st.RunOptions(precision="f32")
 
 
 @pytest.fixture
 def classifier(tmp_path: Path) -> Path:
-    """Pixels to five values."""
-    image = op.parameter([1, 3, 12, 16], ov.Type.u8, name="image")
-    scaled = op.divide(op.convert(image, "f32"), op.constant(np.float32(255)))
-    x = op.convolution(scaled, op.constant(FILTERS), [1, 1], [1, 1], [1, 1], [1, 1])
-    x = op.relu(x)
-    x.set_friendly_name("features")
-    answer = op.matmul(op.reduce_mean(x, op.constant([2, 3])), op.constant(CLASSES), False, False)
-    answer.output(0).set_names({"classes"})
-    path = tmp_path / "classifier.xml"
-    save_ir(ov.Model([op.result(answer)], [image], "m"), path, half=False)
-    return path
+    return write_classifier(tmp_path)
 
 
 @pytest.fixture
@@ -78,15 +67,19 @@ def test_every_way_is_held_against_the_whole_network(classifier: Path, images: P
     report = compared(classifier, images)
     assert report.images == 3
     whole, answer, file = report.arms[:3]
-    assert (whole.arm.payload_bytes_per_frame, answer.arm.payload_bytes_per_frame) == (0, 5 * 4)
+    assert (whole.arm.payload_bytes_per_frame, answer.arm.payload_bytes_per_frame) == (
+        0,
+        (5 + 4) * 4,
+    )
     stored = np.mean([path.stat().st_size for path in images.iterdir()])
     assert file.arm.payload_bytes_per_frame == pytest.approx(stored)
     for one in (whole, answer, file, *chosen(report, codec="png")):
-        (output,) = one.outputs
-        assert (output.name, output.shape) == ("classes", [1, 5])
-        assert output.largest_difference == 0
-        assert output.cosine == pytest.approx(1)
-        assert output.same_largest == 1
+        shapes = [(output.name, output.shape) for output in one.outputs]
+        assert shapes == [("classes", [1, 5]), ("mean", [1, 4])]
+        for output in one.outputs:
+            assert output.largest_difference == 0
+            assert output.cosine == pytest.approx(1)
+            assert output.same_largest == 1
 
 
 def test_fewer_bits_and_lower_qualities_are_further_off(classifier: Path, images: Path) -> None:
@@ -196,6 +189,18 @@ def tiny_onnx() -> onnx.ModelProto:
     graph = helper.make_graph(nodes, "graph", [image], [answer], weights)
     opset = helper.make_opsetid("", 17)
     return helper.make_model(graph, opset_imports=[opset], ir_version=9)
+
+
+def test_outputs_that_are_no_numbers_are_told_of_the_network(tmp_path: Path) -> None:
+    """And not of the cut in a folder that is gone: the root of a dark image."""
+    image = op.parameter([1, 3, 12, 16], ov.Type.u8, name="image")
+    x = op.convert(image, "f32")
+    x.set_friendly_name("features")
+    above = op.subtract(op.reduce_mean(x, op.constant([2, 3])), op.constant(np.float32(60)))
+    save_ir(ov.Model([op.result(op.sqrt(above))], [image], "m"), tmp_path / "m.xml", half=False)
+    dark = np.zeros((12, 16, 3), dtype=np.uint8)
+    with pytest.raises(InputError, match=r"m\.xml: output .* no finite numbers"):
+        compare_outputs(st.load(tmp_path / "m.xml"), dark, ["features"], [8])
 
 
 def test_points_must_be_named(classifier: Path, images: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 import pytest
+from networks import write_classifier
 from openvino import opset13 as op
 
 import splittool as st
@@ -14,9 +15,6 @@ from splittool.reports import InferReport, read_report
 from splittool.runtime.ir import save_ir
 
 F32 = st.RunOptions(precision="f32")
-RNG = np.random.default_rng(3)
-FILTERS = RNG.normal(0, 0.3, (4, 3, 3, 3)).astype(np.float32)
-CLASSES = RNG.normal(0, 1, (4, 5)).astype(np.float32)
 
 
 @pytest.fixture
@@ -26,19 +24,7 @@ def images() -> list[np.ndarray]:
 
 @pytest.fixture
 def classifier(tmp_path: Path) -> Path:
-    """Pixels to the probabilities of five classes, and the features that they come from."""
-    image = op.parameter([1, 3, 12, 16], ov.Type.u8, name="image")
-    scaled = op.divide(op.convert(image, "f32"), op.constant(np.float32(255)))
-    x = op.convolution(scaled, op.constant(FILTERS), [1, 1], [1, 1], [1, 1], [1, 1])
-    x = op.relu(x)
-    x.set_friendly_name("features")
-    mean = op.reduce_mean(x, op.constant([2, 3]))
-    answer = op.softmax(op.matmul(mean, op.constant(CLASSES), False, False), 1)
-    for node, name in ((answer, "classes"), (mean, "mean")):
-        node.output(0).set_names({name})
-    path = tmp_path / "classifier.xml"
-    save_ir(ov.Model([op.result(answer), op.result(mean)], [image], "m"), path, half=False)
-    return path
+    return write_classifier(tmp_path)
 
 
 def test_outputs_are_held_against_the_whole_network(

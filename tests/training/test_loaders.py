@@ -81,7 +81,7 @@ def test_images_deleted_in_mid_run_are_named_in_one_line(
     assert run_training(outputs, options=RESUME, folder=copied, batch_size=1).epochs == 2
 
 
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:unclosed file <_io.BufferedRandom name='/:ResourceWarning")
 def test_a_loading_process_that_is_killed_is_told_in_one_line(
     outputs: Outputs, run_training: Any
 ) -> None:
