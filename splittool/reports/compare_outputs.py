@@ -47,8 +47,12 @@ class CompareOutputsReport(Report, tag="splittool.compare-outputs/1"):
         return [
             f"{self.source.path} whole: {whole.edge_gflops:.3f} GFLOPs, outputs of"
             f" {answer.payload_bytes_per_frame:,.0f} bytes",
-            *self._table("cut", "cut at", "cuts, against the whole network on the same images"),
-            *self._table("image", "input as", "the input, compressed, against itself as it is"),
+            *self._table(
+                "cut", "cut at", "cuts: differences from the whole network on the same images"
+            ),
+            *self._table(
+                "image", "input as", "the input, compressed: differences from the input as it is"
+            ),
             *coding_tables([one.arm for one in self.arms]),
             f"{self.images} images without labels; computed in {self.precision_actual} on"
             f" {', '.join(self.device_used) or self.device}; same largest: the largest value is at"
@@ -61,7 +65,7 @@ class CompareOutputsReport(Report, tag="splittool.compare-outputs/1"):
             return
         level = "bits" if kind == "cut" else "quality"
         names = ["output"] if self._named else []
-        columns = [place, *names, level, "bytes", "mean\ndifference", "largest", "cosine"]
+        columns = [place, *names, level, "bytes", "mean", "largest", "cosine"]
         yield make_table(title, [*columns, "same\nlargest"], rows, texts=1 + len(names))
 
     @property
@@ -80,8 +84,8 @@ def _rows(one: OutputArmRecord, named: bool) -> "Iterator[list[str]]":
             *([output.name] if named else []),
             "" if level is None else str(level),
             f"{arm.payload_bytes_per_frame:,.0f}",
-            f"{output.mean_difference:.3g}",
-            f"{output.largest_difference:.3g}",
+            f"{output.mean_difference:.2g}",
+            f"{output.largest_difference:.2g}",
             f"{output.cosine:.4f}",
             f"{output.same_largest:.1%}",
         ]

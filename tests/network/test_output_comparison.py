@@ -153,7 +153,8 @@ def test_the_command_chooses_by_the_network(
     assert run([*command, "--labels", "train.csv"]) == ExitCode.BAD_INPUT
     assert run([*command, "-o", str(images / "report.json")]) == 0
     shown = capfd.readouterr().out
-    assert "cuts, against the whole network" in shown
+    assert "cuts: differences from the whole network" in shown
+    assert "features, fast " in shown  # names are whole
     assert max(map(len, shown.splitlines())) <= 80
 
 
