@@ -35,6 +35,7 @@ from splittool.data.images import list_images
 
 COMMAND = [sys.executable, "-m", "splittool"]
 TOKEN = "0123456789abcdef0123456789abcdef"
+TIMES = 7  # a fault that a round makes itself, and not a relay at random, comes so often in it
 
 
 class Soak:
@@ -102,6 +103,10 @@ class Soak:
             if not np.array_equal(ours, np.asarray(Image.open(path))):
                 self.problems.append(f"{fault}: another mask {path.name}")
 
+    def moments(self) -> list[int]:
+        """After how many results a fault comes, each time it comes in one round."""
+        return sorted(random.sample(range(1, len(self.names) - 1), TIMES))
+
     # Each of these is one round.
 
     def undisturbed(self, out: Path) -> None:
@@ -111,8 +116,8 @@ class Soak:
 
     def server_killed(self, out: Path) -> None:
         edge = self.edge(out, self.target, "--window", "1")
-        for _ in range(2):
-            wait_for_lines(out, random.randrange(1, len(self.names)), edge)
+        for lines in self.moments():
+            wait_for_lines(out, lines, edge)
             self.note_memory()
             self.server.kill()
             self.server.wait()
@@ -121,7 +126,7 @@ class Soak:
         self.finish(edge, out, "server killed")
 
     def edge_killed(self, out: Path) -> None:
-        for lines in sorted(random.sample(range(1, len(self.names) - 1), 2)):
+        for lines in self.moments():
             edge = self.edge(out, self.target, "--window", "1")
             wait_for_lines(out, lines, edge)
             edge.send_signal(random.choice([signal.SIGKILL, signal.SIGTERM]))
@@ -151,8 +156,8 @@ class Soak:
     def server_slow(self, out: Path) -> None:
         """A server that is stopped for longer than the edge waits for an answer."""
         edge = self.edge(out, self.target, "--window", "1", "--timeout", "0.2")
-        for _ in range(3):
-            wait_for_lines(out, random.randrange(1, len(self.names)), edge)
+        for lines in self.moments():
+            wait_for_lines(out, lines, edge)
             self.server.send_signal(signal.SIGSTOP)
             time.sleep(0.5)
             self.server.send_signal(signal.SIGCONT)
@@ -161,7 +166,7 @@ class Soak:
 
     def disk_full(self, out: Path) -> None:
         """Results that no longer fit: a limit on file sizes stands in for a full disk."""
-        for _ in range(4):
+        for _ in range(TIMES):
             limited = ["bash", "-c", 'ulimit -f 1; trap "" XFSZ; exec "$@"', "--"]
             command = [*limited, *self._edge_command(out)]
             edge = start(command)
@@ -196,10 +201,10 @@ class Soak:
             "frame larger than the limit": [plain, "--token-file", str(token)],
             "expired certificate": [f"grpcs://127.0.0.1:{secure_port}", "--tls-ca", tls["ca"]],
         }
-        edges = {fault: [self.edge(out / f"{fault}{n}", *how) for n in range(4)]
+        edges = {fault: [self.edge(out / f"{fault}{n}", *how) for n in range(TIMES)]
                  for fault, how in cases.items()}  # fmt: skip
         cut, self.cut = self.cut, other / "cut.json"
-        edges["wrong cut id"] = [self.edge(out / f"cut{n}", self.target) for n in range(4)]
+        edges["wrong cut id"] = [self.edge(out / f"cut{n}", self.target) for n in range(TIMES)]
         self.cut = cut
         for fault, group in edges.items():
             for edge in group:
@@ -228,9 +233,9 @@ class Soak:
         """64 clients at once, and connections that send next to nothing."""
         loris = [slow_loris(self.port) for _ in range(20)]
         self.counts["slow-loris client"] += len(loris)
-        problems = many(self.cut, self.images, self.port, clients=64)
-        self.problems += problems
-        self.counts["64 clients at once"] += 1
+        for _ in range(TIMES):
+            self.problems += many(self.cut, self.images, self.port, clients=64)
+            self.counts["64 clients at once"] += 1
         self.finish(self.edge(out, self.target), out, "64 clients")
         for connection in loris:
             connection.close()

@@ -19,7 +19,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from splittool.codec.rans import Decoder, Encoder
+from splittool.codec import rans
+from splittool.codec.rans import Decoder
 
 Bitmap = NDArray[np.bool_]
 
@@ -63,9 +64,7 @@ def encode(bitmap: Bitmap) -> bytes:
     known = _Known(bitmap)
     height, width = bitmap.shape
     _walk(height, width, known)
-    encoder = Encoder()
-    encoder.single(np.array(known.flags, bool), np.array(known.unset, np.int64))
-    return encoder.bytes()
+    return rans.code(*rans.single(np.array(known.flags, bool), np.array(known.unset, np.int64)))
 
 
 def decode(data: bytes, height: int, width: int) -> Bitmap:

@@ -39,6 +39,7 @@ _MOST_CHANNELS = 1024
 _EXACT = 1 << 24  # up to here a float32 holds every whole number
 
 Array = NDArray[Any]
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,14 @@ class LatentModel:
         """
         first, second = self.exact
         places = around.shape[2]
-        sums = np.broadcast_to(first[number, :, -1:], (self.hidden, places))
+        sums = np.repeat(first[number, :, -1:], places, axis=1)
         if around.shape[1]:
             flat = around.reshape(-1, places)
-            seen = np.concatenate([flat, np.abs(flat)]).astype(first.dtype)
-            sums = sums + first[number, :, :-1] @ seen
+            sums += first[number, :, :-1] @ np.concatenate([flat, np.abs(flat)]).astype(first.dtype)
         features = np.zeros((second.shape[-1], places), second.dtype)
-        np.floor(sums * (HIDDEN / WEIGHT), out=features[: self.hidden], casting="same_kind")
-        np.clip(features[: self.hidden], 0, MOST_HIDDEN, out=features[: self.hidden])
+        sums *= HIDDEN / WEIGHT
+        np.clip(sums, 0, MOST_HIDDEN, out=sums)
+        np.floor(sums, out=features[: self.hidden], casting="same_kind")
         features[-1] = HIDDEN
         return features
 
@@ -117,14 +118,23 @@ class LatentModel:
         signed[group] = HIDDEN * small
         features[self.hidden + self.channels : -1][group] = HIDDEN * np.abs(small)
 
-    def buckets(self, number: int, group: slice, features: Array) -> NDArray[np.uint8]:
-        """(4 decisions, channels, places): how likely each is; see `splittool.codec.rans`."""
-        weights = self.exact[1][number, :, group]
-        scores = weights.reshape(-1, weights.shape[-1]) @ features
-        # Buckets are half a logit wide, and the one of 0 is in the middle.
-        scaled = np.floor(scores * (2 / (WEIGHT * HIDDEN)) + (rans.EVEN + 0.5))
-        found = np.clip(scaled, 0, rans.BUCKETS - 1).astype(np.uint8)
-        return found.reshape(*weights.shape[:2], -1)
+    def unusual(self, number: int, group: slice, features: Array) -> NDArray[np.uint8]:
+        """(channels, places): buckets of whether symbols of a group are unusual.
+
+        See `splittool.codec.rans` for what a bucket is.
+        """
+        return _buckets(self.exact[1][number, UNUSUAL, group] @ features)
+
+    def further(self, number: int, channels: Indices, features: Array) -> NDArray[np.uint8]:
+        """(3, symbols): buckets of the other decisions about symbols that are unusual.
+
+        Args:
+            number: The pass.
+            channels: (symbols,) channel of each.
+            features: (hidden + 2 C + 1, symbols): those of its place.
+        """
+        weights = self.exact[1][number, NEGATIVE:].take(channels, axis=1)
+        return _buckets(np.einsum("dsf,fs->ds", weights, features))
 
     def to_bytes(self) -> bytes:
         """The model's file."""
@@ -136,6 +146,14 @@ class LatentModel:
     def sha256(self) -> str:
         """SHA-256 of the file, in hexadecimal; the cut's id covers it."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+def _buckets(scores: Array) -> NDArray[np.uint8]:
+    # Buckets are half a logit wide, and the one of 0 is in the middle.
+    scores *= 2 / (WEIGHT * HIDDEN)
+    scores += rans.EVEN + 0.5
+    np.clip(scores, 0, rans.BUCKETS - 1, out=scores)
+    return scores.astype(np.uint8)  # rounds down
 
 
 def _exact(weights: NDArray[np.int16], most: int) -> Array:

@@ -13,22 +13,18 @@ from numpy.typing import NDArray
 
 from splittool.codec import rans
 from splittool.codec.latent_model import (
-    DECISIONS,
-    FURTHER,
     LARGE,
-    LARGER,
     LARGEST,
-    NEGATIVE,
     REST_BITS,
     SMALL,
-    UNUSUAL,
+    Array,
+    Indices,
     LatentModel,
 )
 from splittool.codec.latents import BORDER, PASSES, neighbours_of, places_of, taken
 
 Ints = NDArray[np.int32]
 Small = NDArray[np.int8]
-Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 Buckets = NDArray[np.uint8]
 
@@ -62,6 +58,7 @@ class Walk:
         self._width = width
         plane = (height + 2 * BORDER) * (width + 2 * BORDER)
         self._found = np.zeros((channels, plane), np.int8)
+        self._seen = np.zeros((channels, plane), np.int8)  # the same, no further than `SMALL`
         self._any = np.zeros(plane, bool)
         small = np.clip(differences, -LARGE, LARGE).astype(np.int8)
         for number, each in enumerate(PASSES):
@@ -80,41 +77,47 @@ class Walk:
         model = self._model
         around = neighbours_of(PASSES[number], places, self._width)
         # Most places of a sparse latent have nothing around them: one flag for all channels first.
-        quiet = np.flatnonzero(~self._any[around].any(axis=0))
+        quiet = np.flatnonzero(~self._any.take(around).any(axis=0))
         used = np.ones(len(places), bool)
-        some: Flags = np.logical_or.reduce(truth[:, quiet] != 0, axis=0)
-        used[quiet] = self._code(some, np.full(len(quiet), model.any[number]))
+        some: Flags = np.logical_or.reduce(truth != 0, axis=0)
+        used[quiet] = self._code(some[quiet], np.full(len(quiet), model.any[number]))
         which = np.flatnonzero(used)
         if not len(which):
             return
         places, truth = places[which], truth[:, which]
-        seen = np.clip(self._found[:, around[:, which]], -SMALL, SMALL)
-        features = model.features(number, seen)
+        features = model.features(number, self._seen.take(around[:, which], axis=1))
         for group in model.channel_groups:
-            buckets = model.buckets(number, group, features).reshape(DECISIONS, -1)
-            found = self._values(buckets, truth[group].reshape(-1)).reshape(-1, len(which))
+            found = self._values(number, group, features, truth[group])
             self._found[group, places] = found
             self._any[places] |= found.any(axis=0)
-            model.add_known(features, group, np.clip(found, -SMALL, SMALL))
+            small = np.minimum(np.maximum(found, -SMALL), SMALL)
+            self._seen[group, places] = small
+            model.add_known(features, group, small)
 
-    def _values(self, buckets: Buckets, given: Small) -> Small:
+    def _values(self, number: int, group: slice, features: Array, given: Small) -> Small:
         """Differences of a group of channels, up to `LARGE`, which may be more.
 
         Args:
-            buckets: (decisions, symbols).
-            given: (symbols,) what a writer has.
+            number: The pass.
+            group: The channels.
+            features: Of the places.
+            given: (channels, places) what a writer has.
         """
-        sizes = np.abs(given)
-        at = np.flatnonzero(self._code(given != 0, buckets[UNUSUAL]))
-        both = np.concatenate([given[at] < 0, sizes[at] > 1])
-        likely = buckets[NEGATIVE : LARGER + 1, at].reshape(-1)
-        negative, larger = self._code(both, likely).reshape(2, -1)
+        shape, given = given.shape, given.reshape(-1)
+        unusual = self._model.unusual(number, group, features).reshape(-1)
+        at = np.flatnonzero(self._code(given != 0, unusual))
         found = np.zeros(len(given), np.int8)
-        found[at] = 1
-        further = at[larger]
-        found[further] = SMALL + self._code(sizes[further] > SMALL, buckets[FURTHER, further])
-        found[at[negative]] *= -1
-        return found
+        if len(at):
+            channel, place = np.divmod(at, shape[1])
+            buckets = self._model.further(number, group.start + channel, features[:, place])
+            given = given[at]
+            sizes = np.abs(given)
+            both = np.concatenate([given < 0, sizes > 1])
+            negative, larger = self._code(both, buckets[:2].reshape(-1)).reshape(2, -1)
+            size = 1 + larger.astype(np.int8)
+            size[larger] += self._code(sizes[larger] > SMALL, buckets[2, larger])
+            found[at] = np.where(negative, -size, size)
+        return found.reshape(shape)
 
     def _sizes(self, channel: Indices, given: Ints) -> Ints:
         """How far symbols are from the usual one, `LARGE` or more.

@@ -12,6 +12,7 @@ from splittool.codec import rans
 from splittool.codec.latent_model import LARGEST, REST_BITS, LatentModel
 from splittool.codec.latent_walk import Buckets, Flags, Ints, Walk
 from splittool.codec.payload import PayloadError
+from splittool.codec.rans_encoder import Encoder
 from splittool.codec.symbols import Symbols, symbol_type
 from splittool.errors import InputError
 
@@ -27,7 +28,7 @@ def encode(model: LatentModel, symbols: NDArray[np.integer]) -> bytes:
         InputError: The latent has another shape, or differs too much from the usual symbols.
     """
     differences = _differences(model, symbols)
-    encoder = rans.Encoder()
+    encoder = Encoder()
     Walk(model, encoder.flags).run(differences)
     return encoder.bytes()
 

@@ -4,14 +4,15 @@ Range asymmetric numeral systems (Duda, "Asymmetric numeral systems", arXiv:1311
 numbers only, so that every machine makes the same bytes. Many flags of one probability are coded as
 masks of eight, and rare ones first as masks of groups of 8, of 64, ... in which there are any, so
 that each step carries some bits and a loop in Python is quick enough. Few flags are coded one by
-one.
+one. A writer knows all flags before the first is coded, and `rans_encoder` takes them at once; here
+is what both sides share, and the reader.
 
 docs/frame-format.md has the format step by step.
 """
 
 from bisect import bisect_right
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,22 +30,22 @@ EVEN = len(PROBABILITIES) - 1  # the bucket of 1/2; those above it mirror those 
 BUCKETS = 2 * EVEN + 1
 
 _BITS = 16
-_WHOLE = 1 << _BITS
+WHOLE = 1 << _BITS
 _LEAST = 1 << 20  # a state below it takes the next byte
-_GROUP = 8
-_MANY = 64  # flags of one bucket, or groups, that are worth masks
-_RARE = _WHOLE // 16
+GROUP = 8
+MANY = 64  # flags of one bucket, or groups, that are worth masks
+_RARE = WHOLE // 16
 
-_UNSET = np.array([_WHOLE - probability for probability in PROBABILITIES], np.int64)
+UNSET = np.array([WHOLE - probability for probability in PROBABILITIES], np.int64)
 
 
 class Table(NamedTuple):
     """How often each mask occurs.
 
     Attributes:
-        frequencies: (masks,) of 65536.
-        starts: (masks,) the sum of the frequencies before.
-        lists: Both as lists, which a loop reads faster.
+        frequencies: (256,) of 65536, zero beyond the last mask.
+        starts: (256,) the sum of the frequencies before.
+        lists: Both as lists of as many as there are masks, which a loop reads faster.
     """
 
     frequencies: Integers
@@ -62,28 +63,29 @@ def table(probability: int, flags: int, some: bool) -> Table:
         some: One flag at least is known to be set.
     """
     weights = [
-        probability**ones * (_WHOLE - probability) ** (flags - ones) for ones in range(flags + 1)
+        probability**ones * (WHOLE - probability) ** (flags - ones) for ones in range(flags + 1)
     ]
-    total = _WHOLE**flags - (weights[0] if some else 0)
-    each = [max(1, weight * _WHOLE // total) for weight in weights]
+    total = WHOLE**flags - (weights[0] if some else 0)
+    each = [max(1, weight * WHOLE // total) for weight in weights]
     if some:
         each[0] = 0
     counts = [each[mask.bit_count()] for mask in range(1 << flags)]
-    counts[counts.index(max(counts))] += _WHOLE - sum(counts)
-    frequencies = np.array(counts, np.int64)
+    counts[counts.index(max(counts))] += WHOLE - sum(counts)
+    frequencies = np.zeros(1 << GROUP, np.int64)
+    frequencies[: len(counts)] = counts
     starts = np.cumsum(frequencies) - frequencies
-    return Table(frequencies, starts, (counts, starts.tolist()))
+    return Table(frequencies, starts, (counts, starts[: len(counts)].tolist()))
 
 
 @lru_cache(maxsize=4096)
 def levels(bucket: int, flags: int) -> tuple[int, ...]:
     """Probabilities, n / 65536, of a flag, of a group of 8, of 64, ...: as many as are coded."""
     found = [PROBABILITIES[bucket]]
-    groups = -(-flags // _GROUP)
-    while found[-1] < _RARE and groups >= _MANY:
-        none = (_WHOLE - found[-1]) ** _GROUP >> (_BITS * (_GROUP - 1))
-        found.append(_WHOLE - none)
-        groups = -(-groups // _GROUP)
+    groups = -(-flags // GROUP)
+    while found[-1] < _RARE and groups >= MANY:
+        none = (WHOLE - found[-1]) ** GROUP >> (_BITS * (GROUP - 1))
+        found.append(WHOLE - none)
+        groups = -(-groups // GROUP)
     return tuple(found)
 
 
@@ -106,76 +108,42 @@ class _Stage(NamedTuple):
 def _stage(buckets: Buckets) -> _Stage:
     mirrored = buckets > EVEN
     folded = np.minimum(buckets, 2 * EVEN - buckets)
-    if len(buckets) < _MANY:
-        return _Stage(mirrored, slice(None), _UNSET[folded], [])
+    if len(buckets) < MANY:
+        return _Stage(mirrored, slice(None), UNSET[folded], [])
     counts = np.bincount(folded, minlength=EVEN + 1)
+    order, ends = np.argsort(folded, kind="stable"), np.cumsum(counts)
     many = [
-        (each, np.flatnonzero(folded == each)) for each in np.flatnonzero(counts >= _MANY).tolist()
+        (each, order[ends[each] - counts[each] : ends[each]])
+        for each in np.flatnonzero(counts >= MANY).tolist()
     ]
-    single = np.flatnonzero((counts < _MANY)[folded])
-    return _Stage(mirrored, single, _UNSET[folded[single]], many)
+    single = np.flatnonzero((counts < MANY)[folded])
+    return _Stage(mirrored, single, UNSET[folded[single]], many)
 
 
-class Encoder:
-    """Collects flags, and codes them all at the end, the last one first."""
+def single(flags: Flags, unset: Integers) -> tuple[Integers, Integers]:
+    """Frequencies and starts, of 65536, of flags one by one; each is unset `unset` times."""
+    return np.where(flags, WHOLE - unset, unset), np.where(flags, unset, 0)
 
-    def __init__(self) -> None:
-        self._frequencies: list[Integers] = []
-        self._starts: list[Integers] = []
 
-    def flags(self, flags: Flags, buckets: Buckets) -> Flags:
-        """Take flags and the buckets of their probabilities; returns the flags."""
-        stage = _stage(buckets)
-        coded = flags ^ stage.mirrored
-        if len(stage.unset):
-            self.single(coded[stage.single], stage.unset)
-        for bucket, which in stage.many:
-            self._many(coded[which], levels(bucket, len(which)))
-        return flags
+def code(frequencies: Integers, starts: Integers) -> bytes:
+    """The bytes of a row of choices, each of which is made `frequency` times of 65536.
 
-    def single(self, flags: Flags, unset: Integers) -> None:
-        """Take flags one by one; each is unset `unset` times of 65536, at least once."""
-        self._frequencies.append(np.where(flags, _WHOLE - unset, unset))
-        self._starts.append(np.where(flags, unset, 0))
-
-    def _many(self, flags: Flags, probabilities: tuple[int, ...]) -> None:
-        rows: list[NDArray[Any]] = [flags]  # of masks, those of single flags first
-        for _ in probabilities:
-            rows.append(np.packbits(rows[-1] != 0, bitorder="little"))
-        for number in range(len(probabilities) - 1, -1, -1):
-            some = number < len(probabilities) - 1
-            self._masks(rows[number + 1], len(rows[number]), probabilities[number], some)
-
-    def _masks(self, masks: NDArray[np.uint8], flags: int, probability: int, some: bool) -> None:
-        """All masks of one level; with `some`, those without a flag are known already."""
-        last = flags - (len(masks) - 1) * _GROUP
-        whole = masks if last == _GROUP else masks[:-1]
-        self._take(table(probability, _GROUP, some), whole[whole != 0] if some else whole)
-        if last < _GROUP and (masks[-1] or not some):
-            self._take(table(probability, last, some), masks[-1:])
-
-    def _take(self, of: Table, masks: NDArray[np.uint8]) -> None:
-        self._frequencies.append(of.frequencies[masks])
-        self._starts.append(of.starts[masks])
-
-    def bytes(self) -> bytes:
-        """The bytes of all flags taken."""
-        if not self._frequencies:
-            return b""
-        frequencies = np.concatenate(self._frequencies)[::-1].tolist()
-        starts = np.concatenate(self._starts)[::-1].tolist()
-        state = 0
-        found = bytearray()
-        write = found.append
-        for frequency, start in zip(frequencies, starts, strict=True):
-            while state >= frequency << 12:
-                write(state & 255)
-                state >>= 8
-            state = (state // frequency << _BITS) + state % frequency + start
-        while state:
+    Args:
+        frequencies: (n,) of each choice, at least 1.
+        starts: (n,) the sum of the frequencies of the choices before it.
+    """
+    state = 0
+    found = bytearray()
+    write = found.append
+    for frequency, start in zip(frequencies[::-1].tolist(), starts[::-1].tolist(), strict=True):
+        while state >= frequency << 12:
             write(state & 255)
             state >>= 8
-        return bytes(found[::-1])
+        state = (state // frequency << _BITS) + state % frequency + start
+    while state:
+        write(state & 255)
+        state >>= 8
+    return bytes(found[::-1])
 
 
 class Decoder:
@@ -211,11 +179,11 @@ class Decoder:
     def _single(self, unset: list[int]) -> list[bool]:
         state, found = self._state, []
         for border in unset:
-            slot = state & (_WHOLE - 1)
+            slot = state & (WHOLE - 1)
             flag = slot >= border
             found.append(flag)
             if flag:
-                state = (_WHOLE - border) * (state >> _BITS) + slot - border
+                state = (WHOLE - border) * (state >> _BITS) + slot - border
             else:
                 state = border * (state >> _BITS) + slot
             if state < _LEAST:
@@ -226,7 +194,7 @@ class Decoder:
     def _many(self, count: int, probabilities: tuple[int, ...]) -> Flags:
         counts = [count]  # of flags, of groups of 8, ...
         for _ in probabilities:
-            counts.append(-(-counts[-1] // _GROUP))
+            counts.append(-(-counts[-1] // GROUP))
         present = None
         for number in range(len(probabilities) - 1, -1, -1):
             masks = self._masks(counts[number], probabilities[number], present)
@@ -236,12 +204,12 @@ class Decoder:
 
     def _masks(self, flags: int, probability: int, present: Flags | None) -> NDArray[np.uint8]:
         """The masks of one level, zero where the level above says that no flag is set."""
-        groups = -(-flags // _GROUP)
+        groups = -(-flags // GROUP)
         some = present is not None
         which = np.arange(groups) if present is None else np.flatnonzero(present)
-        last = flags - (groups - 1) * _GROUP
-        part = last < _GROUP and len(which) > 0 and which[-1] == groups - 1
-        found = self._give(table(probability, _GROUP, some), len(which) - part)
+        last = flags - (groups - 1) * GROUP
+        part = last < GROUP and len(which) > 0 and which[-1] == groups - 1
+        found = self._give(table(probability, GROUP, some), len(which) - part)
         if part:
             found += self._give(table(probability, last, some), 1)
         masks = np.zeros(groups, np.uint8)
@@ -252,7 +220,7 @@ class Decoder:
         frequencies, starts = of.lists
         state, found = self._state, []
         for _ in range(count):
-            slot = state & (_WHOLE - 1)
+            slot = state & (WHOLE - 1)
             mask = bisect_right(starts, slot) - 1
             found.append(mask)
             state = frequencies[mask] * (state >> _BITS) + slot - starts[mask]
