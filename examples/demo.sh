@@ -11,9 +11,9 @@ say() { printf '\n$ %s\n' "$*"; "$@"; }
 keep() { file="$1"; shift; printf '\n$ %s > %s\n' "$*" "$file"; "$@" --json > "$file"; }
 report() { file="$1"; shift; say "$@"; "$@" --json > "$file"; }
 
-say splittool synth steel --images 600 --force
-say splittool train steel --arch splitnet --widths 16,32 --epochs 10 --batch-size 8 --crop 128x256 \
-    --validation 0.075 --lambda 0.5 --force
+say splittool synth steel --images 440 --force
+say splittool train steel --arch splitnet --widths 16,32 --epochs 9 --batch-size 8 --crop 128x256 \
+    --validation 0.068 --lambda 0.5 --force
 say splittool export splitnet.pt --force
 
 # Cut it at its bottleneck, and price that cut and all others.

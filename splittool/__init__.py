@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from splittool.benchmark.workload import Workload as Workload
     from splittool.data.synthetic_folder import write_synthetic
     from splittool.figures.drawing import draw as draw
+    from splittool.network.arm_energy import EnergyOptions as EnergyOptions
     from splittool.network.compare_options import CompareOptions as CompareOptions
+    from splittool.network.compare_options import Rivals as Rivals
     from splittool.network.comparison import compare as compare
     from splittool.network.cut import NetworkCut as NetworkCut
     from splittool.network.network import Network as Network
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
     from splittool.split.answer import Answer as Answer
     from splittool.split.calibration import CalibrationOptions as CalibrationOptions
     from splittool.split.options import LinkOptions as LinkOptions
+    from splittool.split.options import Normalisation as Normalisation
     from splittool.split.options import RunOptions as RunOptions
     from splittool.split.split_network import SplitNetwork as SplitNetwork
+    from splittool.training.run import TrainingOptions as TrainingOptions
     from splittool.training.run import train as train
+    from splittool.training.settings import make_settings as make_settings
 
     load = Network.load
     plan = Network.plan
@@ -44,6 +49,7 @@ _HOMES = {
     "bench": "splittool.benchmark.run:bench",
     "export": "splittool.conversion.export:export",
     "train": "splittool.training.run:train",
+    "make_settings": "splittool.training.settings:make_settings",
     "draw": "splittool.figures.drawing:draw",
     "synth": "splittool.data.synthetic_folder:write_synthetic",
     "Network": "splittool.network.network:Network",
@@ -51,9 +57,13 @@ _HOMES = {
     "SplitNetwork": "splittool.split.split_network:SplitNetwork",
     "Answer": "splittool.split.answer:Answer",
     "RunOptions": "splittool.split.options:RunOptions",
+    "Normalisation": "splittool.split.options:Normalisation",
     "LinkOptions": "splittool.split.options:LinkOptions",
     "CalibrationOptions": "splittool.split.calibration:CalibrationOptions",
     "CompareOptions": "splittool.network.compare_options:CompareOptions",
+    "Rivals": "splittool.network.compare_options:Rivals",
+    "EnergyOptions": "splittool.network.arm_energy:EnergyOptions",
+    "TrainingOptions": "splittool.training.run:TrainingOptions",
     "DeviceOptions": "splittool.benchmark.options:DeviceOptions",
     "Schedule": "splittool.benchmark.options:Schedule",
     "Workload": "splittool.benchmark.workload:Workload",

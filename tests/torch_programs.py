@@ -38,10 +38,10 @@ def two_levels() -> torch.nn.Module:
     return TwoLevels().eval()
 
 
-def export(network: torch.nn.Module, path: Path) -> Path:
+def export(network: torch.nn.Module, path: Path, size: tuple[int, int] = (SIZE, SIZE)) -> Path:
     """A .pt2 whose batch is open."""
+    example = torch.zeros(2, 3, *size)
     batch = torch.export.Dim("batch", min=1, max=8)
-    example = torch.zeros(2, 3, SIZE, SIZE)
     torch.export.save(torch.export.export(network, (example,), dynamic_shapes=({0: batch},)), path)
     return path
 

@@ -124,13 +124,14 @@ def compare(
     For every split point, precision and codec, for image formats at several qualities, and for the
     whole network on the device with its coded masks sent: bytes per frame, Dice with its interval
     over images, GFLOPs and parameters on both sides. Frames, image files and masks are really
-    coded. --cloud, --device-network and --cut add other networks of the same classes. Bytes at
-    equal Dice are interpolated between six rates or more, never beyond them. The network is not
-    trained on compressed images unless it was: see train --augment-jpeg. splittool plot draws the
-    report. With --edge-energy, --radio and --link each way has the energy of the device for a
-    frame: joules per GFLOP x GFLOPs on the device + (mW per Mbit/s x rate + base mW) x time of the
-    transfer; plan has the radios by name. A network that draws no masks, such as a classifier, is
-    not scored: the outputs of every way are held against its own on the images as they are.
+    coded. --cloud, --device-network and --cut add other networks of the same classes; one with an
+    open input gets the shape of MODEL's. Bytes at equal Dice are interpolated between six rates or
+    more, never beyond them. The network is not trained on compressed images unless it was: see
+    train --augment-jpeg. splittool plot draws the report. With --edge-energy, --radio and --link
+    each way has the energy of the device for a frame: joules per GFLOP x GFLOPs on the device +
+    (mW per Mbit/s x rate + base mW) x time of the transfer; plan has the radios by name. A network
+    that draws no masks, such as a classifier, is not scored: the outputs of every way are held
+    against its own on the images as they are.
     """
     output: Output = ctx.obj
     given = locals()

@@ -15,7 +15,7 @@ import openvino as ov
 
 from splittool.errors import InputError, MissingExtraError, SplittoolError, UsageError
 from splittool.graph.names import name_operations
-from splittool.graph.shapes import fixed_shapes
+from splittool.graph.shapes import fixed_shapes, shapes_or
 from splittool.runtime.ir import core, write_ir
 
 _ROOT = Path(__file__).parents[2]
@@ -23,14 +23,16 @@ _CONVERT = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
 from splittool.graph.programs import convert
-convert(*sys.argv[1:4], sys.argv[4:])
+convert(*sys.argv[1:5], sys.argv[5:])
 """
 _CONVERT_S = 600
 _GRAPH, _ERROR = "model.xml", "error.json"
 _ERRORS = {kind.__name__: kind for kind in (InputError, UsageError, MissingExtraError)}
 
 
-def read_program(path: Path, kind: str, shapes: Sequence[str], trust: bool) -> ov.Model:
+def read_program(
+    path: Path, kind: str, shapes: Sequence[str], trust: bool, if_open: str | None = None
+) -> ov.Model:
     """Read a program as a graph with fixed shapes.
 
     Args:
@@ -38,6 +40,7 @@ def read_program(path: Path, kind: str, shapes: Sequence[str], trust: bool) -> o
         kind: What it holds, as `formats.program_kind` says.
         shapes: Input shapes; see `load_model`. TorchScript needs them, for it says none itself.
         trust: Whether its code may run.
+        if_open: The shape of an open input where `shapes` is empty.
 
     Raises:
         InputError: It is not trusted, cannot be read or converted, or its input shapes are open.
@@ -50,18 +53,20 @@ def read_program(path: Path, kind: str, shapes: Sequence[str], trust: bool) -> o
             " made it, give `trust`, or else have it exported to ONNX"
         )
     with tempfile.TemporaryDirectory(prefix="splittool-") as folder:
-        _convert_apart(path, kind, shapes, Path(folder))
+        _convert_apart(path, kind, shapes, if_open, Path(folder))
         model = core().read_model(Path(folder) / _GRAPH)
     model.set_friendly_name(path.stem)
     return model
 
 
-def _convert_apart(path: Path, kind: str, shapes: Sequence[str], folder: Path) -> None:
+def _convert_apart(
+    path: Path, kind: str, shapes: Sequence[str], if_open: str | None, folder: Path
+) -> None:
     """Have another process write the graph."""
     command = [sys.executable, "-P", "-c", _CONVERT, str(_ROOT), str(path), kind, str(folder)]
     try:
         done = subprocess.run(
-            [*command, *shapes],
+            [*command, if_open or "", *shapes],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -93,24 +98,29 @@ def _last_line(text: str) -> str:
     return (lines[-1] if lines else "no reason given").rstrip(".")[:160]
 
 
-def convert(source: str, kind: str, folder: str, shapes: Sequence[str]) -> None:
+def convert(source: str, kind: str, folder: str, if_open: str, shapes: Sequence[str]) -> None:
     """Write the graph of a program, or what is wrong with it; the other process calls this.
 
     Whatever PyTorch and OpenVINO raise ends the process, and its last line is the cause.
     """
     try:
-        _write_graph(Path(source), kind, Path(folder) / _GRAPH, shapes)
+        _write_graph(Path(source), kind, Path(folder) / _GRAPH, shapes, if_open or None)
     except SplittoolError as error:
         said = {"kind": type(error).__name__, "message": str(error)}
         (Path(folder) / _ERROR).write_text(json.dumps(said))
         sys.exit(int(error.exit_code))
 
 
-def _write_graph(path: Path, kind: str, output: Path, shapes: Sequence[str]) -> None:
+def _write_graph(
+    path: Path, kind: str, output: Path, shapes: Sequence[str], if_open: str | None
+) -> None:
     from splittool.conversion.program import exported, input_shapes, load_program, to_graph
 
     loaded = load_program(path, kind)
-    fixed = fixed_shapes(path, input_shapes(path, loaded), shapes)
+    inputs = input_shapes(path, loaded)
+    if any(shape.is_dynamic for shape in inputs.values()):
+        shapes = shapes_or(if_open, shapes)
+    fixed = fixed_shapes(path, inputs, shapes)
     program = exported(loaded, list(fixed.values()))
     model = to_graph(program, fixed)
     name_operations(model, lambda: to_graph(program, fixed))

@@ -14,7 +14,7 @@ from splittool.formats import PROGRAM_SUFFIXES, how_to_convert, program_kind
 from splittool.graph.guard import guard
 from splittool.graph.names import name_operations
 from splittool.graph.programs import read_program
-from splittool.graph.shapes import parse_shapes, require_fixed
+from splittool.graph.shapes import parse_shapes, require_fixed, shapes_or
 from splittool.runtime.ir import adopt_notes, core, fold_shapes, read_info
 
 SUFFIXES = (".pt", ".xml", ".onnx", ".tflite", ".pb", ".pdmodel")
@@ -29,7 +29,9 @@ _FORMATS = {
 }
 
 
-def load_model(path: Path, shapes: Sequence[str] = (), trust: bool = False) -> ov.Model:
+def load_model(
+    path: Path, shapes: Sequence[str] = (), trust: bool = False, if_open: str | None = None
+) -> ov.Model:
     """Read a model file: a checkpoint of ours, or any other that OpenVINO reads.
 
     Args:
@@ -37,6 +39,7 @@ def load_model(path: Path, shapes: Sequence[str] = (), trust: bool = False) -> o
         shapes: Input shapes to set: "1x3x256x1600", or "NAME=1x3x256x1600" where there are several
             inputs.
         trust: Read programs of PyTorch, too, which can run code: TorchScript and .pt2.
+        if_open: The shape of the input where it is open and `shapes` is empty: "1x3x256x1600".
 
     Raises:
         InputError: It is missing, damaged, of an unknown kind, a program that is not trusted, or
@@ -45,13 +48,14 @@ def load_model(path: Path, shapes: Sequence[str] = (), trust: bool = False) -> o
         MissingExtraError: A .pt is given and torch is not installed.
     """
     if (path / SAVED_MODEL).is_file():
-        return prepare(_read_foreign(path, "tf", "SavedModel of TensorFlow"), shapes, path)
+        model = _read_foreign(path, "tf", "SavedModel of TensorFlow")
+        return prepare(model, shapes, path, if_open)
     if path.suffix not in (*SUFFIXES, *PROGRAM_SUFFIXES):
         known = how_to_convert(path) or f"is not a model; give one of {', '.join(SUFFIXES)}"
         raise InputError(f"{path} {known}")
     require_file(path, "make one with: splittool train, then splittool export")
     if kind := program_kind(path):
-        return prepare(read_program(path, kind, shapes, trust), (), path)
+        return prepare(read_program(path, kind, shapes, trust, if_open), (), path)
     if path.suffix in _FORMATS:
         model = _read_foreign(path, *_FORMATS[path.suffix])
     elif path.suffix == ".pt":
@@ -60,22 +64,27 @@ def load_model(path: Path, shapes: Sequence[str] = (), trust: bool = False) -> o
         model = export_in_memory(path)
     else:
         model = _read_ir(path)
-    return prepare(model, shapes, path)
+    return prepare(model, shapes, path, if_open)
 
 
-def prepare(model: ov.Model, shapes: Sequence[str], source: Path | str) -> ov.Model:
+def prepare(
+    model: ov.Model, shapes: Sequence[str], source: Path | str, if_open: str | None = None
+) -> ov.Model:
     """Fix the shapes of a model, and fold what they decide; the model is changed.
 
     Args:
         model: The graph.
         shapes: Input shapes to set; see `load_model`.
         source: Where the model comes from, for messages.
+        if_open: See `load_model`.
 
     Raises:
         InputError: Its input shapes are not fixed, it computes nothing, or what it says about
             itself is damaged.
         UsageError: A shape is not one, of an unknown input, or one the model cannot take.
     """
+    if model.is_dynamic():
+        shapes = shapes_or(if_open, shapes)
     if shapes:
         _set_shapes(source, model, shapes)
     for port in model.inputs:

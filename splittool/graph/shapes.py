@@ -71,6 +71,11 @@ def fixed_shapes(
     return {name: wanted.get(name) or list(each.to_shape()) for name, each in inputs.items()}
 
 
+def shapes_or(if_open: str | None, shapes: Sequence[str]) -> Sequence[str]:
+    """The shapes given, or where there are none one for an open input, which may be None."""
+    return shapes or (() if if_open is None else (if_open,))
+
+
 def require_fixed(source: Path | str, name: str, shape: ov.PartialShape) -> None:
     """Refuse an open shape.
 

@@ -22,6 +22,8 @@ QUALITIES = (95, 85, 75, 50, 30, 20, 10, 5)
 class Rivals:
     """Other networks of the same classes, and cuts on disk.
 
+    Where the input of a network is open, it gets the shape of the one that is compared.
+
     Attributes:
         clouds: Networks that run in the cloud, on the compressed input.
         devices: Networks that run on the device; their coded masks are sent.
@@ -86,8 +88,10 @@ def grid_of(
             raise UsageError(f"`at_dice` {dice} is out of range; give 0 to 1")
     bits, codecs = [check_bits(number) for number in bits], _codecs(how.codecs)
     rivals = how.rivals
+    same = "x".join(map(str, network.model.inputs[0].get_shape()))
     opened = {
-        path: Network.load(path, trust=rivals.trust) for path in [*rivals.clouds, *rivals.devices]
+        path: Network.load(path, trust=rivals.trust, if_open=same)
+        for path in [*rivals.clouds, *rivals.devices]
     }
     return Grid(
         points,

@@ -77,7 +77,12 @@ class Network:
         self._last: tuple[RunOptions, WholeRunner] | None = None
 
     @staticmethod
-    def load(source: str | Path | ov.Model, shape: Shapes = None, trust: bool = False) -> "Network":
+    def load(
+        source: str | Path | ov.Model,
+        shape: Shapes = None,
+        trust: bool = False,
+        if_open: str | None = None,
+    ) -> "Network":
         """Read a network.
 
         Args:
@@ -87,6 +92,7 @@ class Network:
                 several inputs "NAME=1x3x256x1600", a list of such, or shapes by name.
             trust: Read programs of PyTorch, too, which can run code: a .pt2, or TorchScript in a
                 .pt or .ts.
+            if_open: The shape of a file's input where it is open and no shape is given.
 
         Raises:
             InputError: The file is missing, damaged, of an unknown kind, a program that is not
@@ -98,7 +104,8 @@ class Network:
             name_copy(copy, source)
             return Network(prepare(copy, shape_texts(shape), copy.get_friendly_name()))
         shapes = shape_texts(shape)
-        return Network(load_model(Path(source), shapes, trust), Path(source), shapes, trust)
+        model = load_model(Path(source), shapes, trust, if_open)
+        return Network(model, Path(source), shapes, trust)
 
     @property
     def name(self) -> str:

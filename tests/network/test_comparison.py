@@ -5,11 +5,15 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 import pytest
+import torch
 from openvino import opset13 as op
+from torch.nn import functional
+from torch_programs import export, trace
 
 import splittool as st
 from splittool.cli.main import run
-from splittool.runtime.ir import save_ir
+from splittool.errors import InputError
+from splittool.runtime.ir import core, save_ir
 from splittool.split.options import Normalisation
 
 RNG = np.random.default_rng(4)
@@ -52,3 +56,46 @@ def test_the_command_takes_what_its_message_asks_for(
     assert "give --mean M --scale S" in capfd.readouterr().err
     assert run([*command, "--mean", "0", "--scale", "255"]) == 3
     assert "has class '3', but the model predicts 1, 2" in capfd.readouterr().err
+
+
+class Same(torch.nn.Module):
+    """What the segmenter is, in PyTorch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.Parameter(torch.tensor(FIRST))
+        self.second = torch.nn.Parameter(torch.tensor(SECOND))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(functional.conv2d(image, self.first, padding=1))
+        return torch.sigmoid(functional.conv2d(x, self.second, padding=1))
+
+
+@pytest.fixture
+def open_rivals(segmenter: Path, tmp_path: Path) -> list[Path]:
+    """The segmenter as IR of any size, as TorchScript, and as a program of any batch."""
+    paths = [tmp_path / name for name in ("open.xml", "same.ts", "same.pt2")]
+    model = core().read_model(segmenter)
+    model.reshape([-1, 3, -1, -1])
+    save_ir(model, paths[0], half=False)
+    trace(Same().eval(), paths[1])
+    export(Same().eval(), paths[2], (12, 16))
+    return paths
+
+
+def test_open_rivals_get_the_shape_of_the_network(segmenter: Path, open_rivals: list[Path]) -> None:
+    images = list(RNG.integers(0, 256, (2, 12, 16, 3), dtype=np.uint8))
+    network = st.load(segmenter)
+    truth = [network.run(image, RUN).masks for image in images]
+    how = st.CompareOptions(
+        codecs=["raw"],
+        formats=["png"],
+        run=RUN,
+        halved=False,
+        rivals=st.Rivals(devices=open_rivals, trust=True),
+    )
+    report = st.compare(network, images, ["features"], [16], truth, how)
+    answers = {arm.network: arm.dice for arm in report.arms if arm.kind == "answer"}
+    assert answers == dict.fromkeys([None, *map(str, open_rivals)], 1)
+    with pytest.raises(InputError, match=r"open\.xml: input 'image' has the open shape"):
+        st.load(open_rivals[0])
