@@ -1,6 +1,8 @@
 """End to end `splittool infer` of both halves against the whole model, in turn.
 
-    python benchmarks/split_infer.py unet.xml cut.json IMAGES [--rounds 3]
+    python benchmarks/split_infer.py unet.xml cut.json IMAGES [--rounds 3] [--bits 16 8 4]
+
+Without bits after --bits, the cut is sent as `infer` sends it by default: a latent in few bytes.
 
 Reading, inference, quantising, drawing and writing are in the time; starting the process is not.
 Both times are told: the clock's, and the processor's, all threads together, which other programs
@@ -11,9 +13,12 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import splittool
+from splittool.reports import InferReport
 
 
 def main() -> None:
@@ -23,19 +28,22 @@ def main() -> None:
     parser.add_argument("cut", type=Path)
     parser.add_argument("images")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--bits", type=int, nargs="*", default=[16, 8, 4])
     arguments = parser.parse_args()
     network, split = splittool.load(arguments.whole), splittool.open(arguments.cut)
     rates: dict[str, list[tuple[float, float]]] = {}
+    ways: dict[str, Callable[[str], InferReport]] = {
+        "whole": lambda folder: network.evaluate(arguments.images, folder=folder)
+    }
+    for bits in arguments.bits or [None]:
+        name = "split" if bits is None else f"split, {bits} bits"
+        ways[name] = partial(split.evaluate, arguments.images, bits, None)
     for _ in range(arguments.rounds):
-        for bits in (None, 16, 8, 4):
+        for name, evaluate in ways.items():
             before = time.process_time()
             with tempfile.TemporaryDirectory() as folder:
-                if bits is None:
-                    report = network.evaluate(arguments.images, folder=folder)
-                else:
-                    report = split.evaluate(arguments.images, bits, folder=folder)
+                report = evaluate(folder)
             processor = report.images / (time.process_time() - before)
-            name = "whole" if bits is None else f"split, {bits} bits"
             rates.setdefault(name, []).append((report.images_per_second, processor))
     medians = {
         name: [*map(statistics.median, zip(*values, strict=True))] for name, values in rates.items()
