@@ -152,7 +152,7 @@ def _of_compare(report: CompareReport) -> _Found:
         elif arm.kind == "image":
             halved = f"{arm.codec} half"
             images.append(sent if arm.scale == 1 else replace(sent, codec=halved))
-        elif arm.kind == "answer":
+        elif arm.kind == "answer" and arm.scale == 1:
             answer = replace(sent, codec="masks")
     return _Found(cuts, images, whole, answer)
 

@@ -16,12 +16,13 @@ from splittool.codec.tensors import Sending, TensorSpec
 from splittool.cost.operations import operation_costs
 from splittool.cost.splits import describe_split, tensor_record
 from splittool.data.image_codecs import LOSSLESS, Arrived, Coding, through
-from splittool.data.images import Pixels
+from splittool.data.images import Canvas, Pixels
 from splittool.data.kaggle import Sample
 from splittool.errors import InputError
 from splittool.graph.graph import Graph, read_graph
 from splittool.graph.halves import make_halves
 from splittool.graph.split_points import find_cut
+from splittool.network.coarse_answers import SCALES, send_coarsely
 from splittool.network.network import Network
 from splittool.reports import ArmRecord, FileRecord, file_record
 from splittool.split import latent
@@ -70,7 +71,7 @@ class Grid:
     def described(self) -> list[object]:
         """What is compared, apart from files."""
         sent = [list(self.formats), list(self.qualities), self.halved]
-        return [list(self.at), list(self.bits), list(self.codecs), *sent]
+        return [list(self.at), list(self.bits), list(self.codecs), *sent, list(SCALES)]
 
     @property
     def files(self) -> list[FileRecord]:
@@ -141,9 +142,9 @@ class Arms:
         """What comes of one image, in every way."""
         whole = self.whole.run(pixels)
         yield Way(self.whole.arm("whole"), 0), whole
-        yield Way(self.whole.arm("answer"), None), whole
+        yield from self._answers(self.whole, whole, task, sample)
         for other in self._devices:
-            yield Way(other.arm("answer"), None), other.run(pixels)
+            yield from self._answers(other, other.run(pixels), task, sample)
         if sample.file_bytes is not None:
             arm = changed(self.whole.arm("image"), codec="file")
             yield Way(arm, sample.file_bytes), whole
@@ -153,6 +154,16 @@ class Arms:
         for split in self._split:
             yield split.way(pixels)
         yield from self._images(pixels, whole)
+
+    def _answers(self, of: "_Whole", found: Inference, task: Task, sample: Sample) -> _Found:
+        """The masks of a network, coded as they are and coarser."""
+        arm = of.arm("answer")
+        yield Way(arm, None), found
+        maps = of.restored(found, sample.height, sample.width)
+        for scale in SCALES:
+            sent = send_coarsely(maps, task.threshold, scale)
+            way = Way(changed(arm, scale=scale), sent.bytes, coding=sent.coding)
+            yield way, Inference(sent.maps, canvas=Canvas(sample.height, sample.width))
 
     def _images(self, pixels: Pixels, whole: Inference) -> _Found:
         for sent, arrived in sent_images(pixels, self._grid):
@@ -248,6 +259,10 @@ class _Whole:
         """What comes of one image of any size."""
         found = self.runner.run(self._canvas.image(pixels))
         return replace(found, canvas=self._canvas)
+
+    def restored(self, found: Inference, height: int, width: int) -> NDArray[np.float32]:
+        """(C, height, width) probabilities of an image of this size."""
+        return self._canvas.restore(found.probabilities, height, width)
 
 
 def _other_network(network: Network, whole: WholeRunner, options: RunOptions) -> _Whole:

@@ -29,8 +29,9 @@ class ArmRecord(msgspec.Struct, frozen=True):
 
     `kind` is `whole` for the network itself, `answer` for a network on the device whose coded masks
     are sent, `cut` and `image`. `network` is the file of another network than the one compared, or
-    of a cut on disk; `scale` is the share of height and width at which the input was sent. Bytes
-    are means per frame, `bare_bytes_per_frame` without the container of the image format.
+    of a cut on disk; `scale` is the share of height and width at which the input was sent, or the
+    masks were. Bytes are means per frame, `bare_bytes_per_frame` without the container of the image
+    format.
 
     `dice` is over defective pairs, `dice_interval` is its 95 % confidence interval, from the
     `dice_interval_images` images that have a defect; `dice_loss` is from the whole network on the
@@ -145,6 +146,7 @@ def _answer_tables(arms: Sequence[ArmRecord]) -> "list[Table]":
     lines = [
         [
             Path(arm.network).stem if arm.network else "whole network",
+            "1" if arm.scale == 1 else f"1/{1 / arm.scale:.3g}",
             _bytes(arm.payload_bytes_per_frame),
             _dice(arm),
             _loss(arm),
@@ -153,7 +155,7 @@ def _answer_tables(arms: Sequence[ArmRecord]) -> "list[Table]":
         ]
         for arm in arms
     ]
-    columns = ["on the device", "bytes", "Dice", "loss", "edge\nGFLOPs", "edge\nkparams"]
+    columns = ["on the device", "scale", "bytes", "Dice", "loss", "edge\nGFLOPs", "edge\nkparams"]
     return [make_table("no cut: the coded masks are sent", columns, lines)]
 
 

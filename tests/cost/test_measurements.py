@@ -76,6 +76,7 @@ def test_times_of_coding_go_with_every_way(paper_graph: Graph, tmp_path: Path) -
     report = compared(
         ArmRecord("whole", dice=0.8),
         ArmRecord("answer", payload_bytes_per_frame=5, **timed),
+        ArmRecord("answer", scale=0.5, payload_bytes_per_frame=3, dice=0.6),  # not a plan's answer
         ArmRecord("image", codec="jpeg", quality=50, payload_bytes_per_frame=9, **timed),
         ArmRecord("cut", "maxpool_1", 8, "raw", payload_bytes_per_frame=400, **timed),
     )
