@@ -80,10 +80,10 @@ def _label(arm: ArmRecord) -> str:
 
 
 def _smallest(members: Sequence[ArmRecord]) -> list[ArmRecord]:
-    """Of each precision or quality the way of fewest bytes, the smallest first."""
-    smallest: dict[tuple[int | None, int | None], ArmRecord] = {}
+    """Of each file, precision, quality and scale the way of fewest bytes, the smallest first."""
+    smallest: dict[tuple[str | int | float | None, ...], ArmRecord] = {}
     for arm in sorted(members, key=lambda arm: -arm.payload_bytes_per_frame):
-        smallest[arm.bits, arm.quality] = arm
+        smallest[arm.network, arm.bits, arm.quality, arm.scale] = arm
     return sorted(smallest.values(), key=lambda arm: arm.payload_bytes_per_frame)
 
 

@@ -67,6 +67,8 @@ def name_of(arm: ArmRecord) -> str:
         return f"input as {arm.series}{quality}"
     if arm.kind == "cut":
         return f"{arm.series}, {'mixed bits' if arm.bits is None else f'{arm.bits} bits'}"
+    if arm.kind == "answer" and arm.scale != 1:
+        return f"{arm.series} at {arm.scale_name}"
     return arm.series
 
 

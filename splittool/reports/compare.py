@@ -73,10 +73,22 @@ class ArmRecord(msgspec.Struct, frozen=True):
         if self.kind == "image":
             return f"{self.codec}{' half' if self.scale == 0.5 else ''}{behind}"
         if self.kind == "cut":
-            at = f"{Path(self.network).parent.name or self.network}: " if self.network else ""
-            return f"cut {at}{self.point}, {self.codec}"
+            return f"cut {_folder(self.network)}{self.point}, {self.codec}"
         name = Path(self.network).stem if self.network else "whole network"
         return f"{name}, masks sent" if self.kind == "answer" else name
+
+    @property
+    def scale_name(self) -> str:
+        """The share of height and width that was sent: "1", "1/2"."""
+        return "1" if self.scale == 1 else f"1/{1 / self.scale:.3g}"
+
+
+def _folder(cut: str | None) -> str:
+    """Where a cut on disk lies; two parts tell apart what one name would join."""
+    if cut is None:
+        return ""
+    parts = Path(cut).parent.parts[-2:]
+    return f"{Path(*parts) if parts else cut}: "
 
 
 class EqualDiceRecord(msgspec.Struct, frozen=True):
@@ -146,7 +158,7 @@ def _answer_tables(arms: Sequence[ArmRecord]) -> "list[Table]":
     lines = [
         [
             Path(arm.network).stem if arm.network else "whole network",
-            "1" if arm.scale == 1 else f"1/{1 / arm.scale:.3g}",
+            arm.scale_name,
             _bytes(arm.payload_bytes_per_frame),
             _dice(arm),
             _loss(arm),

@@ -33,8 +33,8 @@ def program(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A .pt2 that becomes the graph of unet.xml where it is trusted; conversion takes long."""
     real = programs.read_program
 
-    def read(path: Path, kind: str, shapes: Sequence[str], trust: bool) -> ov.Model:
-        return core().read_model("unet.xml") if trust else real(path, kind, shapes, trust)
+    def read(path: Path, kind: str, shapes: Sequence[str], trust: bool, *more: str) -> ov.Model:
+        return core().read_model("unet.xml") if trust else real(path, kind, shapes, trust, *more)
 
     monkeypatch.setattr(reading, "read_program", read)
     (workspace / "net.pt2").touch()

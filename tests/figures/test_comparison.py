@@ -8,6 +8,7 @@ pytest.importorskip("matplotlib")
 ARMS = [
     ArmRecord("whole", edge_gflops=2.0, dice=0.8),
     ArmRecord("answer", payload_bytes_per_frame=80, edge_gflops=2.0, dice=0.8),
+    ArmRecord("answer", payload_bytes_per_frame=50, scale=0.5, edge_gflops=2.0, dice=0.75),
     ArmRecord("answer", network="a/tiny.pt", payload_bytes_per_frame=90, edge_gflops=0.5, dice=0.7),
     ArmRecord("image", codec="file", payload_bytes_per_frame=9000, dice=0.8),
     ArmRecord("image", codec="jpeg", quality=50, payload_bytes_per_frame=2000, dice=0.79),
@@ -33,7 +34,7 @@ def test_every_rival_is_named_and_in_its_place() -> None:
     whole = lines.pop("whole network")
     assert [dice for _, dice in whole] == [0.8, 0.8]
     assert lines == {
-        "whole network, masks sent (2 GFLOPs)": [[80, 0.8]],
+        "whole network, masks sent (2 GFLOPs)": [[50, 0.75], [80, 0.8]],
         "tiny, masks sent (0.5 GFLOPs)": [[90, 0.7]],
         "cut maxpool_2 (0.3 GFLOPs)": [[1e4, 0.5], [4e4, 0.8]],
         "input as jpeg": [[1000, 0.7], [2000, 0.79]],
