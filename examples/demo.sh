@@ -12,7 +12,7 @@ keep() { file="$1"; shift; printf '\n$ %s > %s\n' "$*" "$file"; "$@" --json > "$
 report() { file="$1"; shift; say "$@"; "$@" --json > "$file"; }
 
 say splittool synth steel --images 440 --force
-say splittool train steel --arch splitnet --widths 16,32 --epochs 9 --batch-size 8 --crop 128x256 \
+say splittool train steel --arch splitnet --widths 16,32 --epochs 8 --batch-size 8 --crop 128x256 \
     --validation 0.068 --lambda 0.5 --force
 say splittool export splitnet.pt --force
 
